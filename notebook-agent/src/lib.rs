@@ -1,0 +1,1 @@
+//! The notebook chat: context within a token budget, streamed answers, verified citations.

@@ -1,0 +1,1 @@
+//! Who may act on which tenant: single-user mode, and the one place that makes a tenant scope.

@@ -1,0 +1,1 @@
+//! Parsing, chunking, embedding, indexes, retrieval and exact citations for an AI notebook.

@@ -1,0 +1,2 @@
+//! The `notebook` binary.
+fn main() {}
