@@ -1,1 +1,33 @@
-//! Types, ports, in-memory and SQLite backends, model providers and SSE for an AI notebook.
+//! Types and ports of an AI notebook, with in-memory implementations.
+//!
+//! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
+//! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
+//! [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! implementation here, adapters behind features, and a public conformance suite
+//! behind the feature `conformance`.
+//!
+//! Everything that touches a tenant's data takes a [`TenantScope`] as its first
+//! argument. There is no way to ask a port for "all tenants".
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod cache;
+pub mod chat;
+pub mod clock;
+pub mod document;
+pub mod embed;
+pub mod error;
+pub mod id;
+pub mod keyword;
+pub mod model;
+pub mod run_log;
+pub mod scope;
+pub mod store;
+pub mod vector;
+
+pub use clock::{Clock, Timestamp};
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId};
+pub use scope::TenantScope;

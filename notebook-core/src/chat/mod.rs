@@ -1,0 +1,158 @@
+//! The chat model port: messages in, a stream of text out.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, model::Usage};
+
+/// What a chat model is called and how much it can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatModelInfo {
+    /// The provider, such as `ollama`.
+    pub provider: String,
+    /// The model as the provider knows it.
+    pub model: String,
+    /// The most tokens of prompt and answer together, when known.
+    pub context_tokens: Option<u32>,
+    /// Whether the text stays on this machine.
+    pub local: bool,
+}
+
+impl ChatModelInfo {
+    /// `provider/model`, as shown to people and stored with answers.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
+/// Who speaks in a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatRole {
+    /// The system's own instructions. Never holds text from sources or users.
+    System,
+    /// The person asking, and quoted data.
+    User,
+    /// The model's earlier answers.
+    Assistant,
+}
+
+/// One message of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    /// Who speaks.
+    pub role: ChatRole,
+    /// What is said.
+    pub content: String,
+}
+
+/// The question and the passages behind a prompt, for models that work on them directly
+/// (extractive answering) rather than on the rendered prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grounding {
+    /// The question as asked.
+    pub question: String,
+    /// The texts of the passages; passage `i` is called `[i + 1]` in the prompt and in answers.
+    pub passages: Vec<String>,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChatRequest {
+    /// The prompt, in order.
+    pub messages: Vec<ChatMessage>,
+    /// 0 to 2; the provider's default when `None`.
+    pub temperature: Option<f32>,
+    /// Over 0, up to 1; the provider's default when `None`.
+    pub top_p: Option<f32>,
+    /// The most tokens to generate; the provider's default when `None`.
+    pub max_tokens: Option<u32>,
+    /// Texts that end the answer and are not part of it.
+    pub stop: Vec<String>,
+    /// Makes sampling repeatable where the provider can.
+    pub seed: Option<u64>,
+    /// The question and passages that the prompt was made from.
+    pub grounding: Option<Grounding>,
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// It was done, or met a stop text.
+    Stop,
+    /// It met the limit of tokens.
+    Length,
+    /// The provider withheld the rest.
+    ContentFilter,
+}
+
+/// A piece of a model's answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ChatEvent {
+    /// More text: never empty, never part of a character.
+    Delta(String),
+    /// The provider's own token counts. May come more than once; the last one counts.
+    Usage(Usage),
+    /// The answer is whole. Nothing follows but the end of the stream.
+    Finish(FinishReason),
+}
+
+/// A model's answer. Dropping it ends the generation and closes the connection.
+///
+/// It yields exactly one [`ChatEvent::Finish`], as its last item, or an `Err` as its last item.
+/// A provider that breaks off without saying so is an `Err`, never a silent end.
+pub type ChatStream = Pin<Box<dyn Stream<Item = Result<ChatEvent>> + Send>>;
+
+/// A number of tokens, and whether it was counted or estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenCount {
+    /// The number.
+    pub tokens: usize,
+    /// Counted with the model's own tokenizer. An estimate errs on the high side.
+    pub exact: bool,
+}
+
+impl TokenCount {
+    /// The estimate for a text whose tokenizer is not public: a token for every three bytes of
+    /// Latin text, and one for each character elsewhere.
+    #[must_use]
+    pub fn estimate(text: &str) -> Self {
+        let (ascii, other) = text.chars().fold((0_usize, 0_usize), |(ascii, other), c| {
+            if c.is_ascii() { (ascii + 1, other) } else { (ascii, other + 1) }
+        });
+        Self { tokens: ascii.div_ceil(3) + other, exact: false }
+    }
+}
+
+/// Generates text.
+#[async_trait]
+pub trait ChatModel: Send + Sync + 'static {
+    /// What the model is.
+    fn info(&self) -> &ChatModelInfo;
+
+    /// Starts generating. Returns when the provider has accepted the request.
+    ///
+    /// - Cancelled (future or stream dropped): the connection is closed, generation ends.
+    ///
+    /// # Errors
+    /// `ContextTooLong`, `Unauthorized`, `RateLimited` (with the provider's delay), `Timeout`,
+    /// `Unavailable`, `Protocol` (an answer outside the provider's dialect), `InvalidInput`. The context holds
+    /// `status`, `provider_code`, `request_id` where the provider gave them.
+    async fn stream(&self, request: ChatRequest) -> Result<ChatStream>;
+
+    /// How many tokens `text` is, without the overhead of a message.
+    fn count_tokens(&self, text: &str) -> TokenCount;
+
+    /// Asks the provider whether it is there and knows the model, without generating.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream).
+    async fn check(&self) -> Result<()>;
+}

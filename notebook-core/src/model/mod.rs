@@ -1,0 +1,17 @@
+//! What the system is about: notebooks, sources, conversations, messages, runs.
+
+mod answer;
+mod chunk;
+mod conversation;
+mod notebook;
+mod page;
+mod run;
+mod source;
+
+pub use answer::{Citation, RetrievalMode, StageTiming, Usage};
+pub use chunk::{Chunk, ChunkKey};
+pub use conversation::{Conversation, Message, Role};
+pub use notebook::{ModelSettings, Notebook, NotebookSettings};
+pub use page::{Page, PageRequest};
+pub use run::{EventBody, NewRun, Opened, Run, RunEvent, RunOutcome, RunState};
+pub use source::{Progress, Source, SourceFailure, Stage};

@@ -1,0 +1,211 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Citation, Message, RetrievalMode, StageTiming, Usage};
+use crate::{ConversationId, MessageId, NotebookId, RunId, Timestamp};
+
+/// One answer being produced, or that was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Identifies it.
+    pub id: RunId,
+    /// The notebook that it answers from.
+    pub notebook: NotebookId,
+    /// The conversation that it answers in.
+    pub conversation: ConversationId,
+    /// The question.
+    pub question: MessageId,
+    /// The answer's message id, fixed at the start; the message is stored when the run ends.
+    pub answer: MessageId,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Where a run stands. The last four are terminal, and each run reaches exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Stored, not yet taken by a worker.
+    Queued,
+    /// Being produced.
+    Running,
+    /// The answer is whole.
+    Completed,
+    /// A person ended it; the partial answer is kept.
+    Stopped,
+    /// It broke; the partial answer is kept.
+    Failed,
+    /// Nobody was there to take it up again.
+    Abandoned,
+}
+
+impl RunState {
+    /// Whether the run has ended.
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// What is needed to open a run: the question and the run are stored together or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// The run, in state [`RunState::Queued`].
+    pub run: Run,
+    /// The question; `None` when an existing question is answered again.
+    pub question: Option<Message>,
+    /// The caller's key: a second open with the same key in the same conversation returns the first run.
+    pub idempotency_key: Option<String>,
+    /// Hash of what was asked, to tell a repeated request from another one under the same key.
+    pub request_hash: String,
+}
+
+/// The result of opening a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opened {
+    /// The run was stored now.
+    Created(Run),
+    /// The same request was made before; this is its run.
+    Existing(Run),
+}
+
+impl Opened {
+    /// The run, new or not.
+    #[must_use]
+    pub const fn run(&self) -> &Run {
+        match self {
+            Self::Created(run) | Self::Existing(run) => run,
+        }
+    }
+}
+
+/// How a run ended: stored as one, before anyone is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOutcome {
+    /// A terminal state.
+    pub state: RunState,
+    /// Events not yet appended; the last one is terminal and agrees with `state`.
+    pub events: Vec<RunEvent>,
+    /// The answer, whole or partial; `None` when there is no text at all.
+    pub answer: Option<Message>,
+}
+
+/// One entry of a run's append-only log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// Its place in the log, from 1, without gaps.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened in a run. The tag on the wire is `type`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventBody {
+    /// A worker took the run.
+    Started {
+        /// The message id that the answer will have.
+        answer: MessageId,
+        /// The provider and model that will answer, such as `ollama/llama3.2`.
+        model: String,
+    },
+    /// Passages were found.
+    Retrieved {
+        /// How they were found.
+        mode: RetrievalMode,
+        /// How many passages go into the prompt.
+        passages: u32,
+        /// Whether a stage missed its deadline.
+        partial: bool,
+        /// How long each stage took.
+        timings: Vec<StageTiming>,
+    },
+    /// The prompt was built.
+    Context {
+        /// Tokens of the whole prompt.
+        prompt_tokens: u64,
+        /// The budget that it had to fit.
+        budget_tokens: u64,
+        /// Earlier messages that did not fit.
+        messages_left_out: u32,
+        /// Passages that did not fit.
+        passages_left_out: u32,
+    },
+    /// The next piece of the answer's text.
+    Delta {
+        /// Never empty, never a part of a character.
+        text: String,
+    },
+    /// A verified citation of text already sent.
+    Citation(Citation),
+    /// Something the reader should know; the run goes on.
+    Warning {
+        /// Stable snake-case code.
+        code: String,
+        /// A sentence for a person.
+        message: String,
+    },
+    /// Terminal: the answer is whole.
+    Completed {
+        /// Tokens used.
+        usage: Usage,
+        /// Whether the sources were found not to say.
+        abstained: bool,
+        /// Citations that failed verification.
+        dropped_citations: u32,
+        /// How long each stage took.
+        timings: Vec<StageTiming>,
+    },
+    /// Terminal: a person ended it.
+    Stopped,
+    /// Terminal: it broke.
+    Failed {
+        /// Stable snake-case code.
+        code: String,
+        /// A sentence for a person, with the fix.
+        message: String,
+        /// Whether asking again may help.
+        retryable: bool,
+    },
+    /// Terminal: the process that worked on it is gone and nobody takes it up.
+    Abandoned,
+}
+
+impl EventBody {
+    /// The state that this event ends the run in, if it is terminal.
+    #[must_use]
+    pub const fn terminal_state(&self) -> Option<RunState> {
+        match self {
+            Self::Completed { .. } => Some(RunState::Completed),
+            Self::Stopped => Some(RunState::Stopped),
+            Self::Failed { .. } => Some(RunState::Failed),
+            Self::Abandoned => Some(RunState::Abandoned),
+            _ => None,
+        }
+    }
+
+    /// The value of the tag `type`: the event name in server-sent events.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Retrieved { .. } => "retrieved",
+            Self::Context { .. } => "context",
+            Self::Delta { .. } => "delta",
+            Self::Citation(_) => "citation",
+            Self::Warning { .. } => "warning",
+            Self::Completed { .. } => "completed",
+            Self::Stopped => "stopped",
+            Self::Failed { .. } => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}

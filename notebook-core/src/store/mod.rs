@@ -1,0 +1,218 @@
+//! The store port: notebooks, sources with their text, conversations, messages.
+//!
+//! Adapters: [`memory`], `sqlite` (feature). All are held to the suite in
+//! `store::conformance` (feature `conformance`).
+//!
+//! # Behaviour that holds for every method
+//! - A thing in another tenant is [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), exactly as one that does not exist.
+//! - A call that returned `Ok` is durable, as far as the adapter stores anything durably.
+//! - A call whose future is dropped either happened wholly or not at all.
+//! - Writes of one caller are seen by its next read.
+
+use async_trait::async_trait;
+
+use crate::{
+    ConversationId, MessageId, NotebookId, Result, SourceId, TenantScope,
+    document::{Document, Span},
+    model::{Chunk, ChunkKey, Conversation, Message, Notebook, Page, PageRequest, Source},
+};
+
+/// Notebooks.
+#[async_trait]
+pub trait NotebookStore: Send + Sync {
+    /// Stores a new notebook.
+    ///
+    /// - Repeated with the same id: returns the stored one, changed by nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when the id belongs to another tenant.
+    async fn create_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<Notebook>;
+
+    /// The notebook.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook>;
+
+    /// Notebooks, newest id first; archived ones only when `archived` is true.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the cursor is no notebook id or the limit is not 1 to 1,000.
+    async fn notebooks(
+        &self,
+        scope: &TenantScope,
+        archived: bool,
+        page: PageRequest,
+    ) -> Result<Page<Notebook>>;
+
+    /// Replaces name, flags, settings and `updated_at`; `id` and `created_at` stay.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()>;
+
+    /// Removes the notebook with its sources, texts, chunks, conversations, messages, runs and run events.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()>;
+}
+
+/// Sources, their canonical texts and their chunks.
+#[async_trait]
+pub trait SourceStore: Send + Sync {
+    /// Stores a new source.
+    ///
+    /// # Errors
+    /// `NotFound` when the notebook does not exist; `AlreadyExists` when the id does.
+    async fn create_source(&self, scope: &TenantScope, source: Source) -> Result<()>;
+
+    /// The source.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn source(&self, scope: &TenantScope, id: SourceId) -> Result<Source>;
+
+    /// All sources of a notebook, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound` when the notebook does not exist.
+    async fn sources(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Vec<Source>>;
+
+    /// Sources whose stage [is unfinished](crate::model::Stage::is_unfinished), oldest first: what a
+    /// worker takes up after a restart.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>>;
+
+    /// Replaces everything but `id`, `notebook` and `created_at`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()>;
+
+    /// Removes the source with its text and chunks.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()>;
+
+    /// Stores the canonical text with its pages and blocks; replaces an earlier one and removes its chunks.
+    ///
+    /// # Errors
+    /// `NotFound` when the source does not exist.
+    async fn put_document(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        document: Document,
+    ) -> Result<()>;
+
+    /// The whole document.
+    ///
+    /// # Errors
+    /// `NotFound` when the source or its document does not exist.
+    async fn document(&self, scope: &TenantScope, id: SourceId) -> Result<Document>;
+
+    /// The canonical text at `span`, read without loading the rest of the text.
+    ///
+    /// # Errors
+    /// `NotFound` when the source or its document does not exist; `InvalidInput` when the span ends
+    /// after the text, starts after its end, or cuts a character.
+    async fn text(&self, scope: &TenantScope, id: SourceId, span: Span) -> Result<String>;
+
+    /// Adds chunks of one source. Keys that exist are replaced.
+    ///
+    /// # Errors
+    /// `NotFound` when the source does not exist; `InvalidInput` when a chunk is of another source.
+    async fn put_chunks(&self, scope: &TenantScope, id: SourceId, chunks: Vec<Chunk>)
+    -> Result<()>;
+
+    /// Chunks of a source with ordinals from `from`, at most `limit`, in order; empty past the end.
+    ///
+    /// # Errors
+    /// `NotFound` when the source does not exist.
+    async fn chunks(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Chunk>>;
+
+    /// The chunks with these keys, in the order of the keys. Keys that do not exist, and keys of
+    /// sources that are being deleted, are left out.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn chunks_by_key(&self, scope: &TenantScope, keys: &[ChunkKey]) -> Result<Vec<Chunk>>;
+}
+
+/// Conversations and their messages.
+#[async_trait]
+pub trait ConversationStore: Send + Sync {
+    /// Stores a new conversation. Repeated with the same id: returns the stored one.
+    ///
+    /// # Errors
+    /// `NotFound` when the notebook does not exist or the id belongs to another tenant.
+    async fn create_conversation(
+        &self,
+        scope: &TenantScope,
+        conversation: Conversation,
+    ) -> Result<Conversation>;
+
+    /// The conversation.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation>;
+
+    /// All conversations of a notebook, newest id first.
+    ///
+    /// # Errors
+    /// `NotFound` when the notebook does not exist.
+    async fn conversations(
+        &self,
+        scope: &TenantScope,
+        notebook: NotebookId,
+    ) -> Result<Vec<Conversation>>;
+
+    /// Replaces title, excluded sources and `updated_at`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn update_conversation(
+        &self,
+        scope: &TenantScope,
+        conversation: Conversation,
+    ) -> Result<()>;
+
+    /// Removes the conversation with its messages, runs and run events.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn delete_conversation(&self, scope: &TenantScope, id: ConversationId) -> Result<()>;
+
+    /// Messages of a conversation, newest id first, so that the first page is what a reader sees.
+    ///
+    /// # Errors
+    /// `NotFound` when the conversation does not exist; `InvalidInput` as for notebooks.
+    async fn messages(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        page: PageRequest,
+    ) -> Result<Page<Message>>;
+
+    /// One message.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn message(&self, scope: &TenantScope, id: MessageId) -> Result<Message>;
+}
+
+/// The whole store.
+pub trait Store: NotebookStore + SourceStore + ConversationStore + 'static {}
+
+impl<T: NotebookStore + SourceStore + ConversationStore + 'static> Store for T {}
