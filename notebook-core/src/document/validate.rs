@@ -1,0 +1,137 @@
+//! The rules that a document has to keep.
+
+use super::{Block, BlockKind, Document, Span};
+
+/// A document that breaks a rule of [`Document::validate`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid document: {0}")]
+pub struct InvalidDocument(String);
+
+type Checked = Result<(), InvalidDocument>;
+
+fn fail(why: String) -> Checked {
+    Err(InvalidDocument(why))
+}
+
+pub(super) fn validate(document: &Document) -> Checked {
+    check_text(&document.text)?;
+    check_pages(document)?;
+    check_blocks(document)
+}
+
+fn check_text(text: &str) -> Checked {
+    let bad = text.char_indices().find(|(_, c)| c.is_control() && *c != '\n' && *c != '\t');
+    if let Some((at, c)) = bad {
+        return fail(format!("control character {c:?} at byte {at}"));
+    }
+    let trailing = text.contains(" \n") || text.contains("\t\n") || text.ends_with([' ', '\t']);
+    if trailing {
+        return fail("a line ends in white space".into());
+    }
+    Ok(())
+}
+
+fn check_pages(document: &Document) -> Checked {
+    let mut at = 0;
+    let mut number = 0;
+    for page in &document.pages {
+        check_span(&document.text, page.span, at)?;
+        if page.number <= number {
+            return fail(format!("page {} follows page {number}", page.number));
+        }
+        at = page.span.end;
+        number = page.number;
+    }
+    Ok(())
+}
+
+fn check_blocks(document: &Document) -> Checked {
+    let mut at = 0;
+    for block in &document.blocks {
+        check_span(&document.text, block.span, at)?;
+        check_gap(&document.text, at, block.span.start)?;
+        check_block(&document.text, block)?;
+        at = block.span.end;
+    }
+    check_gap(&document.text, at, document.text.len())
+}
+
+fn check_span(text: &str, span: Span, at: usize) -> Checked {
+    if span.start < at || span.end < span.start || span.of(text).is_none() {
+        return fail(format!(
+            "span {}..{} after byte {at} of {} is out of order, out of range or cuts a character",
+            span.start,
+            span.end,
+            text.len()
+        ));
+    }
+    Ok(())
+}
+
+fn check_gap(text: &str, from: usize, to: usize) -> Checked {
+    match text.get(from..to) {
+        Some(gap) if gap.trim().is_empty() => Ok(()),
+        _ => fail(format!("text outside any block between bytes {from} and {to}")),
+    }
+}
+
+fn check_block(text: &str, block: &Block) -> Checked {
+    let inner = block.span.of(text).unwrap_or_default();
+    if inner.trim().is_empty() {
+        return fail(format!("empty block at byte {}", block.span.start));
+    }
+    if block.kind != BlockKind::Code && inner.contains('\n') {
+        return fail(format!("{:?} of several lines at byte {}", block.kind, block.span.start));
+    }
+    match block.kind {
+        BlockKind::Heading { level } if !(1..=6).contains(&level) => {
+            fail(format!("heading level {level}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DocumentBuilder, Page};
+    use super::*;
+
+    fn sample() -> Document {
+        let mut builder = DocumentBuilder::new(1000);
+        builder.start_page(1).unwrap();
+        builder.paragraph("Zwölf Boxkämpfer").unwrap();
+        builder.start_page(2).unwrap();
+        builder.row(["a", "b"]).unwrap();
+        builder.finish()
+    }
+
+    #[test]
+    fn good_passes() {
+        assert_eq!(sample().validate(), Ok(()));
+        assert_eq!(Document::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_rule_is_checked() {
+        let breaks: [fn(&mut Document); 10] = [
+            |d| d.text.push('\0'),
+            |d| d.text.push(' '),
+            |d| d.text.push('x'),
+            |d| d.blocks[0].span.end = 3,
+            |d| d.blocks[1].span.end += 1,
+            |d| d.blocks.swap(0, 1),
+            |d| d.pages.swap(0, 1),
+            |d| d.pages.push(Page { number: 2, span: Span::new(0, 0) }),
+            |d| d.blocks[0].kind = BlockKind::Heading { level: 0 },
+            |d| {
+                d.blocks.pop();
+                d.blocks[0].span.end = d.text.len();
+            },
+        ];
+        for (i, change) in breaks.iter().enumerate() {
+            let mut document = sample();
+            change(&mut document);
+            assert!(document.validate().is_err(), "break {i}");
+        }
+    }
+}
