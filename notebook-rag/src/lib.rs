@@ -1,1 +1,8 @@
 //! Parsing, chunking, embedding, indexes, retrieval and exact citations for an AI notebook.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod cite;
+pub mod extractive;
