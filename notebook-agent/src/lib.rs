@@ -1,1 +1,15 @@
 //! The notebook chat: context within a token budget, streamed answers, verified citations.
+//!
+//! - [`context`]: the prompt, within a budget of tokens (pure).
+//! - [`answer`]: the model's stream turned into text and claims to cite (pure).
+//! - [`runs`]: the events of an answer, live and stored, for any number of readers.
+//! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod answer;
+pub mod chat;
+pub mod context;
+pub mod runs;
