@@ -21,6 +21,11 @@ pub struct Notebook {
     pub updated_at: Timestamp,
 }
 
+impl Notebook {
+    /// The name of a notebook until its first question names it.
+    pub const UNNAMED: &str = "Untitled notebook";
+}
+
 /// How answers are made in a notebook.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

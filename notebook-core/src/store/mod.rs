@@ -13,9 +13,24 @@ use async_trait::async_trait;
 
 use crate::{
     ConversationId, MessageId, NotebookId, Result, SourceId, TenantScope,
-    document::{Document, Span},
+    document::{self, Block, Document, Flag, Span},
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Page, PageRequest, Source},
 };
+
+/// A [`Document`] without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// Title found in the file.
+    pub title: Option<String>,
+    /// Length of the text in bytes.
+    pub text_bytes: usize,
+    /// Pages in order; empty for formats without pages.
+    pub pages: Vec<document::Page>,
+    /// Blocks in order.
+    pub blocks: Vec<Block>,
+    /// What parsing noticed.
+    pub flags: Vec<Flag>,
+}
 
 /// Notebooks.
 #[async_trait]
@@ -114,6 +129,12 @@ pub trait SourceStore: Send + Sync {
     /// # Errors
     /// `NotFound` when the source or its document does not exist.
     async fn document(&self, scope: &TenantScope, id: SourceId) -> Result<Document>;
+
+    /// The document without its text, read without loading the text.
+    ///
+    /// # Errors
+    /// `NotFound` when the source or its document does not exist.
+    async fn layout(&self, scope: &TenantScope, id: SourceId) -> Result<Layout>;
 
     /// The canonical text at `span`, read without loading the rest of the text.
     ///
