@@ -5,6 +5,14 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod memory;
+
+pub use check::{MAX_LIMIT, check_query, check_records, check_space, inner_product};
+pub use memory::MemoryVectorIndex;
+
 use crate::{NotebookId, Result, SourceId, TenantScope, model::ChunkKey};
 
 /// The model that an index was built with. Vectors of two models are never mixed.
@@ -65,6 +73,9 @@ pub struct Hit {
 /// # Behaviour
 /// - An upsert or delete that returned `Ok` is seen by the next search and survives a crash, as far as the adapter is durable.
 /// - Hits are ordered by score, highest first; equal scores by key.
+/// - A tenant without vectors has no space: it takes that of the first vector stored. To change the
+///   model, delete the old vectors (allowed under any space) and embed again.
+/// - When one call holds a key twice, the later record counts.
 #[async_trait]
 pub trait VectorIndex: Send + Sync + 'static {
     /// The space of this index.
