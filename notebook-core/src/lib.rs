@@ -16,6 +16,8 @@
 pub mod cache;
 pub mod chat;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod document;
 pub mod embed;
 pub mod error;

@@ -1,4 +1,12 @@
 //! The cache port: bytes by key, per tenant, that may be forgotten at any time.
+//!
+//! A tenant sees only what it stored itself: the same key in another tenant is another entry.
+//! An adapter is bounded in bytes. When it is full it forgets what the largest tenant has not
+//! used for longest, so that a tenant that floods the cache pushes out its own entries.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod memory;
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};

@@ -2,6 +2,15 @@
 //!
 //! It shares its storage with the [store](crate::store): opening a run stores the question
 //! with it, closing it stores the answer with the terminal event, each in one transaction.
+//! Both move `updated_at` of the conversation and the notebook forward, never back.
+//!
+//! Adapters: [`store::memory`](crate::store::memory), `sqlite` (feature). All are held to the
+//! suite in `run_log::conformance` (feature `conformance`). What holds for every method of
+//! the store holds here; what all adapters decide alike stands in [`rules`].
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod rules;
 
 use async_trait::async_trait;
 
@@ -15,11 +24,15 @@ use crate::{
 pub trait RunLog: Send + Sync + 'static {
     /// Stores a run and, if given, its question.
     ///
-    /// - Repeated with the same idempotency key and request hash in the same conversation: returns the first run.
+    /// - Repeated with the same idempotency key and request hash in the same conversation: returns the first
+    ///   run as it is now, and stores nothing. The ids of the repeated request do not matter.
+    /// - Without a key, every open is a new run.
     ///
     /// # Errors
-    /// `NotFound` when the conversation or an existing question does not exist; `Conflict` when the
-    /// idempotency key was used for another request; `AlreadyExists` when the run id was.
+    /// `NotFound` when the conversation, an existing question or the question's parent does not exist in it,
+    /// or the run's notebook is not the conversation's; `Conflict` when the idempotency key was used for
+    /// another request; `AlreadyExists` when the run id or the question's id was; `InvalidInput` when the
+    /// run is not queued or the question is not the message that the run names.
     async fn open(&self, scope: &TenantScope, new: NewRun) -> Result<Opened>;
 
     /// The run.
@@ -45,18 +58,25 @@ pub trait RunLog: Send + Sync + 'static {
     /// `NotFound` when there is none; `Conflict` when it has ended.
     async fn start(&self, scope: &TenantScope, id: RunId) -> Result<()>;
 
-    /// Appends events that are not terminal. An empty list changes nothing.
+    /// Appends events that are not terminal, all or none. An empty list is checked like any other and
+    /// changes nothing.
     ///
     /// # Errors
     /// `NotFound` when there is no such run; `Conflict` when the run has ended or the numbers do not
     /// continue the log without a gap; `InvalidInput` when an event is terminal.
     async fn append(&self, scope: &TenantScope, id: RunId, events: &[RunEvent]) -> Result<()>;
 
-    /// Ends the run: last events, state and answer in one transaction. A second close is refused.
+    /// Ends the run: last events, state and answer in one transaction. A second close is refused and changes
+    /// nothing.
+    ///
+    /// - A queued run may be closed without having been started.
+    /// - `ended_at` becomes the time of the terminal event.
     ///
     /// # Errors
-    /// `NotFound` when there is no such run; `Conflict` when it has ended already or the numbers do not
-    /// continue the log; `InvalidInput` when the last event and the state disagree or another event is terminal.
+    /// `NotFound` when there is no such run, or the answer's parent is not in the conversation; `Conflict` when
+    /// it has ended already or the numbers do not continue the log; `InvalidInput` when the last event and the
+    /// state disagree, another event is terminal, or the answer is not the message that the run names;
+    /// `AlreadyExists` when a message with the answer's id exists.
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run>;
 
     /// Events after `after` (0 for all), in order, at most `limit`; empty when there are none yet.

@@ -8,6 +8,16 @@
 //! - A call that returned `Ok` is durable, as far as the adapter stores anything durably.
 //! - A call whose future is dropped either happened wholly or not at all.
 //! - Writes of one caller are seen by its next read.
+//! - Ids order by the time they were made; "oldest first" and "newest first" go by id.
+//! - A list read in pages shows every thing that was there all along exactly once, however
+//!   many are added and removed meanwhile. The thing that a cursor names may be gone.
+//!
+//! What all adapters decide alike stands in [`rules`].
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod memory;
+pub mod rules;
 
 use async_trait::async_trait;
 
@@ -32,12 +42,27 @@ pub struct Layout {
     pub flags: Vec<Flag>,
 }
 
+impl Layout {
+    /// The layout of a document.
+    #[must_use]
+    pub fn of(document: &Document) -> Self {
+        Self {
+            title: document.title.clone(),
+            text_bytes: document.text.len(),
+            pages: document.pages.clone(),
+            blocks: document.blocks.clone(),
+            flags: document.flags.clone(),
+        }
+    }
+}
+
 /// Notebooks.
 #[async_trait]
 pub trait NotebookStore: Send + Sync {
     /// Stores a new notebook.
     ///
-    /// - Repeated with the same id: returns the stored one, changed by nothing.
+    /// - Repeated with the same id: returns the stored one, changed by nothing; the new contents are ignored.
+    /// - Two at the same time: both get the one that was stored first.
     ///
     /// # Errors
     /// `NotFound` when the id belongs to another tenant.
@@ -78,6 +103,8 @@ pub trait NotebookStore: Send + Sync {
 pub trait SourceStore: Send + Sync {
     /// Stores a new source.
     ///
+    /// - The same id in another tenant is no obstacle: it is another source.
+    ///
     /// # Errors
     /// `NotFound` when the notebook does not exist; `AlreadyExists` when the id does.
     async fn create_source(&self, scope: &TenantScope, source: Source) -> Result<()>;
@@ -101,7 +128,7 @@ pub trait SourceStore: Send + Sync {
     /// Only those of the storage itself.
     async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>>;
 
-    /// Replaces everything but `id`, `notebook` and `created_at`.
+    /// Replaces everything but `id`, `notebook` and `created_at`. The text and the chunks stay.
     ///
     /// # Errors
     /// `NotFound` when there is none.
@@ -138,12 +165,17 @@ pub trait SourceStore: Send + Sync {
 
     /// The canonical text at `span`, read without loading the rest of the text.
     ///
+    /// - An empty span gives the empty text, also at the very end.
+    ///
     /// # Errors
     /// `NotFound` when the source or its document does not exist; `InvalidInput` when the span ends
     /// after the text, starts after its end, or cuts a character.
     async fn text(&self, scope: &TenantScope, id: SourceId, span: Span) -> Result<String>;
 
-    /// Adds chunks of one source. Keys that exist are replaced.
+    /// Adds chunks of one source. Keys that exist are replaced, others stay.
+    ///
+    /// - One call is one transaction; callers give a large source in several.
+    /// - Two chunks of one call with the same key: the later one stays.
     ///
     /// # Errors
     /// `NotFound` when the source does not exist; `InvalidInput` when a chunk is of another source.
@@ -163,7 +195,7 @@ pub trait SourceStore: Send + Sync {
     ) -> Result<Vec<Chunk>>;
 
     /// The chunks with these keys, in the order of the keys. Keys that do not exist, and keys of
-    /// sources that are being deleted, are left out.
+    /// sources that are being deleted, are left out. A key given twice is answered twice.
     ///
     /// # Errors
     /// Only those of the storage itself.
@@ -173,7 +205,9 @@ pub trait SourceStore: Send + Sync {
 /// Conversations and their messages.
 #[async_trait]
 pub trait ConversationStore: Send + Sync {
-    /// Stores a new conversation. Repeated with the same id: returns the stored one.
+    /// Stores a new conversation.
+    ///
+    /// - Repeated with the same id: returns the stored one, changed by nothing.
     ///
     /// # Errors
     /// `NotFound` when the notebook does not exist or the id belongs to another tenant.
@@ -199,7 +233,7 @@ pub trait ConversationStore: Send + Sync {
         notebook: NotebookId,
     ) -> Result<Vec<Conversation>>;
 
-    /// Replaces title, excluded sources and `updated_at`.
+    /// Replaces title, excluded sources and `updated_at`; `id`, `notebook` and `created_at` stay.
     ///
     /// # Errors
     /// `NotFound` when there is none.
@@ -218,7 +252,7 @@ pub trait ConversationStore: Send + Sync {
     /// Messages of a conversation, newest id first, so that the first page is what a reader sees.
     ///
     /// # Errors
-    /// `NotFound` when the conversation does not exist; `InvalidInput` as for notebooks.
+    /// `NotFound` when the conversation does not exist; `InvalidInput` when the cursor is no message id or the limit is not 1 to 1,000.
     async fn messages(
         &self,
         scope: &TenantScope,

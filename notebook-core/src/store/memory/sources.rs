@@ -1,0 +1,130 @@
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::{
+    Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
+    document::{Document, Span},
+    model::{Chunk, ChunkKey, Source},
+    store::{Layout, SourceStore, rules},
+};
+
+#[async_trait]
+impl SourceStore for MemoryStore {
+    async fn create_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.notebook("create source", source.notebook)?;
+            if tenant.sources.contains_key(&source.id) {
+                return Err(Error::new(ErrorKind::AlreadyExists, "create source"));
+            }
+            tenant.sources.insert(source.id, source);
+            Ok(())
+        })
+    }
+
+    async fn source(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+        self.with(scope, |tenant| tenant.source("read source", id).cloned())
+    }
+
+    async fn sources(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Vec<Source>> {
+        self.with(scope, |tenant| {
+            tenant.notebook("list sources", notebook)?;
+            Ok(tenant.sources.values().filter(|s| s.notebook == notebook).cloned().collect())
+        })
+    }
+
+    async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>> {
+        Ok(self.with(scope, |tenant| {
+            tenant.sources.values().filter(|s| s.stage.is_unfinished()).cloned().collect()
+        }))
+    }
+
+    async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
+        self.with(scope, |tenant| {
+            let source = rules::updated_source(tenant.source("update source", source.id)?, source);
+            tenant.sources.insert(source.id, source);
+            Ok(())
+        })
+    }
+
+    async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.source("delete source", id)?;
+            tenant.sources.remove(&id);
+            tenant.remove_text_of(id);
+            Ok(())
+        })
+    }
+
+    async fn put_document(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        document: Document,
+    ) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.source("store document", id)?;
+            tenant.remove_text_of(id);
+            tenant.documents.insert(id, document);
+            Ok(())
+        })
+    }
+
+    async fn document(&self, scope: &TenantScope, id: SourceId) -> Result<Document> {
+        self.with(scope, |tenant| tenant.document("read document", id).cloned())
+    }
+
+    async fn layout(&self, scope: &TenantScope, id: SourceId) -> Result<Layout> {
+        self.with(scope, |tenant| tenant.document("read layout", id).map(Layout::of))
+    }
+
+    async fn text(&self, scope: &TenantScope, id: SourceId, span: Span) -> Result<String> {
+        self.with(scope, |tenant| {
+            let text = &tenant.document("read text", id)?.text;
+            rules::check_span("read text", span, text.len())?;
+            let found = text.get(span.start..span.end);
+            found
+                .map(str::to_owned)
+                .ok_or_else(|| rules::invalid_span("read text", span, text.len()))
+        })
+    }
+
+    async fn put_chunks(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        chunks: Vec<Chunk>,
+    ) -> Result<()> {
+        rules::check_chunks("store chunks", id, &chunks)?;
+        self.with(scope, |tenant| {
+            tenant.source("store chunks", id)?;
+            tenant.chunks.extend(chunks.into_iter().map(|chunk| (chunk.key, chunk)));
+            Ok(())
+        })
+    }
+
+    async fn chunks(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Chunk>> {
+        let range =
+            ChunkKey { source: id, ordinal: from }..=ChunkKey { source: id, ordinal: u32::MAX };
+        self.with(scope, |tenant| {
+            tenant.source("list chunks", id)?;
+            Ok(tenant.chunks.range(range).take(limit).map(|(_, chunk)| chunk.clone()).collect())
+        })
+    }
+
+    async fn chunks_by_key(&self, scope: &TenantScope, keys: &[ChunkKey]) -> Result<Vec<Chunk>> {
+        Ok(self.with(scope, |tenant| {
+            keys.iter()
+                .filter(|key| {
+                    tenant.sources.get(&key.source).is_some_and(|s| rules::is_visible(s.stage))
+                })
+                .filter_map(|key| tenant.chunks.get(key).cloned())
+                .collect()
+        }))
+    }
+}
