@@ -4,6 +4,7 @@ use crate::{SourceId, document::Span};
 
 /// A place in an answer, and the exact words of a source that support it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Citation {
     /// The number shown to the reader, from 1; the same passage keeps its number in one answer.
     pub number: u32,
@@ -23,6 +24,7 @@ pub struct Citation {
 
 /// Tokens and money spent on an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: u64,
@@ -36,6 +38,7 @@ pub struct Usage {
 
 /// How passages were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RetrievalMode {
     /// Keywords only, because there is no embedding model or its stage did not finish.
@@ -48,6 +51,7 @@ pub enum RetrievalMode {
 
 /// How long one stage took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageTiming {
     /// Name of the stage, such as `vector_search`.
     pub stage: String,

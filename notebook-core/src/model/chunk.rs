@@ -4,6 +4,7 @@ use crate::{SourceId, document::Span};
 
 /// Names one chunk: its source and its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChunkKey {
     /// The source that the chunk is part of.
     pub source: SourceId,
@@ -13,6 +14,7 @@ pub struct ChunkKey {
 
 /// A span of a source's canonical text, small enough to embed and to quote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Chunk {
     /// Names it.
     pub key: ChunkKey,

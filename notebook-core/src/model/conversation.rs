@@ -5,6 +5,7 @@ use crate::{ConversationId, MessageId, NotebookId, RunId, SourceId, Timestamp};
 
 /// One thread of questions and answers about a notebook's sources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Conversation {
     /// Identifies it.
     pub id: ConversationId,
@@ -22,6 +23,7 @@ pub struct Conversation {
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The person asking.
@@ -32,6 +34,7 @@ pub enum Role {
 
 /// One question or one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Message {
     /// Identifies it. Ids order messages within a conversation.
     pub id: MessageId,

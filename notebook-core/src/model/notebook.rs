@@ -4,6 +4,7 @@ use crate::{NotebookId, Timestamp};
 
 /// A project: sources, conversations about them, and the artefacts made from them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Notebook {
     /// Made by the client, so that creating it twice creates it once.
     pub id: NotebookId,
@@ -28,6 +29,7 @@ impl Notebook {
 
 /// How answers are made in a notebook.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct NotebookSettings {
     /// Model and sampling; what is `None` comes from the server's configuration.
@@ -39,6 +41,7 @@ pub struct NotebookSettings {
 /// Model and sampling parameters. A message's settings override its notebook's, which
 /// override the server's.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ModelSettings {
     /// Name of a configured provider.

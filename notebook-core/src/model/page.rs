@@ -21,6 +21,7 @@ impl PageRequest {
 
 /// One part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// The items, in the order that the method documents.
     pub items: Vec<T>,

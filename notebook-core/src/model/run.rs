@@ -5,6 +5,7 @@ use crate::{ConversationId, MessageId, NotebookId, RunId, Timestamp};
 
 /// One answer being produced, or that was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Run {
     /// Identifies it.
     pub id: RunId,
@@ -26,6 +27,7 @@ pub struct Run {
 
 /// Where a run stands. The last four are terminal, and each run reaches exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Stored, not yet taken by a worker.
@@ -95,6 +97,7 @@ pub struct RunOutcome {
 
 /// One entry of a run's append-only log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunEvent {
     /// Its place in the log, from 1, without gaps.
     pub seq: u64,
@@ -107,6 +110,7 @@ pub struct RunEvent {
 
 /// What happened in a run. The tag on the wire is `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventBody {

@@ -5,6 +5,7 @@ use crate::{NotebookId, SourceId, Timestamp, document::SourceKind};
 /// One document in a notebook. Its canonical text lives in the store beside it, its
 /// original bytes in the blob store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Source {
     /// Identifies it.
     pub id: SourceId,
@@ -48,6 +49,7 @@ pub struct Source {
 
 /// Where the ingestion of a source stands, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
@@ -79,6 +81,7 @@ impl Stage {
 
 /// Units done of units known. `total` is zero while it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// Units done.
     pub done: u64,
@@ -88,6 +91,7 @@ pub struct Progress {
 
 /// Why a source could not be ingested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SourceFailure {
     /// Stable snake-case code, such as `password_protected`.
     pub code: String,

@@ -1,0 +1,62 @@
+# Two commands are enough: `make run` and `make test`. `make check` is the fast inner loop.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export NOTEBOOK_CACHE ?= $(HOME)/.cache/notebook
+PORT ?= 8080
+DATA ?= data
+WEB := notebook-server/web
+WEB_SOURCES := $(shell find $(WEB) -path $(WEB)/node_modules -prune -o -path $(WEB)/dist -prune -o -type f -print 2>/dev/null)
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: need models web ## Build what is missing and serve on http://127.0.0.1:8080
+	@echo "== building the server (the first time takes some minutes)"
+	cargo build --release --locked -p notebook-server
+	@bin="$$(scripts/target-dir.sh)/release/notebook"; \
+	NOTEBOOK__SERVER__PORT=$(PORT) exec "$$bin" serve --data-dir $(DATA)
+
+test: need need-test models web ## Everything that CI runs
+	scripts/test.sh
+
+check: need ## The fast inner loop: format, lints, unit tests, licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	python3 scripts/check-dependencies.py
+	scripts/nextest.sh --workspace --lib
+
+web: $(WEB)/dist/index.html ## Build the page
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	@echo "== installing the page's packages"
+	cd $(WEB) && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
+	@echo "== building the page"
+	cd $(WEB) && npm run build
+	@touch $@
+
+models: ## Fetch the embedding model and the small chat model
+	@python3 scripts/fetch-models.py models
+
+need:
+	@scripts/need.sh cargo node npm python3
+
+need-test:
+	@scripts/need-test.sh
+
+fuzz: need ## Fuzz the SSE parser for ten minutes (needs a nightly toolchain)
+	scripts/fuzz.sh 600
+
+bench: need models ## The benches, each beside a peer or a lower bound
+	cd benches && cargo bench
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf $(WEB)/dist $(WEB)/node_modules
+
+.PHONY: help run test check web models need need-test fuzz bench clean

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Every feature of the library crates builds alone, and the base pulls no TLS, HTTP client or database.
+set -euo pipefail
+check() { echo "  $*"; cargo check --quiet --locked "$@"; }
+for feature in "" conformance sqlite http openai ollama google openapi; do
+  check -p notebook-core --lib --no-default-features ${feature:+--features $feature}
+done
+for feature in "" parse keyword candle ingest; do
+  check -p notebook-rag --lib --no-default-features ${feature:+--features $feature}
+done
+for crate in notebook-core notebook-rag notebook-agent notebook-auth; do
+  tree=$(cargo tree --locked -p $crate --no-default-features --edges normal --prefix none)
+  for heavy in reqwest hyper rustls native-tls rusqlite tantivy candle-core axum; do
+    if grep -q "^$heavy v" <<<"$tree"; then
+      echo "$crate without features depends on $heavy; put it behind a feature" >&2
+      exit 1
+    fi
+  done
+done

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Installs what the tests need beyond the toolchains: Chromium, and llama.cpp's server.
+set -eu
+if ! command -v chromium >/dev/null 2>&1; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The browser tests need Chromium: run 'sudo apt-get install -y chromium', then again." >&2
+    exit 1
+  fi
+  echo "== installing Chromium for the browser tests"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation fonts-noto-core >/dev/null
+fi
+python3 "$(dirname "$0")/fetch-models.py" llama-server
