@@ -4,5 +4,8 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod chunk;
 pub mod cite;
 pub mod extractive;
+pub mod retrieve;
+pub mod words;

@@ -1,0 +1,20 @@
+//! Finds the passages that a question is answered from.
+//!
+//! Keyword search and vector search run side by side, each with a deadline; their ranks are
+//! fused; the chunks come from the store, so that nothing deleted is shown. What fails or is
+//! late is left out with a warning as long as the other half delivered.
+
+mod config;
+mod dedup;
+mod fusion;
+mod relevance;
+mod request;
+mod retriever;
+mod stage;
+
+pub use config::{RetrieveConfig, StageLimits};
+pub use fusion::{Fused, FusionConfig, fuse};
+pub use relevance::{Relevance, RelevanceConfig, is_relevant};
+pub use request::{Passage, RetrieveRequest, Retrieved};
+pub use retriever::{Retriever, VectorSearch};
+pub use stage::{StageName, StageWarning};

@@ -1,0 +1,275 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use notebook_core::{
+    Error, ErrorKind, Result, TenantScope,
+    embed::{EmbedKind, Embedder},
+    keyword::KeywordIndex,
+    model::{Chunk, ChunkKey, RetrievalMode, StageTiming},
+    store::Store,
+    vector::{ChunkFilter, Hit, VectorIndex},
+};
+
+use super::{
+    Fused, Passage, Relevance, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning,
+    dedup, fuse, is_relevant, relevance,
+    stage::{Staged, staged, warning},
+};
+
+const MAX_LIMIT: usize = 100;
+/// How many passages tell whether anything relevant was found.
+const JUDGED: usize = 5;
+
+/// The vector half of retrieval.
+#[derive(Clone)]
+pub struct VectorSearch {
+    /// The index.
+    pub index: Arc<dyn VectorIndex>,
+    /// The model that the index was built with.
+    pub embedder: Arc<dyn Embedder>,
+}
+
+/// Finds passages. Cheap to clone; see the [module](super) for how.
+#[derive(Clone)]
+pub struct Retriever {
+    keyword: Arc<dyn KeywordIndex>,
+    vector: Option<VectorSearch>,
+    store: Arc<dyn Store>,
+    config: RetrieveConfig,
+}
+
+impl fmt::Debug for Retriever {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retriever")
+            .field("has_vectors", &self.vector.is_some())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Retriever {
+    /// A retriever; without `vector` it searches by keywords alone and says so.
+    ///
+    /// # Errors
+    /// `Conflict` when index and embedder are of different vector spaces; `InvalidInput` when
+    /// the depth is not 1 to 1,000.
+    pub fn new(
+        keyword: Arc<dyn KeywordIndex>,
+        vector: Option<VectorSearch>,
+        store: Arc<dyn Store>,
+        config: RetrieveConfig,
+    ) -> Result<Self> {
+        if !(1..=1000).contains(&config.depth) {
+            return Err(Error::invalid("configure retrieval", "depth", "set it to 1 to 1000"));
+        }
+        if let Some(VectorSearch { index, embedder }) = &vector
+            && index.space() != embedder.space()
+        {
+            return Err(Error::new(ErrorKind::Conflict, "configure retrieval")
+                .with("index", index.space().model.clone())
+                .with("embedder", embedder.space().model.clone())
+                .with("fix", "index the sources again with this embedder, or choose the other"));
+        }
+        Ok(Self { keyword, vector, store, config })
+    }
+
+    /// The passages for a question, best first.
+    ///
+    /// - A search that fails or is late is left out with a warning if the other delivered.
+    /// - Chunks of deleted sources are left out.
+    /// - Cancelled: searches under way are dropped.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the limit is not 1 to 100; the keyword search's error when no search
+    /// delivered; the store's when the chunks cannot be read.
+    pub async fn retrieve(
+        &self,
+        scope: &TenantScope,
+        request: &RetrieveRequest,
+    ) -> Result<Retrieved> {
+        if !(1..=MAX_LIMIT).contains(&request.limit) {
+            return Err(Error::invalid("retrieve passages", "limit", "set it to 1 to 100"));
+        }
+        let clock = Budget { start: Instant::now(), total: request.deadline };
+        let found = self.search(scope, request, clock).await?;
+        let (keyword, vector) = (keys(&found.keyword), keys(&found.vector));
+        let fused = fuse(self.config.fusion, &keyword, &vector);
+        let wanted: Vec<ChunkKey> = fused.iter().map(|item| item.key).collect();
+        let load = self.store.chunks_by_key(scope, &wanted);
+        let limit = clock.limit(self.config.limits.load);
+        let Staged { result, timing } = staged(StageName::LoadPassages, limit, load).await;
+        let passages = passages(result?, &fused, &found.vector, request.limit);
+        let relevance = Relevance {
+            best_cosine: found
+                .ran_vector
+                .then(|| found.vector.first().map_or(0.0, |hit| hit.score)),
+            coverage: relevance::coverage(
+                &request.question,
+                passages.iter().take(JUDGED).map(|p| p.chunk.text.as_str()),
+            ),
+        };
+        let relevant = !passages.is_empty() && is_relevant(&relevance, &self.config.relevance);
+        let mut timings = found.timings;
+        timings.push(timing);
+        Ok(Retrieved {
+            mode: found.mode,
+            passages,
+            relevance,
+            relevant,
+            timings,
+            partial: !found.warnings.is_empty(),
+            warnings: found.warnings,
+        })
+    }
+
+    /// Both searches, side by side.
+    async fn search(
+        &self,
+        scope: &TenantScope,
+        request: &RetrieveRequest,
+        clock: Budget,
+    ) -> Result<Found> {
+        let filter =
+            ChunkFilter { notebook: Some(request.notebook), sources: request.sources.clone() };
+        let words = staged(
+            StageName::KeywordSearch,
+            clock.limit(self.config.limits.keyword),
+            self.keyword.search(scope, &request.question, self.config.depth, &filter),
+        );
+        let (words, vectors) =
+            tokio::join!(words, self.search_vectors(scope, request, &filter, clock));
+        Found::of(words, vectors)
+    }
+
+    async fn search_vectors(
+        &self,
+        scope: &TenantScope,
+        request: &RetrieveRequest,
+        filter: &ChunkFilter,
+        clock: Budget,
+    ) -> VectorHalf {
+        let Some(VectorSearch { index, embedder }) = &self.vector else {
+            return VectorHalf::default();
+        };
+        let question = std::slice::from_ref(&request.question);
+        let embed = async {
+            let vectors = embedder.embed(EmbedKind::Query, question).await?;
+            vectors.into_iter().next().ok_or_else(|| {
+                Error::new(ErrorKind::Protocol, "embed question").with("vectors", "none")
+            })
+        };
+        let limit = clock.limit(self.config.limits.embed);
+        let Staged { result, timing } = staged(StageName::EmbedQuestion, limit, embed).await;
+        let vector = match result {
+            Ok(vector) => vector,
+            Err(error) => return VectorHalf::failed(StageName::EmbedQuestion, error, vec![timing]),
+        };
+        let search = index.search(scope, &vector, self.config.depth, filter);
+        let limit = clock.limit(self.config.limits.vector);
+        let staged = staged(StageName::VectorSearch, limit, search).await;
+        let timings = vec![timing, staged.timing];
+        match staged.result {
+            Ok(hits) => VectorHalf { hits: Some(hits), failure: None, timings },
+            Err(error) => VectorHalf::failed(StageName::VectorSearch, error, timings),
+        }
+    }
+}
+
+/// The time of one request.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    start: Instant,
+    total: Option<Duration>,
+}
+
+impl Budget {
+    /// What a stage may take: its own limit, or what is left.
+    fn limit(&self, own: Duration) -> Duration {
+        self.total.map_or(own, |total| own.min(total.saturating_sub(self.start.elapsed())))
+    }
+}
+
+#[derive(Default)]
+struct VectorHalf {
+    /// None when it did not run or failed.
+    hits: Option<Vec<Hit>>,
+    failure: Option<(StageName, Error)>,
+    timings: Vec<StageTiming>,
+}
+
+impl VectorHalf {
+    fn failed(stage: StageName, error: Error, timings: Vec<StageTiming>) -> Self {
+        Self { hits: None, failure: Some((stage, error)), timings }
+    }
+}
+
+/// What both searches gave.
+struct Found {
+    keyword: Vec<Hit>,
+    vector: Vec<Hit>,
+    ran_vector: bool,
+    mode: RetrievalMode,
+    timings: Vec<StageTiming>,
+    warnings: Vec<StageWarning>,
+}
+
+impl Found {
+    fn of(words: Staged<Vec<Hit>>, vectors: VectorHalf) -> Result<Self> {
+        let mut timings = vec![words.timing];
+        timings.extend(vectors.timings);
+        let mut warnings = Vec::new();
+        let ran_vector = vectors.hits.is_some();
+        let ran_keyword = words.result.is_ok();
+        let keyword = match words.result {
+            Ok(hits) => hits,
+            Err(error) if !ran_vector => return Err(error),
+            Err(error) => {
+                warnings.push(warning(StageName::KeywordSearch, &error));
+                Vec::new()
+            }
+        };
+        if let Some((stage, error)) = vectors.failure {
+            warnings.push(warning(stage, &error));
+        }
+        let mode = match (ran_keyword, ran_vector) {
+            (true, true) => RetrievalMode::Hybrid,
+            (true, false) => RetrievalMode::Keyword,
+            (false, _) => RetrievalMode::Vector,
+        };
+        let vector = vectors.hits.unwrap_or_default();
+        Ok(Self { keyword, vector, ran_vector, mode, timings, warnings })
+    }
+}
+
+fn keys(hits: &[Hit]) -> Vec<ChunkKey> {
+    hits.iter().map(|hit| hit.key).collect()
+}
+
+/// The stored chunks with their scores, without repeats.
+fn passages(
+    chunks: Vec<Chunk>,
+    fused: &[Fused<ChunkKey>],
+    vector: &[Hit],
+    limit: usize,
+) -> Vec<Passage> {
+    let fused: HashMap<ChunkKey, &Fused<ChunkKey>> = fused.iter().map(|f| (f.key, f)).collect();
+    let cosines: HashMap<ChunkKey, f32> = vector.iter().map(|hit| (hit.key, hit.score)).collect();
+    let keep = dedup::distinct(&chunks);
+    let kept = chunks.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(chunk, _)| chunk);
+    kept.filter_map(|chunk| {
+        let item = fused.get(&chunk.key)?;
+        Some(Passage {
+            score: item.score,
+            keyword_rank: item.keyword_rank,
+            vector_rank: item.vector_rank,
+            cosine: cosines.get(&chunk.key).copied(),
+            chunk,
+        })
+    })
+    .take(limit)
+    .collect()
+}

@@ -1,0 +1,87 @@
+//! One stage: timed, with a limit, its failure kept as a warning.
+
+use std::{
+    fmt,
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use notebook_core::{Error, ErrorKind, Result, Retry, model::StageTiming};
+
+/// A part of retrieval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StageName {
+    /// Keyword search.
+    KeywordSearch,
+    /// Embedding of the question.
+    EmbedQuestion,
+    /// Vector search.
+    VectorSearch,
+    /// Reading of the chunks.
+    LoadPassages,
+}
+
+impl StageName {
+    /// The stable snake-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KeywordSearch => "keyword_search",
+            Self::EmbedQuestion => "embed_question",
+            Self::VectorSearch => "vector_search",
+            Self::LoadPassages => "load_passages",
+        }
+    }
+}
+
+impl fmt::Display for StageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A stage that is missing from the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageWarning {
+    /// The stage.
+    pub stage: StageName,
+    /// What kind of failure it was; [`ErrorKind::Timeout`] when it was too slow.
+    pub kind: ErrorKind,
+    /// One line for a person.
+    pub message: String,
+}
+
+/// What came of a stage.
+pub(super) struct Staged<T> {
+    pub(super) result: Result<T>,
+    pub(super) timing: StageTiming,
+}
+
+/// Runs `work` for at most `limit`; it is dropped when that has passed.
+pub(super) async fn staged<T>(
+    stage: StageName,
+    limit: Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Staged<T> {
+    let start = Instant::now();
+    let (result, finished) = match tokio::time::timeout(limit, work).await {
+        Ok(result) => (result, true),
+        Err(_) => (Err(too_slow(stage, limit)), false),
+    };
+    let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Staged { result, timing: StageTiming { stage: stage.name().to_owned(), micros, finished } }
+}
+
+fn too_slow(stage: StageName, limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "retrieve passages")
+        .with("stage", stage.name())
+        .with("limit", format!("{} ms", limit.as_millis()))
+        .retry(Retry::Backoff)
+}
+
+/// Turns a failure into a warning that names its stage.
+pub(super) fn warning(stage: StageName, error: &Error) -> StageWarning {
+    tracing::warn!(stage = stage.name(), error = %error, "a retrieval stage is left out");
+    StageWarning { stage, kind: error.kind(), message: error.to_string() }
+}
