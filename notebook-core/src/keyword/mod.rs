@@ -2,9 +2,17 @@
 
 use async_trait::async_trait;
 
+mod bm25;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod memory;
+
+pub use bm25::Bm25;
+pub use memory::MemoryKeywordIndex;
+
 use crate::{
-    NotebookId, Result, SourceId, TenantScope,
-    vector::{ChunkFilter, Hit},
+    Error, NotebookId, Result, SourceId, TenantScope,
+    vector::{ChunkFilter, Hit, MAX_LIMIT},
 };
 
 /// One chunk to index.
@@ -68,4 +76,15 @@ pub trait KeywordIndex: Send + Sync + 'static {
     /// # Errors
     /// Only those of the storage itself.
     async fn count(&self, scope: &TenantScope, filter: &ChunkFilter) -> Result<u64>;
+}
+
+/// Checks the limit of a search, for adapters.
+///
+/// # Errors
+/// `InvalidInput` when it is not 1 to 1,000.
+pub fn check_limit(limit: usize) -> Result<()> {
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid("search keywords", "limit", "set it to 1 to 1000"))
 }
