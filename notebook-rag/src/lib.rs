@@ -7,5 +7,7 @@
 pub mod chunk;
 pub mod cite;
 pub mod extractive;
+#[cfg(feature = "keyword")]
+pub mod keyword;
 pub mod retrieve;
 pub mod words;

@@ -39,7 +39,7 @@ pub(super) async fn a_delete_is_visible_at_once(open: Open<'_>) -> Outcome {
     index.delete_source(&scope, gone).await?;
     equal("hits", &find(&*index, &scope, "bee").await?, &vec![key(kept, 0)])?;
     equal("count", &index.count(&scope, &ChunkFilter::default()).await?, &1)?;
-    index.add(&scope, NotebookId::new(), added, records(&["", "a bee"])[1..].to_vec()).await?;
+    index.add(&scope, NotebookId::new(), added, records(&["", "a bee"]).split_off(1)).await?;
     equal("hits", &find(&*index, &scope, "bee").await?, &vec![key(kept, 0)])?;
     index.delete_source(&scope, gone).await?;
     index.commit(&scope).await?;
