@@ -10,6 +10,6 @@
 )]
 
 pub mod answer;
-// pub mod chat;
+pub mod chat;
 pub mod context;
 pub mod runs;

@@ -1,1 +1,108 @@
-//! x
+//! The notebook chat: from a question to a cited answer.
+//!
+//! [`Chat::ask`] admits a question, stores it with its run, and lets a task produce the answer;
+//! the events are read through [`Runs`](crate::runs::Runs). Dropping the caller stops nothing.
+
+mod admit;
+mod ask;
+mod cite;
+mod config;
+mod flow;
+mod history;
+mod title;
+
+use std::sync::Arc;
+
+use notebook_core::{
+    Clock, Result, RunId, TenantScope,
+    chat::ChatModel,
+    model::{ModelSettings, Opened, Run},
+    store::Store,
+};
+use notebook_rag::retrieve::Retriever;
+use tokio::sync::Semaphore;
+
+pub use ask::{Ask, Question, validate_settings};
+pub use config::ChatConfig;
+
+use crate::runs::Runs;
+
+/// Chooses the model for a message.
+pub trait ModelSource: Send + Sync + 'static {
+    /// The model that these settings ask for, or the default.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the providers that there are, when the settings name another.
+    fn model(&self, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>>;
+}
+
+/// A single model for everything.
+impl<T: ChatModel> ModelSource for Arc<T> {
+    fn model(&self, _: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
+        Ok(self.clone())
+    }
+}
+
+/// Answers questions about notebooks.
+#[derive(Clone)]
+pub struct Chat(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    runs: Arc<Runs>,
+    retriever: Arc<Retriever>,
+    models: Arc<dyn ModelSource>,
+    clock: Arc<dyn Clock>,
+    config: ChatConfig,
+    /// Answers in the making.
+    working: Semaphore,
+    /// Answers in the making or waiting.
+    admitted: Arc<Semaphore>,
+}
+
+impl Chat {
+    /// A chat over these parts.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        runs: Arc<Runs>,
+        retriever: Arc<Retriever>,
+        models: Arc<dyn ModelSource>,
+        clock: Arc<dyn Clock>,
+        config: ChatConfig,
+    ) -> Self {
+        let working = Semaphore::new(config.concurrent_runs);
+        let admitted = Arc::new(Semaphore::new(config.concurrent_runs + config.waiting_runs));
+        Self(Arc::new(Inner { store, runs, retriever, models, clock, config, working, admitted }))
+    }
+
+    /// Stores the question and starts the answer.
+    ///
+    /// - Repeated with the same idempotency key: returns the first run and starts nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `TooLarge` naming the field; `NotFound` when the conversation or message does not exist;
+    /// `Conflict` when the idempotency key was used for something else; `RateLimited` when too many answers are in the making.
+    pub async fn ask(&self, scope: &TenantScope, ask: Ask) -> Result<Opened> {
+        // In a task of its own: a caller that goes away in the middle leaves no half-started run.
+        let (chat, scope) = (self.clone(), scope.clone());
+        crate::chat::admit::in_task(async move { chat.0.admit(&chat, &scope, ask).await }).await
+    }
+
+    /// Asks a run to stop.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run.
+    pub async fn stop(&self, scope: &TenantScope, run: RunId) -> Result<Run> {
+        self.0.runs.stop(scope, run).await
+    }
+
+    /// The runs and their events.
+    #[must_use]
+    pub fn runs(&self) -> &Arc<Runs> {
+        &self.0.runs
+    }
+}
+
+#[cfg(test)]
+mod tests;

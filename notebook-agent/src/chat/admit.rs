@@ -1,0 +1,158 @@
+//! The way in: checks, then question and run in one transaction, then a task.
+
+use std::future::Future;
+
+use notebook_core::{
+    Error, ErrorKind, MessageId, Result, Retry, RunId, TenantScope,
+    model::{Conversation, Message, ModelSettings, NewRun, Notebook, Opened, Role, Run, RunState},
+};
+
+use super::{Ask, Chat, Inner, Question, flow, history, title};
+
+/// Runs `work` to its end even when the caller goes away.
+pub(super) async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "ask").caused_by(error)))
+}
+
+impl Inner {
+    pub(super) async fn admit(&self, chat: &Chat, scope: &TenantScope, ask: Ask) -> Result<Opened> {
+        ask.validate(&self.config)?;
+        let conversation = self.store.conversation(scope, ask.conversation).await?;
+        let notebook = self.store.notebook(scope, conversation.notebook).await?;
+        let settings = self.settings(&ask.settings, &notebook);
+        let model = self.models.model(&settings)?;
+        let permit = self.admitted.clone().try_acquire_owned().map_err(|_| busy())?;
+
+        let (question, new) = self.question(scope, &ask, &conversation).await?;
+        let opened =
+            self.runs.log().open(scope, self.new_run(&ask, &conversation, &question, new)?).await?;
+        if let Opened::Created(run) = &opened {
+            let writer = self.runs.begin(scope, run);
+            if new {
+                let named = title::name(
+                    &*self.store,
+                    scope,
+                    conversation.clone(),
+                    notebook.clone(),
+                    &question.text,
+                );
+                // The question is stored: a missing name must not cost its answer.
+                if let Err(error) = named.await {
+                    tracing::warn!(%error, "naming after the first question failed");
+                }
+            }
+            let job = flow::Job { notebook, conversation, question, settings, model };
+            let (chat, scope) = (chat.clone(), scope.clone());
+            tokio::spawn(async move {
+                flow::produce(&chat.0, &scope, job, writer).await;
+                drop(permit);
+            });
+        }
+        Ok(opened)
+    }
+
+    fn settings(&self, message: &ModelSettings, notebook: &Notebook) -> ModelSettings {
+        message.or(&notebook.settings.model).or(&self.config.defaults)
+    }
+
+    /// The question, and whether it is new.
+    async fn question(
+        &self,
+        scope: &TenantScope,
+        ask: &Ask,
+        conversation: &Conversation,
+    ) -> Result<(Message, bool)> {
+        match &ask.question {
+            Question::New { text, parent } => {
+                let parent = match parent {
+                    Some(parent) => Some(self.message_in(scope, *parent, conversation).await?.id),
+                    None => history::newest(&*self.store, scope, conversation.id).await?,
+                };
+                Ok((self.new_question(text, parent, conversation), true))
+            }
+            Question::Again(id) => {
+                let question = self.message_in(scope, *id, conversation).await?;
+                if question.role != Role::User {
+                    return Err(Error::invalid(
+                        "ask",
+                        "regenerate",
+                        "name a question, not an answer",
+                    ));
+                }
+                Ok((question, false))
+            }
+        }
+    }
+
+    async fn message_in(
+        &self,
+        scope: &TenantScope,
+        id: MessageId,
+        conversation: &Conversation,
+    ) -> Result<Message> {
+        let message = self.store.message(scope, id).await?;
+        if message.conversation == conversation.id {
+            Ok(message)
+        } else {
+            Err(Error::not_found("ask", "message"))
+        }
+    }
+
+    fn new_question(
+        &self,
+        text: &str,
+        parent: Option<MessageId>,
+        conversation: &Conversation,
+    ) -> Message {
+        Message {
+            id: MessageId::new(),
+            conversation: conversation.id,
+            parent,
+            role: Role::User,
+            text: text.to_owned(),
+            citations: Vec::new(),
+            dropped_citations: 0,
+            run: None,
+            model: None,
+            usage: None,
+            timings: Vec::new(),
+            partial: false,
+            created_at: self.clock.now(),
+        }
+    }
+
+    fn new_run(
+        &self,
+        ask: &Ask,
+        conversation: &Conversation,
+        question: &Message,
+        new: bool,
+    ) -> Result<NewRun> {
+        Ok(NewRun {
+            run: Run {
+                id: RunId::new(),
+                notebook: conversation.notebook,
+                conversation: conversation.id,
+                question: question.id,
+                answer: MessageId::new(),
+                state: RunState::Queued,
+                created_at: self.clock.now(),
+                ended_at: None,
+            },
+            question: new.then(|| question.clone()),
+            idempotency_key: ask.idempotency_key.clone(),
+            request_hash: ask.hash()?,
+        })
+    }
+}
+
+fn busy() -> Error {
+    Error::new(ErrorKind::RateLimited, "ask")
+        .with("reason", "too many answers are being produced")
+        .with("fix", "try again in a few seconds")
+        .retry(Retry::After(std::time::Duration::from_secs(2)))
+}
