@@ -1,1 +1,1 @@
-//! Examples.
+//! Programs that embed the notebook crates; see `src/bin/`.

@@ -4,6 +4,7 @@
 //! - [`answer`]: the model's stream turned into text and claims to cite (pure).
 //! - [`runs`]: the events of an answer, live and stored, for any number of readers.
 //! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
+//! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -12,4 +13,5 @@
 pub mod answer;
 pub mod chat;
 pub mod context;
+pub mod library;
 pub mod runs;
