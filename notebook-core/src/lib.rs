@@ -26,6 +26,8 @@ pub mod keyword;
 pub mod model;
 pub mod run_log;
 pub mod scope;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod store;
 pub mod vector;
 

@@ -1,6 +1,6 @@
 //! The store port: notebooks, sources with their text, conversations, messages.
 //!
-//! Adapters: [`memory`], `sqlite` (feature). All are held to the suite in
+//! Adapters: [`memory`], `sqlite` (feature `sqlite`). All are held to the suite in
 //! `store::conformance` (feature `conformance`).
 //!
 //! # Behaviour that holds for every method
@@ -18,6 +18,10 @@
 pub mod conformance;
 pub mod memory;
 pub mod rules;
+#[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use async_trait::async_trait;
 

@@ -1,0 +1,126 @@
+//! Statements about sources, their texts and their chunks.
+
+macro_rules! columns {
+    () => {
+        "id, notebook_id, name, kind, bytes, sha256, blob, stage, progress_done, progress_total, \
+         keywords_ready, vectors_ready, failure, title, pages, text_bytes, chunks, notes, \
+         created_at, updated_at"
+    };
+}
+
+macro_rules! chunk_columns {
+    () => {
+        "source_id, ordinal, span_start, span_end, page, headings, tokens, text"
+    };
+}
+
+pub(crate) const INSERT: &str = concat!(
+    "INSERT INTO sources (tenant_id, ",
+    columns!(),
+    ", unfinished) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+     $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING"
+);
+
+pub(crate) const SELECT: &str =
+    concat!("SELECT ", columns!(), " FROM sources WHERE tenant_id = $1 AND id = $2");
+
+pub(crate) const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM sources WHERE tenant_id = $1 AND notebook_id = $2 ORDER BY id"
+);
+
+pub(crate) const UNFINISHED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM sources WHERE tenant_id = $1 AND unfinished = 1 ORDER BY id"
+);
+
+pub(crate) const UPDATE: &str = "UPDATE sources
+    SET name = $1, kind = $2, bytes = $3, sha256 = $4, blob = $5, stage = $6,
+        progress_done = $7, progress_total = $8, keywords_ready = $9, vectors_ready = $10,
+        failure = $11, title = $12, pages = $13, text_bytes = $14, chunks = $15, notes = $16,
+        updated_at = $17, unfinished = $18
+    WHERE tenant_id = $19 AND id = $20";
+
+/// Takes text and chunks with it, by foreign keys.
+pub(crate) const DELETE: &str = "DELETE FROM sources WHERE tenant_id = $1 AND id = $2";
+
+pub(crate) const EXISTS: &str = "SELECT 1 FROM sources WHERE tenant_id = $1 AND id = $2";
+
+pub(crate) const INSERT_DOCUMENT: &str = "INSERT INTO documents
+    (tenant_id, source_id, text_bytes, title, pages, blocks, flags)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// One row for a source, with nulls where it has no document.
+pub(crate) const SELECT_LAYOUT: &str = "SELECT d.text_bytes, d.title, d.pages, d.blocks, d.flags
+    FROM sources s LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.source_id = s.id
+    WHERE s.tenant_id = $1 AND s.id = $2";
+
+/// One row for a source, with null where it has no document.
+pub(crate) const SELECT_LENGTH: &str = "SELECT d.text_bytes
+    FROM sources s LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.source_id = s.id
+    WHERE s.tenant_id = $1 AND s.id = $2";
+
+/// Takes the text with it, by foreign keys.
+pub(crate) const DELETE_DOCUMENT: &str =
+    "DELETE FROM documents WHERE tenant_id = $1 AND source_id = $2";
+
+pub(crate) const INSERT_SEGMENT: &str =
+    "INSERT INTO text_segments (tenant_id, source_id, start_at, text) VALUES ($1, $2, $3, $4)";
+
+/// The segment that holds byte `$3` and those that begin after it and before `$4`.
+pub(crate) const SELECT_SEGMENTS: &str = "SELECT start_at, text FROM text_segments
+    WHERE tenant_id = $1 AND source_id = $2 AND start_at >= (
+        SELECT COALESCE(MAX(start_at), 0) FROM text_segments
+        WHERE tenant_id = $1 AND source_id = $2 AND start_at <= $3
+    ) AND start_at < $4 ORDER BY start_at";
+
+pub(crate) const UPSERT_CHUNK: &str = concat!(
+    "INSERT INTO chunks (tenant_id, ",
+    chunk_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (tenant_id, source_id, ordinal) DO UPDATE SET
+        span_start = excluded.span_start, span_end = excluded.span_end, page = excluded.page,
+        headings = excluded.headings, tokens = excluded.tokens, text = excluded.text"
+);
+
+pub(crate) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE tenant_id = $1 AND source_id = $2";
+
+pub(crate) const LIST_CHUNKS: &str = concat!(
+    "SELECT ",
+    chunk_columns!(),
+    " FROM chunks WHERE tenant_id = $1 AND source_id = $2 AND ordinal >= $3
+      ORDER BY ordinal LIMIT $4"
+);
+
+/// The stage of a source, which says whether its chunks may be seen.
+pub(crate) const SELECT_STAGE: &str = "SELECT stage FROM sources WHERE tenant_id = $1 AND id = $2";
+
+pub(crate) const SELECT_CHUNK: &str = concat!(
+    "SELECT ",
+    chunk_columns!(),
+    " FROM chunks WHERE tenant_id = $1 AND source_id = $2 AND ordinal = $3"
+);
+
+#[cfg(test)]
+pub(crate) const ALL: &[&str] = &[
+    INSERT,
+    SELECT,
+    LIST,
+    UNFINISHED,
+    UPDATE,
+    DELETE,
+    EXISTS,
+    INSERT_DOCUMENT,
+    SELECT_LAYOUT,
+    SELECT_LENGTH,
+    DELETE_DOCUMENT,
+    INSERT_SEGMENT,
+    SELECT_SEGMENTS,
+    UPSERT_CHUNK,
+    DELETE_CHUNKS,
+    LIST_CHUNKS,
+    SELECT_STAGE,
+    SELECT_CHUNK,
+];
