@@ -1,0 +1,80 @@
+import { json, send } from './client';
+import type {
+  Conversation,
+  Id,
+  Message,
+  ModelSettings,
+  Notebook,
+  NotebookSettings,
+  Outline,
+  Page,
+  Run,
+  Source,
+  SourceText,
+  Status,
+} from './types';
+
+type Items<T> = { items: T[] };
+const query = (values: Record<string, string | number | boolean | null | undefined>): string => {
+  const used = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+  return used.length ? `?${new URLSearchParams(used.map(([key, value]) => [key, String(value)]))}` : '';
+};
+
+export const status = (signal?: AbortSignal): Promise<Status> =>
+  json('/api/status', signal ? { signal } : {});
+
+export const notebooks = {
+  list: (archived: boolean, after: string | null): Promise<Page<Notebook>> =>
+    json(`/api/notebooks${query({ archived, after, limit: 50 })}`),
+  get: (id: Id): Promise<Notebook> => json(`/api/notebooks/${id}`),
+  create: (body: { id: Id; name?: string; settings?: NotebookSettings }): Promise<Notebook> =>
+    json('/api/notebooks', { method: 'POST', body }),
+  patch: (
+    id: Id,
+    body: { name?: string; archived?: boolean; settings?: NotebookSettings },
+  ): Promise<Notebook> => json(`/api/notebooks/${id}`, { method: 'PATCH', body }),
+  remove: (id: Id): Promise<Response> => send(`/api/notebooks/${id}`, { method: 'DELETE' }),
+  events: (id: Id): string => `/api/notebooks/${id}/events`,
+};
+
+export const sources = {
+  list: (notebook: Id): Promise<Items<Source>> => json(`/api/notebooks/${notebook}/sources`),
+  uploadPath: (notebook: Id): string => `/api/notebooks/${notebook}/sources`,
+  paste: (notebook: Id, body: { name: string; text: string }): Promise<Source> =>
+    json(`/api/notebooks/${notebook}/sources/text`, { method: 'POST', body }),
+  remove: (id: Id): Promise<Response> => send(`/api/sources/${id}`, { method: 'DELETE' }),
+  retry: (id: Id): Promise<Source> => json(`/api/sources/${id}/retry`, { method: 'POST' }),
+  cancel: (id: Id): Promise<Source> => json(`/api/sources/${id}/cancel`, { method: 'POST' }),
+  outline: (id: Id): Promise<Outline> => json(`/api/sources/${id}/outline`),
+  text: (id: Id, start: number, end: number, signal?: AbortSignal): Promise<SourceText> =>
+    json(`/api/sources/${id}/text${query({ start, end })}`, signal ? { signal } : {}),
+  originalPath: (id: Id): string => `/api/sources/${id}/original`,
+};
+
+export const conversations = {
+  list: (notebook: Id): Promise<Items<Conversation>> => json(`/api/notebooks/${notebook}/conversations`),
+  create: (notebook: Id, body: { id: Id; title?: string }): Promise<Conversation> =>
+    json(`/api/notebooks/${notebook}/conversations`, { method: 'POST', body }),
+  patch: (id: Id, body: { title?: string; excluded_sources?: Id[] }): Promise<Conversation> =>
+    json(`/api/conversations/${id}`, { method: 'PATCH', body }),
+  remove: (id: Id): Promise<Response> => send(`/api/conversations/${id}`, { method: 'DELETE' }),
+  messages: (id: Id, after: string | null): Promise<Page<Message>> =>
+    json(`/api/conversations/${id}/messages${query({ after, limit: 100 })}`),
+  runs: (id: Id): Promise<Items<Run>> => json(`/api/conversations/${id}/runs${query({ limit: 5 })}`),
+};
+
+export type Ask =
+  | { question: string; parent?: Id | null; settings?: ModelSettings }
+  | { regenerate: Id; settings?: ModelSettings };
+
+export const runs = {
+  open: (conversation: Id, key: string, body: Ask): Promise<Run> =>
+    json(`/api/conversations/${conversation}/runs`, {
+      method: 'POST',
+      body,
+      headers: { 'idempotency-key': key },
+    }),
+  get: (id: Id): Promise<Run> => json(`/api/runs/${id}`),
+  stop: (id: Id): Promise<Run> => json(`/api/runs/${id}/stop`, { method: 'POST' }),
+  events: (id: Id): string => `/api/runs/${id}/events`,
+};

@@ -1,0 +1,195 @@
+/** Shapes of docs/rest.md. Times are milliseconds since the Unix epoch. */
+export type Id = string;
+
+export interface ModelSettings {
+  provider: string | null;
+  model: string | null;
+  temperature: number | null;
+  top_p: number | null;
+  max_tokens: number | null;
+  system_prompt: string | null;
+}
+
+export interface NotebookSettings {
+  model: ModelSettings;
+  allow_general_knowledge: boolean;
+}
+
+export interface Notebook {
+  id: Id;
+  name: string;
+  named_by_user: boolean;
+  archived: boolean;
+  settings: NotebookSettings;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export type Stage = 'queued' | 'parse' | 'chunk' | 'index' | 'embed' | 'ready' | 'failed' | 'deleting';
+
+export interface Source {
+  id: Id;
+  notebook: Id;
+  name: string;
+  kind: string;
+  bytes: number;
+  sha256: string;
+  stage: Stage;
+  progress: { done: number; total: number };
+  keywords_ready: boolean;
+  vectors_ready: boolean;
+  failure: { code: string; message: string; stage: Stage } | null;
+  title: string | null;
+  pages: number | null;
+  text_bytes: number;
+  chunks: number;
+  notes: string[];
+  created_at: number;
+  updated_at: number;
+}
+
+export interface Outline {
+  title: string | null;
+  pages: { number: number; start: number; end: number }[];
+  headings: { level: number; text: string; start: number; end: number }[];
+  text_bytes: number;
+}
+
+export type BlockKind = 'heading' | 'paragraph' | 'list_item' | 'table_row' | 'code' | 'caption';
+
+export interface Block {
+  kind: BlockKind;
+  level?: number;
+  start: number;
+  end: number;
+  text: string;
+}
+
+export interface SourceText {
+  start: number;
+  end: number;
+  text: string;
+  blocks: Block[];
+}
+
+export interface Conversation {
+  id: Id;
+  notebook: Id;
+  title: string;
+  excluded_sources: Id[];
+  created_at: number;
+  updated_at: number;
+}
+
+export interface Span {
+  start: number;
+  end: number;
+}
+
+export interface Citation {
+  number: number;
+  at: number;
+  at_utf16: number;
+  source: Id;
+  span: Span;
+  page: number | null;
+  quote: string;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  exact: boolean;
+  cost_micros: number | null;
+}
+
+export interface Timing {
+  stage: string;
+  micros: number;
+  finished: boolean;
+}
+
+export interface Message {
+  id: Id;
+  conversation: Id;
+  parent: Id | null;
+  role: 'user' | 'assistant';
+  text: string;
+  citations: Citation[];
+  dropped_citations: number;
+  run: Id | null;
+  model: string | null;
+  usage: Usage | null;
+  timings: Timing[];
+  partial: boolean;
+  created_at: number;
+}
+
+export type RunState = 'queued' | 'running' | 'completed' | 'stopped' | 'failed' | 'abandoned';
+
+export interface Run {
+  id: Id;
+  notebook: Id;
+  conversation: Id;
+  question: Id;
+  answer: Id;
+  state: RunState;
+  created_at: number;
+  ended_at: number | null;
+}
+
+export type RetrievalMode = 'keyword' | 'vector' | 'hybrid';
+
+export type RunEventBody =
+  | { type: 'started'; answer: Id; model: string }
+  | { type: 'retrieved'; mode: RetrievalMode; passages: number; partial: boolean; timings: Timing[] }
+  | {
+      type: 'context';
+      prompt_tokens: number;
+      budget_tokens: number;
+      messages_left_out: number;
+      passages_left_out: number;
+    }
+  | { type: 'delta'; text: string }
+  | ({ type: 'citation' } & Citation)
+  | { type: 'warning'; code: string; message: string }
+  | { type: 'resync'; text: string; citations: Citation[] }
+  | { type: 'completed'; usage: Usage; abstained: boolean; dropped_citations: number; timings: Timing[] }
+  | { type: 'stopped' }
+  | { type: 'failed'; code: string; message: string; retryable: boolean }
+  | { type: 'abandoned' };
+
+export type RunEvent = { seq: number } & RunEventBody;
+
+export interface Status {
+  version: string;
+  chat: {
+    label: string;
+    provider: string;
+    model: string;
+    local: boolean;
+    reason: string;
+    check: string;
+    detail?: string | null;
+  };
+  embedding: { model: string; dimensions: number } | null;
+  embedding_reason: string | null;
+  limits: { document_bytes: number; question_bytes: number };
+  kinds: string[];
+}
+
+export const isTerminal = (state: RunState): boolean => state !== 'queued' && state !== 'running';
+
+export const emptyModelSettings: ModelSettings = {
+  provider: null,
+  model: null,
+  temperature: null,
+  top_p: null,
+  max_tokens: null,
+  system_prompt: null,
+};

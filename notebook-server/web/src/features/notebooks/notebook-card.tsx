@@ -1,0 +1,76 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { Archive, ArchiveRestore, Ellipsis, Pencil, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import type { Notebook } from '@/api/types';
+import { useText } from '@/i18n';
+import { formatAgo } from '@/lib/format';
+import { useLanguage } from '@/state/preferences';
+import { Confirm, Rename } from '@/ui/confirm';
+import { Menu } from '@/ui/menu';
+import { changeNotebook, removeNotebook } from './queries';
+
+export function NotebookCard({ notebook }: { notebook: Notebook }) {
+  const text = useText();
+  const locale = useLanguage();
+  const client = useQueryClient();
+  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null);
+  const close = (): void => setDialog(null);
+  const { id, name, archived } = notebook;
+  return (
+    <li className="group relative rounded-2xl border border-line bg-sheet transition-shadow focus-within:shadow-float hover:shadow-float">
+      <Link
+        href={`/n/${id}`}
+        className="flex h-full min-h-36 flex-col justify-between rounded-2xl p-5 pe-14 focus-visible:rounded-2xl"
+      >
+        <span className="line-clamp-3 font-serif text-xl leading-snug font-semibold text-balance">
+          {name}
+        </span>
+        <span className="pt-4 text-xs text-faint">
+          {text.changed(formatAgo(notebook.updated_at, Date.now(), locale))}
+        </span>
+      </Link>
+      <div className="absolute end-3 top-3.5">
+        <Menu
+          label={text.actionsFor(name)}
+          trigger={<Ellipsis size={18} aria-hidden />}
+          items={[
+            {
+              label: text.rename,
+              icon: <Pencil size={16} aria-hidden />,
+              onSelect: () => setDialog('rename'),
+            },
+            {
+              label: archived ? text.unarchive : text.archive,
+              icon: archived ? <ArchiveRestore size={16} aria-hidden /> : <Archive size={16} aria-hidden />,
+              onSelect: () => void changeNotebook(client, id, { archived: !archived }),
+            },
+            {
+              label: text.delete,
+              icon: <Trash2 size={16} aria-hidden />,
+              danger: true,
+              onSelect: () => setDialog('delete'),
+            },
+          ]}
+        />
+      </div>
+      {dialog === 'rename' && (
+        <Rename
+          title={text.renameNotebook}
+          value={name}
+          onSave={(next) => changeNotebook(client, id, { name: next })}
+          onClose={close}
+        />
+      )}
+      {dialog === 'delete' && (
+        <Confirm
+          title={text.deleteNotebook}
+          hint={text.deleteNotebookHint(name)}
+          action={text.delete}
+          onConfirm={() => removeNotebook(client, id)}
+          onClose={close}
+        />
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,32 @@
+import { Settings } from 'lucide-react';
+import { type ReactNode, useState } from 'react';
+import { Link } from 'wouter';
+import type { Notebook } from '@/api/types';
+import { SettingsDialog } from '@/features/settings/settings-dialog';
+import { ConnectionChip, ModelChip } from '@/features/status/chips';
+import { ThemeButton } from '@/features/settings/theme-button';
+import { useText } from '@/i18n';
+import { IconButton } from '@/ui/button';
+
+/** The bar at the top of every page. */
+export function TopBar({ notebook, children }: { notebook?: Notebook; children?: ReactNode }) {
+  const text = useText();
+  const [settings, setSettings] = useState(false);
+  return (
+    <header className="flex h-14 shrink-0 items-center gap-2 ps-4 pe-3">
+      <Link href="/" aria-label={text.toHome} title={text.toHome} className="shrink-0 rounded-lg">
+        <img src="/icon.svg" alt="" width={28} height={28} />
+      </Link>
+      <div className="flex min-w-0 flex-1 items-center ps-1">
+        {children ?? <span className="font-serif text-lg font-semibold">{text.appName}</span>}
+      </div>
+      <ConnectionChip />
+      <ModelChip />
+      <ThemeButton />
+      <IconButton label={text.settings} onClick={() => setSettings(true)}>
+        <Settings size={18} aria-hidden />
+      </IconButton>
+      {settings && <SettingsDialog {...(notebook ? { notebook } : {})} onClose={() => setSettings(false)} />}
+    </header>
+  );
+}

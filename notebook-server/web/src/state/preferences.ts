@@ -1,0 +1,35 @@
+import { savedStore } from './saved';
+import { useStore } from './store';
+
+export type Theme = 'system' | 'light' | 'dark';
+export type Language = 'en' | 'de';
+
+const isTheme = (value: unknown): value is Theme =>
+  value === 'system' || value === 'light' || value === 'dark';
+const isLanguage = (value: unknown): value is Language => value === 'en' || value === 'de';
+
+export const theme = savedStore<Theme>('notebook.theme', 'system', isTheme);
+export const language = savedStore<Language>(
+  'notebook.language',
+  navigator.language.startsWith('de') ? 'de' : 'en',
+  isLanguage,
+);
+
+export const useTheme = (): Theme => useStore(theme);
+export const useLanguage = (): Language => useStore(language);
+
+/** Keeps the document's theme and language in step; called once at start. */
+export function applyPreferences(): void {
+  const dark = window.matchMedia('(prefers-color-scheme: dark)');
+  const apply = (): void => {
+    const chosen = theme.get();
+    document.documentElement.dataset['theme'] =
+      chosen === 'system' ? (dark.matches ? 'dark' : 'light') : chosen;
+    document.documentElement.lang = language.get();
+    document.documentElement.dir = 'ltr';
+  };
+  apply();
+  dark.addEventListener('change', apply);
+  theme.subscribe(apply);
+  language.subscribe(apply);
+}

@@ -1,0 +1,116 @@
+import type { Citation, RetrievalMode, RunEvent, RunState, Timing, Usage } from '@/api/types';
+
+/** Everything that a run's log says so far. */
+export interface LiveRun {
+  state: RunState;
+  /** Sequence number of the last event applied; 0 before the first. */
+  lastSeq: number;
+  text: string;
+  citations: readonly Citation[];
+  warnings: readonly { code: string; message: string }[];
+  model: string | null;
+  mode: RetrievalMode | null;
+  passages: number | null;
+  /** Whether a retrieval stage missed its deadline. */
+  partialRetrieval: boolean;
+  timings: readonly Timing[];
+  context: { promptTokens: number; budgetTokens: number; messagesLeftOut: number } | null;
+  usage: Usage | null;
+  abstained: boolean;
+  droppedCitations: number;
+  failure: { code: string; message: string; retryable: boolean; requestId: string | null } | null;
+}
+
+export const freshRun: LiveRun = {
+  state: 'queued',
+  lastSeq: 0,
+  text: '',
+  citations: [],
+  warnings: [],
+  model: null,
+  mode: null,
+  passages: null,
+  partialRetrieval: false,
+  timings: [],
+  context: null,
+  usage: null,
+  abstained: false,
+  droppedCitations: 0,
+  failure: null,
+};
+
+/** How an event's number stands to the last one taken: numbers have no gaps. */
+export function orderOf(lastSeq: number, event: RunEvent): 'next' | 'repeat' | 'gap' {
+  if (event.seq <= lastSeq) return 'repeat';
+  if (event.type === 'resync' || event.seq === lastSeq + 1) return 'next';
+  return 'gap';
+}
+
+/** The run after one event. Repeats, gaps and whatever follows the end change nothing. */
+export function step(run: LiveRun, event: RunEvent): LiveRun {
+  if (orderOf(run.lastSeq, event) !== 'next' || ended(run)) return run;
+  return { ...run, ...change(run, event), lastSeq: event.seq };
+}
+
+export const stepAll = (run: LiveRun, events: readonly RunEvent[]): LiveRun => events.reduce(step, run);
+
+export const ended = (run: LiveRun): boolean => run.state !== 'queued' && run.state !== 'running';
+
+function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
+  switch (event.type) {
+    case 'started':
+      return { state: 'running', model: event.model };
+    case 'retrieved':
+      return {
+        mode: event.mode,
+        passages: event.passages,
+        partialRetrieval: event.partial,
+        timings: event.timings,
+      };
+    case 'context':
+      return {
+        context: {
+          promptTokens: event.prompt_tokens,
+          budgetTokens: event.budget_tokens,
+          messagesLeftOut: event.messages_left_out,
+        },
+      };
+    case 'delta':
+      return { state: 'running', text: run.text + event.text };
+    case 'citation':
+      return { citations: [...run.citations, citationOf(event)] };
+    case 'warning':
+      return { warnings: [...run.warnings, { code: event.code, message: event.message }] };
+    case 'resync':
+      return { state: 'running', text: event.text, citations: event.citations };
+    case 'completed':
+      return {
+        state: 'completed',
+        usage: event.usage,
+        abstained: event.abstained,
+        droppedCitations: event.dropped_citations,
+        timings: event.timings,
+      };
+    case 'failed':
+      return {
+        state: 'failed',
+        failure: { code: event.code, message: event.message, retryable: event.retryable, requestId: null },
+      };
+    case 'stopped':
+    case 'abandoned':
+      return { state: event.type };
+    default:
+      // A kind of event that a newer server sends: its number counts, its content is not for us.
+      return {};
+  }
+}
+
+const citationOf = (event: Citation): Citation => ({
+  number: event.number,
+  at: event.at,
+  at_utf16: event.at_utf16,
+  source: event.source,
+  span: event.span,
+  page: event.page,
+  quote: event.quote,
+});
