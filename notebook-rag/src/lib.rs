@@ -6,6 +6,8 @@
 
 pub mod chunk;
 pub mod cite;
+#[cfg(feature = "keyword")]
+pub mod eval;
 pub mod extractive;
 #[cfg(feature = "keyword")]
 pub mod keyword;

@@ -44,7 +44,8 @@ impl Format {
                 .with("fix", "use the program that wrote the index, or remove it and index again"))
         };
         // The version alone first: the rest of a newer file may look different.
-        match serde_json::from_slice::<serde_json::Value>(&json).map(|v| v["version"].as_u64()) {
+        match serde_json::from_slice::<serde_json::Value>(&json).map(|v| v.get("version")?.as_u64())
+        {
             Ok(Some(version)) if version == u64::from(VERSION) => {}
             Ok(Some(version)) => return other(format!("version {version}")),
             _ => return other("no version".to_owned()),

@@ -43,8 +43,18 @@ pub fn is_relevant(relevance: &Relevance, config: &RelevanceConfig) -> bool {
     }
 }
 
+/// Measures the best passages that were found for a question; `best_cosine` is that of the best
+/// vector hit, none without a vector search.
+pub fn assess<'p>(
+    question: &str,
+    best_cosine: Option<f32>,
+    passages: impl Iterator<Item = &'p str>,
+) -> Relevance {
+    Relevance { best_cosine, coverage: coverage(question, passages) }
+}
+
 /// The share of the question's content words that occur in `passages`.
-pub(super) fn coverage<'p>(question: &str, passages: impl Iterator<Item = &'p str>) -> f32 {
+fn coverage<'p>(question: &str, passages: impl Iterator<Item = &'p str>) -> f32 {
     let (plain, stems) = (Words::new(Stemming::Off), Words::new(Stemming::English));
     let content: BTreeSet<String> = plain
         .of(question)

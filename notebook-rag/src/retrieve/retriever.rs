@@ -15,8 +15,8 @@ use notebook_core::{
 };
 
 use super::{
-    Fused, Passage, Relevance, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning,
-    dedup, fuse, is_relevant, relevance,
+    Fused, Passage, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning, assess,
+    dedup, fuse, is_relevant,
     stage::{Staged, staged, warning},
 };
 
@@ -103,15 +103,12 @@ impl Retriever {
         let limit = clock.limit(self.config.limits.load);
         let Staged { result, timing } = staged(StageName::LoadPassages, limit, load).await;
         let passages = passages(result?, &fused, &found.vector, request.limit);
-        let relevance = Relevance {
-            best_cosine: found
-                .ran_vector
-                .then(|| found.vector.first().map_or(0.0, |hit| hit.score)),
-            coverage: relevance::coverage(
-                &request.question,
-                passages.iter().take(JUDGED).map(|p| p.chunk.text.as_str()),
-            ),
-        };
+        let cosine = found.vector.first().map_or(0.0, |hit| hit.score);
+        let relevance = assess(
+            &request.question,
+            found.ran_vector.then_some(cosine),
+            passages.iter().take(JUDGED).map(|passage| passage.chunk.text.as_str()),
+        );
         let relevant = !passages.is_empty() && is_relevant(&relevance, &self.config.relevance);
         let mut timings = found.timings;
         timings.push(timing);
