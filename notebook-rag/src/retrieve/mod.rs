@@ -11,6 +11,8 @@ mod relevance;
 mod request;
 mod retriever;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use config::{RetrieveConfig, StageLimits};
 pub use fusion::{Fused, FusionConfig, fuse};
