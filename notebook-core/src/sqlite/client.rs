@@ -82,6 +82,20 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// Queues a call that nobody waits for; without room for it, it does not happen.
+    fn offer(
+        &self,
+        operation: &'static str,
+        work: impl Fn(&Tx<'_>) -> Result<()> + Send + 'static,
+    ) {
+        if let Some(sender) = self.sender.read().as_ref() {
+            let (reply, _) = oneshot::channel();
+            let _ = sender.try_send(Box::new(Pending { operation, work, result: None, reply }));
+        }
+    }
+}
+
 /// A handle to the database threads. They end when it is closed or dropped, after what is queued.
 pub(crate) struct Client {
     writer: Lane,
@@ -134,6 +148,15 @@ impl Client {
         work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writer.call(operation, work).await
+    }
+
+    /// Queues a write that may be forgotten: for what is worth doing, but not worth waiting for.
+    pub(crate) fn offer(
+        &self,
+        operation: &'static str,
+        work: impl Fn(&Tx<'_>) -> Result<()> + Send + 'static,
+    ) {
+        self.writer.offer(operation, work);
     }
 
     /// Runs `work` on one snapshot.
