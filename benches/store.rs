@@ -37,7 +37,8 @@ fn main() -> Outcome<()> {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir_in(".")?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut results = vec![Vec::new(); 5];
     for number in 0..ROUNDS {
         let path = |name: &str| folder.path().join(format!("{name}-{number}"));
@@ -115,8 +116,9 @@ async fn append(path: &Path, callers: usize, round: Duration) -> Outcome<f64> {
     for _ in 0..callers {
         runs.push(store.open(&scope, samples::new_run(&conversation)).await?.run().clone());
     }
-    let rate = measure(runs, round, |run: Run, seq| {
-        let (store, scope) = (Arc::clone(&store), scope.clone());
+    let shared = Arc::clone(&store);
+    let rate = measure(runs, round, move |run: Run, seq| {
+        let (store, scope) = (Arc::clone(&shared), scope.clone());
         async move { Ok(store.append(&scope, run.id, &samples::deltas(seq, 1)).await?) }
     })
     .await?;
@@ -127,8 +129,9 @@ async fn append(path: &Path, callers: usize, round: Duration) -> Outcome<f64> {
 /// Callers that each create one notebook after another.
 async fn create(path: &Path, callers: usize, round: Duration) -> Outcome<f64> {
     let (store, scope) = open(path).await?;
-    let rate = measure(vec![(); callers], round, |(), _| {
-        let (store, scope) = (Arc::clone(&store), scope.clone());
+    let shared = Arc::clone(&store);
+    let rate = measure(vec![(); callers], round, move |(), _| {
+        let (store, scope) = (Arc::clone(&shared), scope.clone());
         async move { Ok(store.create_notebook(&scope, samples::notebook()).await.map(drop)?) }
     })
     .await?;
