@@ -86,7 +86,7 @@ fn space() -> VectorSpace {
 }
 
 fn letters(text: &str) -> Vec<f32> {
-    let mut counts = vec![0.001_f32; 26];
+    let mut counts = [0.001_f32; 26];
     for b in text.to_ascii_lowercase().bytes().filter(u8::is_ascii_lowercase) {
         counts[usize::from(b - b'a')] += 1.0;
     }
