@@ -5,7 +5,8 @@ use super::{FusionConfig, RelevanceConfig};
 /// How retrieval works, for all questions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetrieveConfig {
-    /// How many hits of each search are fused: 1 to 1,000.
+    /// How many hits of each search are fused: 1 to 1,000. 300 chunks find as much as 100 whole
+    /// documents do; more was measured to gain nothing.
     pub depth: usize,
     /// How the two rankings become one.
     pub fusion: FusionConfig,
@@ -18,7 +19,7 @@ pub struct RetrieveConfig {
 impl Default for RetrieveConfig {
     fn default() -> Self {
         Self {
-            depth: 100,
+            depth: 300,
             fusion: FusionConfig::default(),
             relevance: RelevanceConfig::default(),
             limits: StageLimits::default(),

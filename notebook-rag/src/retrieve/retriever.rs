@@ -98,8 +98,7 @@ impl Retriever {
         let found = self.search(scope, request, clock).await?;
         let (keyword, vector) = (keys(&found.keyword), keys(&found.vector));
         let fused = fuse(self.config.fusion, &keyword, &vector);
-        let wanted: Vec<ChunkKey> = fused.iter().map(|item| item.key).collect();
-        let load = self.store.chunks_by_key(scope, &wanted);
+        let load = self.load(scope, &fused, request.limit);
         let limit = clock.limit(self.config.limits.load);
         let Staged { result, timing } = staged(StageName::LoadPassages, limit, load).await;
         let passages = passages(result?, &fused, &found.vector, request.limit);
@@ -121,6 +120,25 @@ impl Retriever {
             partial: !found.warnings.is_empty(),
             warnings: found.warnings,
         })
+    }
+
+    /// The first chunks in fused order, as many as it takes for `limit` distinct passages.
+    async fn load(
+        &self,
+        scope: &TenantScope,
+        fused: &[Fused<ChunkKey>],
+        limit: usize,
+    ) -> Result<Vec<Chunk>> {
+        let mut chunks = Vec::new();
+        // One page is enough unless sources were deleted or repeat each other.
+        for page in fused.chunks(2 * limit) {
+            let keys: Vec<ChunkKey> = page.iter().map(|item| item.key).collect();
+            chunks.extend(self.store.chunks_by_key(scope, &keys).await?);
+            if dedup::distinct(&chunks).into_iter().filter(|keep| *keep).count() >= limit {
+                break;
+            }
+        }
+        Ok(chunks)
     }
 
     /// Both searches, side by side.
