@@ -18,6 +18,7 @@ pub fn scenarios() -> Vec<Scenario<dyn Store>> {
         a_source_needs_its_notebook,
         a_source_id_is_used_once,
         another_tenants_source_is_absent,
+        the_same_source_id_in_two_tenants_is_two_sources,
         sources_are_listed_oldest_first,
         unfinished_sources_are_found,
         updating_a_source_keeps_its_place_and_text,
@@ -128,6 +129,41 @@ pub async fn another_tenants_source_is_absent(store: &dyn Store) {
     assert_eq!(store.source(&owner, theirs_id).await.unwrap(), theirs);
     assert_eq!(store.document(&owner, theirs_id).await.unwrap(), document(200));
     assert_eq!(store.chunks(&owner, theirs_id, 0, 10).await.unwrap(), [chunk(theirs_id, 0)]);
+}
+
+pub async fn the_same_source_id_in_two_tenants_is_two_sources(store: &dyn Store) {
+    let (a, b) = (tenant(), tenant());
+    let first = new_source(store, &a).await;
+    let id = first.id;
+    let notebook = store.create_notebook(&b, notebook()).await.unwrap();
+    let second = Source { id, name: "b".into(), ..source(notebook.id) };
+    store.create_source(&b, second.clone()).await.unwrap();
+    let chunks = [chunk(id, 0), chunk(id, 1)];
+    let keys = chunks.clone().map(|chunk| chunk.key);
+    store.put_document(&a, id, document(200_000)).await.unwrap();
+    store.put_chunks(&a, id, chunks.to_vec()).await.unwrap();
+
+    // What one has is not the other's.
+    refused(store.document(&b, id).await, ErrorKind::NotFound);
+    refused(store.text(&b, id, Span { start: 0, end: 3 }).await, ErrorKind::NotFound);
+    assert_eq!(store.chunks(&b, id, 0, 10).await.unwrap(), []);
+    assert_eq!(store.chunks_by_key(&b, &keys).await.unwrap(), []);
+    assert_eq!(store.source(&b, id).await.unwrap(), second);
+
+    // What one writes, replaces or removes is its own.
+    let short = Document { text: "of b".into(), ..Document::default() };
+    store.put_document(&b, id, short.clone()).await.unwrap();
+    let mut own = chunk(id, 0);
+    own.text = "of b".into();
+    store.put_chunks(&b, id, vec![own.clone()]).await.unwrap();
+    assert_eq!(store.document(&b, id).await.unwrap(), short);
+    assert_eq!(store.chunks_by_key(&b, &keys).await.unwrap(), [own]);
+    store.update_source(&b, Source { stage: Stage::Deleting, ..second }).await.unwrap();
+    assert_eq!(store.chunks_by_key(&a, &keys).await.unwrap(), chunks);
+    store.delete_source(&b, id).await.unwrap();
+    assert_eq!(store.source(&a, id).await.unwrap(), first);
+    assert!(store.document(&a, id).await.unwrap() == document(200_000));
+    assert_eq!(store.chunks(&a, id, 0, 10).await.unwrap(), chunks);
 }
 
 pub async fn sources_are_listed_oldest_first(store: &dyn Store) {
