@@ -11,5 +11,7 @@ pub mod eval;
 pub mod extractive;
 #[cfg(feature = "keyword")]
 pub mod keyword;
+#[cfg(feature = "parse")]
+pub mod parse;
 pub mod retrieve;
 pub mod words;

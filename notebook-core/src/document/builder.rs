@@ -62,6 +62,12 @@ impl DocumentBuilder {
         self.document.title.is_some()
     }
 
+    /// The last character of the text.
+    #[must_use]
+    pub fn last_char(&self) -> Option<char> {
+        self.document.text.chars().next_back()
+    }
+
     /// The kind of the last block.
     #[must_use]
     pub fn last_kind(&self) -> Option<BlockKind> {
@@ -195,6 +201,23 @@ impl DocumentBuilder {
         Ok(())
     }
 
+    /// Continues the last block with further words: a word divided by a hyphen at its
+    /// end becomes whole again, else a space stands between.
+    ///
+    /// # Errors
+    /// [`DocumentLimit::Text`] when the text grows too long.
+    pub fn continue_words(&mut self, text: &str) -> Result<(), DocumentLimit> {
+        let mut ends = self.document.text.chars().rev();
+        let divided = matches!(ends.next(), Some('-' | '\u{2010}'))
+            && ends.next().is_some_and(char::is_alphabetic)
+            && text.trim_start().starts_with(char::is_lowercase);
+        if !divided {
+            return self.continue_block(text, " ");
+        }
+        self.document.text.pop();
+        self.continue_block(text, "")
+    }
+
     /// The document as built.
     #[must_use]
     pub fn finish(mut self) -> Document {
@@ -303,6 +326,17 @@ mod tests {
         assert_eq!(d.page_at(d.text.len() + 1), None);
         assert_eq!(d.block_at(0), Some(0));
         assert_eq!(d.block_at(16), None);
+    }
+
+    #[test]
+    fn divided_words_become_whole() {
+        let mut b = DocumentBuilder::new(100);
+        b.paragraph("a divi-").unwrap();
+        b.continue_words("ded word and").unwrap();
+        b.continue_words("more").unwrap();
+        let d = b.finish();
+        assert_eq!(d.text, "a divided word and more");
+        d.validate().unwrap();
     }
 
     #[test]

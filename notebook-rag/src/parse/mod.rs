@@ -1,0 +1,107 @@
+//! Untrusted files to canonical text.
+//!
+//! A server hands every file to a child process through [`ChildParser`]: memory, time,
+//! output and system calls of the child are limited, so that a hostile file costs one
+//! process and a clear [`ParseFailure`]. The child runs [`child_main`], which reads the
+//! file from standard input, finds out what it is ([`detect`]), and parses it
+//! ([`parse_bytes`]).
+//!
+//! ```
+//! use notebook_core::document::SourceKind;
+//! use notebook_rag::parse::{Limits, parse_bytes};
+//!
+//! let html = b"<title>Bees</title><h1>Bees</h1><script>no()</script><p>They dance.";
+//! let document = parse_bytes(html, SourceKind::Html, &Limits::default())?;
+//! assert_eq!(document.text, "Bees\n\nThey dance.");
+//! assert_eq!(document.title.as_deref(), Some("Bees"));
+//! # Ok::<(), notebook_rag::parse::ParseFailure>(())
+//! ```
+
+mod child;
+mod decode;
+mod docx;
+mod epub;
+mod failure;
+#[cfg(feature = "test-hooks")]
+mod hooks;
+mod html;
+mod limits;
+mod markdown;
+mod ooxml;
+mod parent;
+mod pdf;
+mod pptx;
+mod sandbox;
+mod sniff;
+mod table;
+mod text;
+mod wire;
+mod xlsx;
+mod xml;
+mod zip;
+
+use notebook_core::document::{Document, Flag, SourceKind};
+
+pub use child::child_main;
+pub use failure::{FailureCode, ParseFailure};
+pub use limits::Limits;
+pub use parent::{ChildParser, Parsed};
+pub use sniff::{Detected, detect};
+
+/// Parses `bytes` as `kind` in this process: for the child, for tests and for fuzzing.
+/// A server uses [`ChildParser`], because a parser may abort or loop on hostile input.
+///
+/// # Errors
+/// Why the file could not be read. A document without text is [`FailureCode::NoText`].
+pub fn parse_bytes(
+    bytes: &[u8],
+    kind: SourceKind,
+    limits: &Limits,
+) -> Result<Document, ParseFailure> {
+    if bytes.is_empty() {
+        return Err(FailureCode::Empty.into());
+    }
+    if bytes.len() as u64 > limits.input_bytes {
+        return Err(FailureCode::TooLarge.into());
+    }
+    let document = match kind {
+        SourceKind::Pdf => pdf::parse_pdf(bytes, limits),
+        SourceKind::Docx => docx::parse_docx(bytes, limits),
+        SourceKind::Pptx => pptx::parse_pptx(bytes, limits),
+        SourceKind::Xlsx => xlsx::parse_xlsx(bytes, limits),
+        SourceKind::Csv => table::parse_csv(bytes, limits),
+        SourceKind::Epub => epub::parse_epub(bytes, limits),
+        SourceKind::Html => html::parse_html(bytes, limits),
+        SourceKind::Markdown => markdown::parse_markdown(bytes, limits),
+        SourceKind::Code => text::parse_code(bytes, limits),
+        SourceKind::Text => text::parse_text(bytes, limits),
+        other => Err(ParseFailure::new(FailureCode::UnsupportedType).with_detail(other)),
+    }?;
+    if document.text.is_empty() {
+        return Err(FailureCode::NoText.into());
+    }
+    Ok(document)
+}
+
+/// Finds out what the bytes are, and parses them.
+///
+/// # Errors
+/// As for [`detect`] and [`parse_bytes`].
+pub fn detect_and_parse(
+    bytes: &[u8],
+    name: &str,
+    declared: Option<&str>,
+    limits: &Limits,
+) -> Result<Parsed, ParseFailure> {
+    if bytes.len() as u64 > limits.input_bytes {
+        return Err(FailureCode::TooLarge.into());
+    }
+    let detected = detect(bytes, name, declared, limits)?;
+    let mut document = parse_bytes(bytes, detected.kind, limits)?;
+    if detected.mismatch {
+        let read_as = detected.kind;
+        document.flags.push(Flag::TypeMismatch { read_as });
+    }
+    let kind = detected.kind;
+    Ok(Parsed { kind, document })
+}

@@ -1,0 +1,148 @@
+//! The pages of a document to one text.
+
+use std::collections::HashMap;
+
+use notebook_core::document::{BlockKind, DocumentBuilder};
+
+use super::paragraph::{Look, Paragraph};
+use crate::parse::ParseFailure;
+
+/// Heads and feet are looked for among this many paragraphs at either end of a page.
+const EDGE: usize = 2;
+/// On how many pages a line has to stand to be a running head.
+const MIN_REPEATS: usize = 5;
+/// Headings are this much larger than the text.
+const HEADING: f64 = 1.15;
+const MAX_HEADING_CHARS: usize = 200;
+
+pub(super) fn assemble(
+    mut pages: Vec<Vec<Paragraph>>,
+    builder: &mut DocumentBuilder,
+) -> Result<(), ParseFailure> {
+    drop_running_heads(&mut pages);
+    let sizes = Sizes::of(&pages);
+    for (number, page) in (1..).zip(pages) {
+        builder.start_page(number)?;
+        let mut open = true;
+        for paragraph in page {
+            let text = paragraph.text.as_str();
+            if std::mem::take(&mut open) && goes_on(builder, &paragraph) {
+                builder.continue_words(text)?;
+                continue;
+            }
+            match (paragraph.look, sizes.level(&paragraph)) {
+                (Look::TableRow, _) => builder.row(&paragraph.cells)?,
+                (Look::Bullet, _) => builder.list_item(text)?,
+                (Look::Text, Some(level)) => builder.heading(level, text)?,
+                (Look::Text, None) => builder.paragraph(text)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the first paragraph of a page goes on from the page before: that one stopped
+/// in the middle of a sentence, and this one begins there.
+fn goes_on(builder: &DocumentBuilder, paragraph: &Paragraph) -> bool {
+    let Some(last) = builder.last_char() else { return false };
+    paragraph.look == Look::Text
+        && builder.last_kind() == Some(BlockKind::Paragraph)
+        && paragraph.text.starts_with(char::is_lowercase)
+        && (last.is_alphanumeric() || ",-\u{2014}".contains(last))
+}
+
+/// Takes out lines that stand at the same height on many pages with the same words, up
+/// to numbers.
+fn drop_running_heads(pages: &mut [Vec<Paragraph>]) {
+    let mut seen: HashMap<(String, i64), usize> = HashMap::new();
+    for page in pages.iter() {
+        for paragraph in edges(page) {
+            *seen.entry(key(paragraph)).or_default() += 1;
+        }
+    }
+    let enough = MIN_REPEATS.max(pages.len() / 50);
+    for page in pages.iter_mut() {
+        let last = page.len().saturating_sub(EDGE);
+        let mut index = 0;
+        page.retain(|paragraph| {
+            let edge = index < EDGE || index >= last;
+            index += 1;
+            !(edge && seen.get(&key(paragraph)).is_some_and(|count| *count >= enough))
+        });
+    }
+}
+
+fn edges(page: &[Paragraph]) -> impl Iterator<Item = &Paragraph> {
+    let last = page.len().saturating_sub(EDGE);
+    page.iter()
+        .enumerate()
+        .filter(move |(index, _)| *index < EDGE || *index >= last)
+        .map(|(_, paragraph)| paragraph)
+}
+
+fn key(paragraph: &Paragraph) -> (String, i64) {
+    let mut words = String::new();
+    for c in paragraph.text.chars().take(120) {
+        match c {
+            c if c.is_numeric() => {
+                if !words.ends_with('#') {
+                    words.push('#');
+                }
+            }
+            c if c.is_whitespace() => {}
+            c => words.push(c),
+        }
+    }
+    (words, (paragraph.top / 3.0).round() as i64)
+}
+
+/// The sizes of letters in a document.
+struct Sizes {
+    body: f64,
+    /// Sizes of headings, in half points, the largest first.
+    headings: Vec<i64>,
+}
+
+impl Sizes {
+    fn of(pages: &[Vec<Paragraph>]) -> Self {
+        let mut chars: HashMap<i64, usize> = HashMap::new();
+        for paragraph in pages.iter().flatten() {
+            *chars.entry(half_points(paragraph.size)).or_default() += paragraph.text.len();
+        }
+        let body =
+            chars.iter().max_by_key(|(size, count)| (**count, **size)).map_or(0, |(size, _)| *size);
+        let mut sizes = Self { body: body as f64 / 2.0, headings: Vec::new() };
+        let mut headings: Vec<i64> = pages
+            .iter()
+            .flatten()
+            .filter(|paragraph| sizes.is_heading(paragraph))
+            .map(|paragraph| half_points(paragraph.size))
+            .collect();
+        headings.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        headings.dedup();
+        sizes.headings = headings;
+        sizes
+    }
+
+    fn is_heading(&self, paragraph: &Paragraph) -> bool {
+        paragraph.look == Look::Text
+            && paragraph.size > self.body * HEADING
+            && paragraph.lines <= 4
+            && paragraph.text.chars().count() <= MAX_HEADING_CHARS
+            && paragraph.text.chars().filter(|c| c.is_alphabetic()).count() >= 2
+    }
+
+    /// The level of a heading, by the rank of its size.
+    fn level(&self, paragraph: &Paragraph) -> Option<u8> {
+        if !self.is_heading(paragraph) {
+            return None;
+        }
+        let size = half_points(paragraph.size);
+        let rank = self.headings.iter().position(|heading| *heading <= size)?;
+        Some(u8::try_from(rank + 1).unwrap_or(6).min(6))
+    }
+}
+
+fn half_points(size: f64) -> i64 {
+    (size * 2.0).round() as i64
+}

@@ -1,0 +1,52 @@
+//! What parent and child say to each other.
+//!
+//! Request: one environment variable with JSON. Reply, on standard output: four bytes
+//! that name the version, the length of a JSON head, the head, the length of the text,
+//! the text. Lengths are 8 bytes, little endian.
+
+use notebook_core::document::{Document, SourceKind};
+use serde::{Deserialize, Serialize};
+
+use super::{Limits, ParseFailure};
+
+/// The variable that holds the request.
+pub(super) const REQUEST: &str = "NOTEBOOK_PARSE_REQUEST";
+pub(super) const MAGIC: &[u8; 4] = b"NBP1";
+/// Longest name or declared type that is handed over.
+pub(super) const MAX_NAME: usize = 1024;
+
+/// What to parse. The file itself is standard input.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    pub(super) content: Content,
+    pub(super) limits: Limits,
+}
+
+/// What is known of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Content {
+    /// It was found out before.
+    Known(SourceKind),
+    /// The child is to find out.
+    Unknown { name: String, declared: Option<String> },
+}
+
+/// The head of a reply.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Head {
+    /// The document, its text left out.
+    Parsed {
+        kind: SourceKind,
+        document: Document,
+    },
+    Failed(ParseFailure),
+}
+
+/// The largest head for a text of at most `text` bytes: blocks are the bulk of it, and
+/// hardly any is shorter than a few bytes.
+pub(super) fn max_head(text: usize) -> u64 {
+    (1 << 20) + 32 * text as u64
+}
