@@ -18,8 +18,10 @@ pub struct FusionConfig {
 }
 
 impl Default for FusionConfig {
+    /// Measured with `notebook eval`: vectors a little ahead keep what only they find among the
+    /// first hundred, and hold up where keywords do badly.
     fn default() -> Self {
-        Self { k: 60.0, keyword_weight: 1.0, vector_weight: 1.0 }
+        Self { k: 80.0, keyword_weight: 0.8, vector_weight: 1.0 }
     }
 }
 
@@ -42,7 +44,8 @@ pub struct Fused<K> {
 /// ```
 /// use notebook_rag::retrieve::{FusionConfig, fuse};
 ///
-/// let fused = fuse(FusionConfig::default(), &["a", "b"], &["b", "c"]);
+/// let even = FusionConfig { k: 60.0, keyword_weight: 1.0, vector_weight: 1.0 };
+/// let fused = fuse(even, &["a", "b"], &["b", "c"]);
 /// let keys: Vec<_> = fused.iter().map(|item| item.key).collect();
 /// assert_eq!(keys, ["b", "a", "c"]);
 /// assert_eq!(fused[0].score, 1.0 / 62.0 + 1.0 / 61.0);
@@ -89,15 +92,17 @@ mod tests {
         assert!(fuse::<i32>(FusionConfig::default(), &[], &[]).is_empty());
     }
 
+    const EVEN: FusionConfig = FusionConfig { k: 60.0, keyword_weight: 1.0, vector_weight: 1.0 };
+
     #[test]
     fn equal_scores_are_ordered_by_key() {
-        let fused = fuse(FusionConfig::default(), &[2], &[1]);
+        let fused = fuse(EVEN, &[2], &[1]);
         assert_eq!(fused.iter().map(|f| f.key).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
     fn weights_move_the_balance() {
-        let config = FusionConfig { vector_weight: 2.0, ..FusionConfig::default() };
+        let config = FusionConfig { vector_weight: 2.0, ..EVEN };
         assert_eq!(fuse(config, &["k"], &["v"])[0].key, "v");
     }
 
@@ -108,8 +113,7 @@ mod tests {
             keyword in vec(0_u32..40, 0..30),
             vector in vec(0_u32..40, 0..30),
         ) {
-            let config = FusionConfig::default();
-            let fused = fuse(config, &keyword, &vector);
+            let fused = fuse(EVEN, &keyword, &vector);
             let place = |list: &[u32], key| list.iter().position(|k| *k == key);
             for item in &fused {
                 let parts = [place(&keyword, item.key), place(&vector, item.key)];
@@ -120,7 +124,10 @@ mod tests {
             all.sort_unstable();
             all.dedup();
             let mut found: Vec<_> = fused.iter().map(|f| f.key).collect();
-            prop_assert!(fused.windows(2).all(|w| (w[1].score, w[0].key) <= (w[0].score, w[1].key) || w[0].score > w[1].score));
+            let in_order = |w: &[Fused<u32>]| {
+                w[0].score > w[1].score || (w[0].score == w[1].score && w[0].key < w[1].key)
+            };
+            prop_assert!(fused.windows(2).all(in_order));
             found.sort_unstable();
             prop_assert_eq!(found, all);
         }
