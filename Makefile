@@ -13,7 +13,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-run: need models web ## Build what is missing and serve on http://127.0.0.1:8080
+run: need embedding-model web ## Build what is missing and serve on http://127.0.0.1:8080
 	@echo "== building the server (the first time takes some minutes)"
 	cargo build --release --locked -p notebook-server
 	@bin="$$(scripts/target-dir.sh)/release/notebook"; \
@@ -40,7 +40,10 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd $(WEB) && npm run build
 	@touch $@
 
-models: ## Fetch the embedding model and the small chat model
+embedding-model:
+	@python3 scripts/fetch-models.py embedding-model
+
+models: ## Fetch the embedding model and a small chat model for tests
 	@python3 scripts/fetch-models.py models
 
 need:
@@ -59,4 +62,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(WEB)/dist $(WEB)/node_modules
 
-.PHONY: help run test check web models need need-test fuzz bench clean
+.PHONY: help run test check web embedding-model models need need-test fuzz bench clean

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Fetches the models and test servers that are too large for git.
 
-    scripts/fetch-models.py models          all-MiniLM-L6-v2 and SmolLM2-135M-Instruct
+    scripts/fetch-models.py embedding-model all-MiniLM-L6-v2, which the product searches with
+    scripts/fetch-models.py models          that one and SmolLM2-135M-Instruct, for tests
     scripts/fetch-models.py llama-server    llama.cpp's server, for tests
     scripts/fetch-models.py llmock          a faulty model provider, for tests
 
@@ -179,13 +180,14 @@ def alone(cache):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["models", "llama-server", "llmock"])
+    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server", "llmock"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with alone(cache):
-        if "models" in wanted:
+        if "models" in wanted or "embedding-model" in wanted:
             fetch_set(cache, MINILM)
+        if "models" in wanted:
             fetch_set(cache, SMOLLM2)
         if "llama-server" in wanted:
             fetch_set(cache, LLAMA_SERVER)

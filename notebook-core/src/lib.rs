@@ -21,13 +21,17 @@ pub mod conformance;
 pub mod document;
 pub mod embed;
 pub mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod id;
 pub mod keyword;
 pub mod model;
 pub mod run_log;
 pub mod scope;
+mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod sse;
 pub mod store;
 pub mod vector;
 
@@ -35,3 +39,4 @@ pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId};
 pub use scope::TenantScope;
+pub use secret::Secret;

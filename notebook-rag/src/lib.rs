@@ -6,11 +6,19 @@
 
 pub mod chunk;
 pub mod cite;
+#[cfg(feature = "candle")]
+pub mod embed;
 #[cfg(feature = "keyword")]
 pub mod eval;
 pub mod extractive;
+pub mod index;
+#[cfg(feature = "ingest")]
+pub mod ingest;
+#[cfg(feature = "candle")]
+mod kernels;
 #[cfg(feature = "keyword")]
 pub mod keyword;
+pub mod models;
 #[cfg(feature = "parse")]
 pub mod parse;
 pub mod retrieve;

@@ -1,1 +1,26 @@
-//! The reference server of the AI notebook.
+//! The reference server of the AI notebook: it composes the crates into the full product.
+//!
+//! - [`config`]: one typed tree, from file, environment and flags.
+//! - [`app`]: the parts, put together.
+//! - [`routes`]: the HTTP interface, a file a resource.
+//! - [`cli`]: the commands of the `notebook` binary.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod app;
+mod assets;
+pub mod cli;
+mod compose;
+pub mod config;
+mod extract;
+mod guard;
+mod models;
+mod problem;
+pub mod routes;
+mod server;
+mod spool;
+mod sse;
+mod status;
+mod telemetry;

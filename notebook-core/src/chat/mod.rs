@@ -8,6 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, model::Usage};
 
+mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "google")]
+pub mod google;
+#[cfg(feature = "ollama")]
+pub mod ollama;
+#[cfg(feature = "openai")]
+pub mod openai;
+#[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
+mod remote;
+pub mod scripted;
+
+pub use check::check_request;
+
 /// What a chat model is called and how much it can read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatModelInfo {

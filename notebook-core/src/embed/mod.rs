@@ -4,6 +4,24 @@ use async_trait::async_trait;
 
 use crate::{Result, vector::VectorSpace};
 
+mod caching;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "google")]
+pub mod google;
+mod memory;
+#[cfg(feature = "ollama")]
+pub mod ollama;
+#[cfg(feature = "openai")]
+pub mod openai;
+#[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
+mod remote;
+
+pub use caching::{CachingEmbedder, ScopedEmbedder};
+pub use memory::HashingEmbedder;
+#[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
+pub use remote::RemoteEmbedOptions;
+
 /// What a text is embedded for. Some models put another prefix before each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EmbedKind {

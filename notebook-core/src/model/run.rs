@@ -101,7 +101,8 @@ pub struct RunOutcome {
 pub struct RunEvent {
     /// Its place in the log, from 1, without gaps.
     pub seq: u64,
-    /// When it happened.
+    /// When it happened. Called `time` on the wire: a citation has a place called `at`.
+    #[serde(rename = "time")]
     pub at: Timestamp,
     /// What happened.
     #[serde(flatten)]

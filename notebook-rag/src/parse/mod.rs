@@ -46,7 +46,7 @@ pub use child::child_main;
 pub use failure::{FailureCode, ParseFailure};
 pub use limits::Limits;
 pub use parent::{ChildParser, Parsed};
-pub use sniff::{Detected, detect};
+pub use sniff::{Detected, detect, kind_from_name};
 
 /// Parses `bytes` as `kind` in this process: for the child, for tests and for fuzzing.
 /// A server uses [`ChildParser`], because a parser may abort or loop on hostile input.

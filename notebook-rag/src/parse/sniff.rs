@@ -297,3 +297,12 @@ impl Expected {
         }
     }
 }
+
+/// The kind that a file's name suggests, before anyone looked inside.
+#[must_use]
+pub fn kind_from_name(name: &str) -> Option<SourceKind> {
+    match Expected::from_name(name) {
+        Expected::Kind(kind) => Some(kind),
+        _ => None,
+    }
+}

@@ -1,0 +1,8 @@
+//! `/embeddings` as OpenAI and many other servers speak it.
+
+mod client;
+mod config;
+mod wire;
+
+pub use client::OpenAiEmbedder;
+pub use config::OpenAiEmbedConfig;

@@ -1,0 +1,29 @@
+//! The one outgoing HTTP client.
+//!
+//! Everything that leaves this program by HTTP goes through [`HttpClient`]; `clippy.toml`
+//! refuses other clients. It follows no redirects, reads no proxy from the environment, trusts
+//! the certificates of the machine and Mozilla's, and bounds what it waits for and reads.
+//!
+//! Which addresses may be called is decided where the client is built (`HttpClient::new`): a
+//! guard against calls into the private network belongs there, as the client's resolver.
+
+mod body;
+mod client;
+mod config;
+mod error;
+#[cfg(feature = "ollama")]
+mod lines;
+mod tls;
+mod url;
+
+pub use body::HttpResponse;
+pub use client::{HttpClient, HttpRequest};
+pub use config::{HttpConfig, Timeouts};
+pub use url::BaseUrl;
+
+pub(crate) use error::{Redactor, Refusal, failure, kind_of, protocol, refused, success};
+#[cfg(feature = "ollama")]
+pub(crate) use lines::{LineTooLong, Lines};
+
+/// The longest event, line or error body that is read from a provider.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;

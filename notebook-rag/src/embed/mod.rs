@@ -1,0 +1,4 @@
+//! Embedders that run in this process.
+
+#[cfg(feature = "candle")]
+pub mod candle;

@@ -1,0 +1,281 @@
+//! From an uploaded file to an answerable source, in stages that survive a restart.
+//!
+//! parse (child process) → chunk → index (keywords) → embed (vectors) → ready. Each stage stores its
+//! result and the source's new stage before the next one starts, so work begins again where it
+//! stopped. A source can be asked about from the end of `index` on.
+//!
+//! Memory is bounded by the batches: one parsed document a worker, [`IngestConfig::batch`] chunks at a time.
+
+mod config;
+mod delete;
+mod events;
+mod queue;
+mod stages;
+mod state;
+mod workers;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use notebook_core::{
+    Clock, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
+    document::SourceKind,
+    embed::Embedder,
+    keyword::KeywordIndex,
+    model::{Progress, Source, SourceFailure, Stage},
+    store::Store,
+    vector::VectorIndex,
+};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path as BlobPath};
+
+pub use config::IngestConfig;
+pub use events::{SourceEvent, SourceEvents, SourceWatch, Watched};
+pub use workers::IngestWorkers;
+
+use crate::{
+    chunk::{ChunkConfig, Chunker},
+    parse::ChildParser,
+};
+use state::State;
+
+/// What ingestion works with.
+pub struct IngestParts {
+    /// Where sources and their texts live.
+    pub store: Arc<dyn Store>,
+    /// Where originals live.
+    pub blobs: Arc<dyn ObjectStore>,
+    /// Turns files into text.
+    pub parser: ChildParser,
+    /// The keyword index.
+    pub keyword: Arc<dyn KeywordIndex>,
+    /// The vector index and its embedder; without them sources are found by keywords alone.
+    pub vectors: Option<(Arc<dyn VectorIndex>, Arc<dyn Embedder>)>,
+    /// The current time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Adds, follows, cancels, retries and deletes sources.
+#[derive(Clone)]
+pub struct Ingest(Arc<Inner>);
+
+pub(crate) struct Inner {
+    parts: IngestParts,
+    chunker: Chunker,
+    config: IngestConfig,
+    state: State,
+}
+
+/// An original that is stored already.
+#[derive(Debug, Clone)]
+pub struct NewSource {
+    /// The notebook to add it to.
+    pub notebook: NotebookId,
+    /// The user's name for it: metadata, never a path.
+    pub name: String,
+    /// What it was recognised as.
+    pub kind: SourceKind,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Lower-case hex SHA-256.
+    pub sha256: String,
+    /// Its random key in the blob store.
+    pub blob: String,
+}
+
+impl Ingest {
+    /// Ingestion with these parts. Nothing happens until [`IngestWorkers::start`].
+    ///
+    /// # Errors
+    /// `InvalidInput` when the embedder reads too few tokens to cut chunks for it.
+    pub fn new(parts: IngestParts, config: IngestConfig) -> Result<Self> {
+        let chunks = parts.vectors.as_ref().map_or_else(ChunkConfig::default, |(_, embedder)| {
+            ChunkConfig::for_embedder(embedder.max_tokens())
+        });
+        let chunker = Chunker::new(chunks)?;
+        Ok(Self(Arc::new(Inner { parts, chunker, config, state: State::default() })))
+    }
+
+    /// The changes of sources, as they happen.
+    #[must_use]
+    pub fn events(&self) -> &SourceEvents {
+        &self.0.state.events
+    }
+
+    /// A random key under which a new original is to be stored.
+    #[must_use]
+    pub fn new_blob_key(scope: &TenantScope) -> String {
+        format!("{}/{}", scope.tenant(), uuid::Uuid::new_v4())
+    }
+
+    /// Stores bytes as a new original and queues it.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), and those of the blob store.
+    pub async fn add_bytes(
+        &self,
+        scope: &TenantScope,
+        notebook: NotebookId,
+        name: &str,
+        kind: SourceKind,
+        bytes: Bytes,
+    ) -> Result<Source> {
+        use sha2::{Digest, Sha256};
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (blob, length) = (Self::new_blob_key(scope), bytes.len() as u64);
+        self.0
+            .parts
+            .blobs
+            .put(&BlobPath::from(blob.as_str()), bytes.into())
+            .await
+            .map_err(blob_error)?;
+        let new = NewSource { notebook, name: name.to_owned(), kind, bytes: length, sha256, blob };
+        self.add(scope, new).await
+    }
+
+    /// Queues a source whose original is stored. When it cannot be added, the original is removed.
+    ///
+    /// # Errors
+    /// `NotFound` when the notebook does not exist; `InvalidInput` when the name is empty or over 300 characters.
+    pub async fn add(&self, scope: &TenantScope, new: NewSource) -> Result<Source> {
+        let blob = new.blob.clone();
+        let result = self.try_add(scope, new).await;
+        if result.is_err() {
+            self.0.delete_blob(&blob).await?;
+        }
+        result
+    }
+
+    async fn try_add(&self, scope: &TenantScope, new: NewSource) -> Result<Source> {
+        let name = new.name.trim();
+        if name.is_empty() || name.chars().count() > 300 {
+            return Err(Error::invalid("add source", "name", "use 1 to 300 characters"));
+        }
+        let now = self.0.parts.clock.now();
+        let source = Source {
+            id: SourceId::new(),
+            notebook: new.notebook,
+            name: name.to_owned(),
+            kind: new.kind,
+            bytes: new.bytes,
+            sha256: new.sha256,
+            blob: Some(new.blob),
+            stage: Stage::Queued,
+            progress: Progress::default(),
+            keywords_ready: false,
+            vectors_ready: false,
+            failure: None,
+            title: None,
+            pages: None,
+            text_bytes: 0,
+            chunks: 0,
+            notes: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        self.0.parts.store.create_source(scope, source.clone()).await?;
+        self.0.state.events.changed(scope, &source);
+        self.0.state.queues.push(scope, &source);
+        Ok(source)
+    }
+
+    /// Starts a failed source again at the stage that failed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Conflict` when it has not failed.
+    pub async fn retry(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+        let _guard = self.0.state.change.lock().await;
+        let mut source = self.0.parts.store.source(scope, id).await?;
+        let Some(failure) = source.failure.take().filter(|_| source.stage == Stage::Failed) else {
+            return Err(Error::new(ErrorKind::Conflict, "retry source")
+                .with("reason", "only a source that failed can be tried again"));
+        };
+        source.stage = if failure.stage == Stage::Queued { Stage::Parse } else { failure.stage };
+        source.progress = Progress::default();
+        self.0.state.revive(id);
+        let source = self.0.save(scope, source).await?;
+        self.0.state.queues.push(scope, &source);
+        Ok(source)
+    }
+
+    /// Ends an unfinished ingestion; what was found by keywords already stays so. A finished source stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn cancel(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+        let _guard = self.0.state.change.lock().await;
+        let mut source = self.0.parts.store.source(scope, id).await?;
+        if !source.stage.is_unfinished() || source.stage == Stage::Deleting {
+            return Ok(source);
+        }
+        self.0.state.cancel(id);
+        source.failure = Some(SourceFailure {
+            code: "cancelled".to_owned(),
+            message: "Cancelled. Choose retry to go on.".to_owned(),
+            stage: source.stage,
+        });
+        source.stage = Stage::Failed;
+        self.0.save(scope, source).await
+    }
+}
+
+impl Inner {
+    /// Stores a changed source and tells those who watch.
+    async fn save(&self, scope: &TenantScope, mut source: Source) -> Result<Source> {
+        source.updated_at = self.parts.clock.now();
+        self.parts.store.update_source(scope, source.clone()).await?;
+        self.state.events.changed(scope, &source);
+        Ok(source)
+    }
+
+    /// Changes a source that a worker has in hand.
+    ///
+    /// # Errors
+    /// `Cancelled` when it was cancelled or is being deleted.
+    async fn advance(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        change: impl FnOnce(&mut Source) + Send,
+    ) -> Result<Source> {
+        let _guard = self.state.change.lock().await;
+        let mut source = self.parts.store.source(scope, id).await?;
+        if matches!(source.stage, Stage::Failed | Stage::Deleting) {
+            return Err(cancelled());
+        }
+        change(&mut source);
+        self.save(scope, source).await
+    }
+
+    async fn delete_blob(&self, key: &str) -> Result<()> {
+        match self.parts.blobs.delete(&BlobPath::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(blob_error(error)),
+        }
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "ingest source")
+}
+
+/// Turns a blob store's error into ours.
+#[must_use]
+pub fn blob_error(error: object_store::Error) -> Error {
+    let full = {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        let mut full = false;
+        while let Some(inner) = cause {
+            full |= inner
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull);
+            cause = inner.source();
+        }
+        full
+    };
+    let kind = match &error {
+        _ if full => ErrorKind::StorageFull,
+        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, "access original").caused_by(error)
+}

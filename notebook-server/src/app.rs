@@ -1,0 +1,57 @@
+//! The parts of the server, put together.
+
+use std::sync::Arc;
+
+use notebook_agent::{chat::Chat, runs::Runs};
+use notebook_core::{Clock, store::Store};
+use notebook_rag::ingest::Ingest;
+use object_store::ObjectStore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Limits, models::Models, status::Status};
+
+/// What the routes work with. Cloning it is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// Notebooks, sources, conversations, messages.
+    pub store: Arc<dyn Store>,
+    /// Originals.
+    pub blobs: Arc<dyn ObjectStore>,
+    /// Adds and removes sources.
+    pub ingest: Ingest,
+    /// Answers questions.
+    pub chat: Chat,
+    /// Runs and their events.
+    pub runs: Arc<Runs>,
+    /// The current time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits of what clients may send.
+    pub limits: Limits,
+    /// Folder for uploads on their way.
+    pub spool: std::path::PathBuf,
+    /// What the server says about itself.
+    pub status: Status,
+    /// The models that answer.
+    pub models: Arc<Models>,
+    /// Cancelled when the server goes down; streams end then.
+    pub ending: CancellationToken,
+}
+
+impl App {
+    /// An application of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

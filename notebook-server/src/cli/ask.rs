@@ -1,0 +1,108 @@
+use futures::StreamExt;
+use notebook_core::{
+    ConversationId,
+    model::{Citation, Conversation, EventBody, Notebook, Page, Run, RunEvent, Source},
+};
+use serde_json::{Value, json};
+
+use super::{Outcome, client::Client, ingest::find, out};
+use crate::config::Config;
+
+/// `notebook ask`.
+#[derive(clap::Args)]
+pub(super) struct Ask {
+    /// The question.
+    question: String,
+    /// The notebook's name; the newest one when absent.
+    #[arg(long)]
+    notebook: Option<String>,
+}
+
+impl Ask {
+    pub(super) async fn run(self, config: Config) -> Outcome {
+        let client = Client::connect(&config).await?;
+        let result = tokio::select! {
+            result = self.ask(&client) => result,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        };
+        client.close().await;
+        result
+    }
+
+    async fn ask(&self, client: &Client) -> Outcome {
+        let notebook = self.notebook(client).await?;
+        let conversation: Conversation = client
+            .post(
+                &format!("/api/notebooks/{}/conversations", notebook.id),
+                &json!({ "id": ConversationId::new() }),
+            )
+            .await?;
+        let run: Run = client
+            .post(
+                &format!("/api/conversations/{}/runs", conversation.id),
+                &json!({ "question": self.question }),
+            )
+            .await?;
+        let mut events = Box::pin(client.events(&format!("/api/runs/{}/events", run.id)).await?);
+        let mut citations = Vec::new();
+        let mut text = String::new();
+        while let Some(event) = events.next().await {
+            let (_, data) = event?;
+            let event: RunEvent = serde_json::from_value(data)?;
+            match event.body {
+                EventBody::Delta { text: more } => {
+                    text.push_str(&more);
+                    out::piece(&more);
+                }
+                EventBody::Citation(citation) => {
+                    // A mark right where the text ends; one for earlier text stands in the list only.
+                    if citation.at == text.len() {
+                        out::piece(&format!(" [{}]", citation.number));
+                    }
+                    citations.push(citation);
+                }
+                EventBody::Warning { message, .. } => out::note(format!("({message})")),
+                EventBody::Failed { message, .. } => {
+                    out::line("");
+                    return Err(message.into());
+                }
+                EventBody::Completed { .. } => out::line(""),
+                _ => {}
+            }
+        }
+        show(client, &citations).await
+    }
+
+    async fn notebook(
+        &self,
+        client: &Client,
+    ) -> Result<Notebook, Box<dyn std::error::Error + Send + Sync>> {
+        match &self.notebook {
+            Some(name) => find(client, name)
+                .await?
+                .ok_or_else(|| format!("there is no notebook \"{name}\"; notebook ingest FILES --notebook \"{name}\" makes one").into()),
+            None => {
+                let page: Page<Notebook> = client.get("/api/notebooks?limit=1").await?;
+                page.items
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| "there is no notebook yet; notebook ingest FILES --notebook NAME makes one".into())
+            }
+        }
+    }
+}
+
+/// The citations below the answer: number, source, page, the exact words.
+async fn show(client: &Client, citations: &[Citation]) -> Outcome {
+    if !citations.is_empty() {
+        out::line("");
+    }
+    for citation in citations {
+        let source: Value = client.get(&format!("/api/sources/{}", citation.source)).await?;
+        let source: Source = serde_json::from_value(source)?;
+        let page = citation.page.map(|page| format!(", page {page}")).unwrap_or_default();
+        let quote = citation.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+        out::line(format!("[{}] {}{page}: \"{quote}\"", citation.number, source.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+use std::path::PathBuf;
+
+use indicatif::ProgressBar;
+use notebook_rag::eval::{self, EvalConfig};
+
+use super::{Outcome, out};
+use crate::{config::Config, models};
+
+/// `notebook eval`.
+#[derive(clap::Args)]
+pub(super) struct Eval {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv.
+    dataset: PathBuf,
+}
+
+impl Eval {
+    pub(super) async fn run(self, config: Config) -> Outcome {
+        let chosen = models::embedder(&config.embedding, &config).await?;
+        if chosen.model.is_none() {
+            out::note(format!("search: {}", chosen.reason));
+        }
+        let bar = ProgressBar::new(0);
+        let report = eval::run(&self.dataset, chosen.model, EvalConfig::default(), &|progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_position(progress.done as u64);
+        })
+        .await?;
+        bar.finish_and_clear();
+        out::line(report);
+        Ok(())
+    }
+}

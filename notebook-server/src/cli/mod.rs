@@ -1,0 +1,93 @@
+//! The commands of the `notebook` binary.
+
+mod ask;
+mod client;
+mod doctor;
+mod eval;
+mod ingest;
+mod out;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, Config},
+    telemetry,
+};
+
+/// An AI notebook: put your sources in, ask, and get answers whose every citation points at the exact words.
+#[derive(Parser)]
+#[command(name = "notebook", version, about, max_term_width = 100)]
+struct Cli {
+    /// Configuration file (TOML). Environment variables NOTEBOOK__SECTION__KEY go over it.
+    #[arg(long, global = true, env = "NOTEBOOK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder for everything that is stored.
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the page and the REST interface.
+    Serve(serve::Serve),
+    /// Add files to a notebook.
+    Ingest(ingest::Ingest),
+    /// Ask a question and stream the answer with its citations.
+    Ask(ask::Ask),
+    /// Measure retrieval on a test collection (corpus.jsonl, queries.jsonl, qrels/test.tsv).
+    Eval(eval::Eval),
+    /// Say what works, what does not, and what to do about it.
+    Doctor,
+    /// Parse one file from standard input; used by the server for its child processes.
+    #[command(hide = true)]
+    Parse,
+}
+
+/// What a command ends with: an error is a sentence for a person.
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs the command line and returns the exit status: 0, 1 for an error, 2 for wrong arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    // The child process must not start a runtime or read the environment: it parses and exits.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "parse") {
+        return notebook_rag::parse::child_main();
+    }
+    let cli = Cli::parse();
+    let result = config::load(cli.config.as_deref()).map_err(Into::into).and_then(|mut config| {
+        if let Some(folder) = cli.data_dir {
+            config.data_dir = folder;
+        }
+        run(cli.command, config)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::error(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, config: Config) -> Outcome {
+    let quiet = !matches!(command, Command::Serve(_));
+    telemetry::start(if quiet { "error" } else { "info" });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run(config).await,
+            Command::Ingest(ingest) => ingest.run(config).await,
+            Command::Ask(ask) => ask.run(config).await,
+            Command::Eval(eval) => eval.run(config).await,
+            Command::Doctor => doctor::run(config).await,
+            Command::Parse => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    result
+}

@@ -1,0 +1,247 @@
+//! Puts the parts together for a data folder, and takes them down again.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use notebook_agent::{
+    chat::{Chat, ChatConfig},
+    runs::Runs,
+};
+use notebook_core::{
+    Error, ErrorKind, Result,
+    clock::SystemClock,
+    model::ModelSettings,
+    run_log::RunLog,
+    sqlite::SqliteConfig,
+    store::{Store, sqlite::SqliteStore},
+    vector::VectorIndex,
+};
+use notebook_rag::{
+    index::{EmbeddedIndex, EmbeddedIndexConfig},
+    ingest::{Ingest, IngestConfig, IngestParts, IngestWorkers},
+    keyword::{KeywordConfig, TantivyIndex},
+    parse::{ChildParser, Limits},
+    retrieve::{RetrieveConfig, Retriever, VectorSearch},
+};
+use object_store::local::LocalFileSystem;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, Parts},
+    config::Config,
+    models,
+    status::{EmbeddingStatus, Status},
+};
+
+/// Name of the file that says where a running server listens.
+const ADDRESS_FILE: &str = "server.json";
+/// How long runs may take to write down their end.
+const RUNS_END: Duration = Duration::from_secs(5);
+
+/// An open data folder with everything that works on it.
+pub(crate) struct Running {
+    pub(crate) app: App,
+    workers: IngestWorkers,
+    store: Arc<SqliteStore>,
+    folder: PathBuf,
+    /// Held as long as this process uses the folder.
+    _lock: File,
+}
+
+/// Opens the data folder and starts the workers. Unfinished work of an earlier process is taken up.
+///
+/// # Errors
+/// `Conflict` when another process uses the folder; those of the parts.
+pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<Running> {
+    let folder = config.data_dir.clone();
+    for part in ["blobs", "index", "spool"] {
+        std::fs::create_dir_all(folder.join(part)).map_err(|error| cannot_use(&folder, error))?;
+    }
+    let lock = lock(&folder)?;
+    empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
+
+    let clock = Arc::new(SystemClock);
+    let store = Arc::new(SqliteStore::open(SqliteConfig::new(folder.join("notebook.db"))).await?);
+    let shared_store: Arc<dyn Store> = store.clone();
+    let log: Arc<dyn RunLog> = store.clone();
+    let blobs = LocalFileSystem::new_with_prefix(folder.join("blobs"))
+        .map_err(|error| Error::new(ErrorKind::Unavailable, "open blob folder").caused_by(error))?;
+    let blobs = Arc::new(blobs.with_automatic_cleanup(true));
+    let keyword =
+        Arc::new(TantivyIndex::new(KeywordConfig::in_folder(folder.join("index/keywords")))?);
+
+    let embedding = models::embedder(&config.embedding, config).await?;
+    let vectors = embedding
+        .model
+        .map(|embedder| {
+            let index = EmbeddedIndex::open(EmbeddedIndexConfig::new(
+                folder.join("index/vectors"),
+                embedder.space().clone(),
+            ))?;
+            Ok::<_, Error>((Arc::new(index) as Arc<dyn VectorIndex>, embedder))
+        })
+        .transpose()?;
+    let chat_models = models::chat(config).await?;
+
+    let ingest = Ingest::new(
+        IngestParts {
+            store: shared_store.clone(),
+            blobs: blobs.clone(),
+            parser: parser()?,
+            keyword: keyword.clone(),
+            vectors: vectors.clone(),
+            clock: clock.clone(),
+        },
+        IngestConfig::default(),
+    )?;
+    let embedding_status = vectors.as_ref().map(|(index, _)| EmbeddingStatus {
+        model: index.space().model.clone(),
+        dimensions: index.space().dimensions,
+    });
+    let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
+    let retriever =
+        Arc::new(Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?);
+    let runs = Runs::new(log, clock.clone());
+    let chat = Chat::new(
+        shared_store.clone(),
+        runs.clone(),
+        retriever,
+        chat_models.clone(),
+        clock.clone(),
+        chat_config(config),
+    );
+
+    let scope = notebook_auth::single_user();
+    let closed = runs.recover(&scope).await?;
+    if closed > 0 {
+        tracing::warn!(closed, "answers that an earlier process left unfinished were closed");
+    }
+    let workers = IngestWorkers::start(&ingest, &scope).await?;
+    let app = App::new(Parts {
+        store: shared_store,
+        blobs,
+        ingest,
+        chat,
+        runs,
+        clock,
+        limits: config.limits,
+        spool: folder.join("spool"),
+        status: Status {
+            chat: chat_models.status(),
+            embedding: embedding_status,
+            embedding_reason: embedding.reason,
+        },
+        models: chat_models,
+        ending,
+    });
+    Ok(Running { app, workers, store, folder, _lock: lock })
+}
+
+/// Files are parsed by this same program, in child processes.
+pub(crate) fn parser() -> Result<ChildParser> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::new(ErrorKind::Unavailable, "find own program").caused_by(error))?;
+    Ok(ChildParser { program, args: vec!["parse".to_owned()], limits: Limits::default() })
+}
+
+fn chat_config(config: &Config) -> ChatConfig {
+    ChatConfig {
+        defaults: ModelSettings {
+            temperature: config.chat.temperature,
+            ..ModelSettings::default()
+        },
+        question_bytes: config.limits.question_bytes,
+        context_tokens: config.chat.context_tokens,
+        answer_tokens: config.chat.answer_tokens,
+        ..ChatConfig::default()
+    }
+}
+
+impl Running {
+    /// Writes down where the server listens, for commands that work on the same folder.
+    pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
+        let text =
+            serde_json::json!({ "url": format!("http://{address}"), "pid": std::process::id() });
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            file.write_all(text.to_string().as_bytes())?;
+            file.persist(self.folder.join(ADDRESS_FILE))?;
+            Ok(())
+        };
+        write().map_err(|error| cannot_use(&self.folder, error))
+    }
+
+    /// Ends runs and workers, and writes everything down.
+    pub(crate) async fn shutdown(self) {
+        let _ = std::fs::remove_file(self.folder.join(ADDRESS_FILE));
+        self.app.runs.stop_all();
+        let ended = async {
+            while self.app.runs.live() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(RUNS_END, ended).await.is_err() {
+            tracing::warn!("some answers could not be closed in time; the next start closes them");
+        }
+        self.workers.shutdown().await;
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly; nothing that was confirmed is lost");
+        }
+    }
+}
+
+/// The address of the server that has this folder open, if one says so.
+pub(crate) fn running_server(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(ADDRESS_FILE)).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(value.get("url")?.as_str()?.to_owned())
+}
+
+/// Whether another process has this folder open.
+pub(crate) fn is_locked(folder: &Path) -> bool {
+    folder.is_dir() && lock(folder).is_err()
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| cannot_use(folder, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::new(
+            ErrorKind::Conflict,
+            "open data folder",
+        )
+        .with("folder", folder.display().to_string())
+        .with(
+            "fix",
+            "another notebook process has it open; stop that one, or choose another --data-dir",
+        )),
+        Err(std::fs::TryLockError::Error(error)) => Err(cannot_use(folder, error)),
+    }
+}
+
+/// Uploads that a process left behind when it was killed.
+fn empty_spool(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        std::fs::remove_file(entry?.path())?;
+    }
+    Ok(())
+}
+
+fn cannot_use(folder: &Path, error: impl Into<std::io::Error>) -> Error {
+    Error::new(ErrorKind::Unavailable, "open data folder")
+        .with("folder", folder.display().to_string())
+        .with("fix", "check that the folder can be written to and that the disk has room")
+        .caused_by(error.into())
+}

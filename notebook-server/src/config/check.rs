@@ -1,0 +1,61 @@
+//! What types cannot say.
+
+use super::Config;
+use crate::models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS};
+
+/// All errors, as sentences.
+pub(super) fn check(config: &Config) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut need = |good: bool, error: String| {
+        if !good {
+            errors.push(error);
+        }
+    };
+    need(
+        config.server.bind.is_loopback(),
+        format!(
+            "server.bind is {}, but single-user mode has no login: use 127.0.0.1 or ::1",
+            config.server.bind
+        ),
+    );
+    need(
+        CHAT_PROVIDERS.contains(&config.chat.provider.as_str()),
+        unknown("chat.provider", &config.chat.provider, CHAT_PROVIDERS),
+    );
+    need(
+        EMBEDDING_PROVIDERS.contains(&config.embedding.provider.as_str()),
+        unknown("embedding.provider", &config.embedding.provider, EMBEDDING_PROVIDERS),
+    );
+    need(
+        config.chat.provider != "openai" || config.chat.openai.model.is_some(),
+        "chat.openai.model is needed: name the model that the server at chat.openai.base_url should use".to_owned(),
+    );
+    need(
+        config.chat.provider != "google" || config.chat.google.api_key.is_some(),
+        "chat.google.api_key is needed".to_owned(),
+    );
+    need(
+        config.chat.temperature.is_none_or(|t| (0.0..=2.0).contains(&t)),
+        "chat.temperature must be from 0 to 2".to_owned(),
+    );
+    need(config.chat.context_tokens >= 512, "chat.context_tokens must be at least 512".to_owned());
+    need(
+        config.limits.body_bytes >= config.limits.question_bytes,
+        "limits.body_bytes must be at least limits.question_bytes".to_owned(),
+    );
+    for (name, url) in [
+        ("chat.openai.base_url", &config.chat.openai.base_url),
+        ("chat.ollama.base_url", &config.chat.ollama.base_url),
+        ("chat.google.base_url", &config.chat.google.base_url),
+    ] {
+        need(
+            url.starts_with("http://") || url.starts_with("https://"),
+            format!("{name} must begin with http:// or https://"),
+        );
+    }
+    errors
+}
+
+fn unknown(setting: &str, value: &str, known: &[&str]) -> String {
+    format!("{setting} is {value:?}; compiled in are: {}", known.join(", "))
+}

@@ -1,0 +1,218 @@
+//! The configuration: one typed tree, from defaults, a file, the environment and flags, in this order.
+//!
+//! Environment variables are `NOTEBOOK__SECTION__KEY`, such as `NOTEBOOK__SERVER__PORT=9000`. Unknown
+//! names are errors, and all errors are reported at once.
+
+mod check;
+mod load;
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+use notebook_core::Secret;
+use serde::Deserialize;
+
+pub use load::{ConfigErrors, load};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Everything that is stored lies here.
+    pub data_dir: PathBuf,
+    /// Where the server listens.
+    pub server: Server,
+    /// Limits of what clients may send.
+    pub limits: Limits,
+    /// Which model answers.
+    pub chat: Chat,
+    /// Which model makes vectors.
+    pub embedding: Embedding,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address. Single-user mode has no login, so only loopback addresses are accepted.
+    pub bind: IpAddr,
+    /// Port; 0 for any free one.
+    pub port: u16,
+}
+
+/// Limits of what clients may send.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The most bytes of an uploaded document.
+    pub document_bytes: u64,
+    /// The most bytes of a question.
+    pub question_bytes: usize,
+    /// The most bytes of a JSON body, pasted text included.
+    pub body_bytes: usize,
+}
+
+/// Which model answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chat {
+    /// `auto`, or one of the providers compiled in.
+    pub provider: String,
+    /// The most tokens of a prompt.
+    pub context_tokens: usize,
+    /// The most tokens of an answer.
+    pub answer_tokens: u32,
+    /// 0 to 2.
+    pub temperature: Option<f32>,
+    /// Any server that speaks OpenAI's Chat Completions.
+    pub openai: OpenAi,
+    /// Ollama.
+    pub ollama: Ollama,
+    /// Google Gemini.
+    pub google: Google,
+    /// A model file on this machine.
+    pub gguf: Gguf,
+}
+
+/// Which model makes vectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Embedding {
+    /// `auto`, `none`, or one of the providers compiled in.
+    pub provider: String,
+    /// Model name for remote providers, or the name of a folder of model files for `candle`.
+    pub model: Option<String>,
+    /// Folder with `model.safetensors`, `tokenizer.json` and `config.json`, for `candle`.
+    pub folder: Option<PathBuf>,
+    /// Length of the vectors, for remote providers; asked from the provider when absent.
+    pub dimensions: Option<usize>,
+}
+
+/// A server that speaks OpenAI's dialect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenAi {
+    /// Up to and including `/v1`.
+    pub base_url: String,
+    /// Not needed by most local servers.
+    pub api_key: Option<Secret>,
+    /// Model name.
+    pub model: Option<String>,
+    /// Further headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// What the model can read, when the provider does not say.
+    pub context_tokens: Option<u32>,
+}
+
+/// Ollama.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ollama {
+    /// Without a path.
+    pub base_url: String,
+    /// Model name; the first installed one when absent.
+    pub model: Option<String>,
+}
+
+/// Google Gemini.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Google {
+    /// Without a path.
+    pub base_url: String,
+    /// From Google AI Studio.
+    pub api_key: Option<Secret>,
+    /// Model name.
+    pub model: String,
+}
+
+/// A model file on this machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gguf {
+    /// The file; the model cache is searched when absent.
+    pub path: Option<PathBuf>,
+    /// The most tokens of prompt and answer: a small machine reads long prompts slowly.
+    pub context_tokens: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            server: Server::default(),
+            limits: Limits::default(),
+            chat: Chat::default(),
+            embedding: Embedding::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { bind: IpAddr::from([127, 0, 0, 1]), port: 8080 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { document_bytes: 100 << 20, question_bytes: 32 << 10, body_bytes: 4 << 20 }
+    }
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self {
+            provider: "auto".to_owned(),
+            context_tokens: 8_000,
+            answer_tokens: 1_024,
+            temperature: None,
+            openai: OpenAi::default(),
+            ollama: Ollama::default(),
+            google: Google::default(),
+            gguf: Gguf::default(),
+        }
+    }
+}
+
+impl Default for Embedding {
+    fn default() -> Self {
+        Self { provider: "auto".to_owned(), model: None, folder: None, dimensions: None }
+    }
+}
+
+impl Default for OpenAi {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.openai.com/v1".to_owned(),
+            api_key: None,
+            model: None,
+            headers: BTreeMap::new(),
+            context_tokens: None,
+        }
+    }
+}
+
+impl Default for Ollama {
+    fn default() -> Self {
+        Self { base_url: "http://127.0.0.1:11434".to_owned(), model: None }
+    }
+}
+
+impl Default for Google {
+    fn default() -> Self {
+        Self {
+            base_url: "https://generativelanguage.googleapis.com".to_owned(),
+            api_key: None,
+            model: "gemini-2.5-flash".to_owned(),
+        }
+    }
+}
+
+impl Default for Gguf {
+    fn default() -> Self {
+        Self { path: None, context_tokens: 2_048 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+use std::io::Write as _;
+
+use super::{ConfigErrors, load};
+
+fn errors(toml: &str) -> Vec<String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(toml.as_bytes()).unwrap();
+    let ConfigErrors(errors) = load(Some(file.path())).unwrap_err();
+    errors
+}
+
+#[test]
+fn i2_all_errors_are_reported_at_once_with_their_names() {
+    let errors = errors(
+        "[server]\nbind = \"0.0.0.0\"\n[chat]\nprovider = \"skynet\"\ntemperature = 9\n[embedding]\nprovider = \"x\"\n",
+    );
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    assert!(errors[0].contains("server.bind"));
+    assert!(errors[1].contains("extractive"), "the compiled-in names are listed: {}", errors[1]);
+}
+
+#[test]
+fn i2_an_unknown_name_is_an_error() {
+    let errors = errors("[server]\nprot = 1\n");
+    assert!(errors[0].contains("prot"), "{errors:?}");
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(
+        b"[chat.openai]\napi_key = \"sk-verysecret\"\nheaders = { x-token = \"tok-secret\" }\n",
+    )
+    .unwrap();
+    let shown = format!("{:?}", load(Some(file.path())).unwrap());
+    assert!(
+        !shown.contains("secret\"") && !shown.contains("verysecret") && !shown.contains("tok-"),
+        "{shown}"
+    );
+}

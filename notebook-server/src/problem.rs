@@ -1,0 +1,153 @@
+//! Errors on the wire: `application/problem+json` (RFC 9457).
+
+use axum::{
+    Json,
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use notebook_core::{Error, ErrorKind, Retry};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The body of every error reply.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// Stable snake-case code.
+    code: String,
+    /// A sentence for a person, with the fix.
+    detail: String,
+    /// The input field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The id of the request, as in the header `x-request-id` and in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// The result of a handler.
+pub(crate) type Reply<T> = Result<T, Problem>;
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: detail.into(),
+            field: None,
+            request_id: None,
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn field(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = status_of(error.kind());
+        if status.is_server_error() {
+            tracing::error!(?error, "request failed");
+        }
+        let mut problem = Self::new(status, error.kind().code(), detail(&error));
+        problem.field = error.context("field").map(str::to_owned);
+        problem.retry_after = match error.retry_status() {
+            Retry::After(wait) => Some(wait.as_secs().max(1)),
+            _ => None,
+        };
+        problem
+    }
+}
+
+const fn status_of(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::InvalidInput => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::TooLarge | ErrorKind::ContextTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorKind::Unauthorized | ErrorKind::Protocol => StatusCode::BAD_GATEWAY,
+        ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A sentence. Causes and paths stay in the log.
+fn detail(error: &Error) -> String {
+    let fix = error
+        .context("fix")
+        .or_else(|| error.context("reason"))
+        .or_else(|| error.context("expected"));
+    match (error.kind(), error.context("field"), fix) {
+        (ErrorKind::NotFound, ..) => {
+            format!("There is no such {}.", error.context("what").unwrap_or("thing"))
+        }
+        (ErrorKind::StorageFull, ..) => {
+            "The server's disk is full. Free some space and try again.".to_owned()
+        }
+        (ErrorKind::Internal | ErrorKind::Corrupt, ..) => {
+            "Something went wrong in the server. The log has the details under this request id."
+                .to_owned()
+        }
+        (_, Some(field), Some(fix)) => match error.context("limit") {
+            Some(limit) => format!("`{field}`: {fix} (the limit is {limit})."),
+            None => format!("`{field}`: {fix}."),
+        },
+        (_, _, Some(fix)) => format!("Cannot {}: {fix}.", error.operation()),
+        _ => format!("Cannot {} ({}).", error.operation(), error.kind().code()),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let retry_after = self.retry_after;
+        let mut response = (self.status(), Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The guard adds the request id to the body on the way out.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), "invalid_input", rejection.body_text()).field("body")
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), "invalid_input", rejection.body_text()).field("path")
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), "invalid_input", rejection.body_text()).field("query")
+    }
+}

@@ -1,0 +1,103 @@
+//! Is it alive, is it ready, and what does it work with.
+
+use std::time::{Duration, Instant};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use notebook_core::{document::SourceKind, model::PageRequest};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    extract::{Json, Scope},
+    problem::{Problem, Reply},
+    status::{ChatStatus, EmbeddingStatus},
+};
+
+/// How long a check may take.
+const CHECK: Duration = Duration::from_secs(3);
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct StatusReply {
+    version: &'static str,
+    chat: ChatReply,
+    embedding: Option<EmbeddingStatus>,
+    embedding_reason: String,
+    limits: LimitsReply,
+    kinds: Vec<SourceKind>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ChatReply {
+    #[serde(flatten)]
+    model: ChatStatus,
+    /// `ok`, or the code of what is wrong.
+    check: String,
+    detail: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LimitsReply {
+    document_bytes: u64,
+    question_bytes: usize,
+}
+
+/// Which models work here, and why these.
+#[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReply), (status = 403, body = Problem)))]
+pub(super) async fn status(
+    State(app): State<App>,
+    Scope(_scope): Scope,
+) -> Reply<Json<StatusReply>> {
+    let checked = tokio::time::timeout(CHECK, app.models.default_model().check()).await;
+    let (check, detail) = match checked {
+        Ok(Ok(())) => ("ok".to_owned(), None),
+        Ok(Err(error)) => (error.kind().code().to_owned(), Some(error.to_string())),
+        Err(_) => ("timeout".to_owned(), Some(format!("no answer within {} s", CHECK.as_secs()))),
+    };
+    Ok(Json(StatusReply {
+        version: env!("CARGO_PKG_VERSION"),
+        chat: ChatReply { model: app.status.chat.clone(), check, detail },
+        embedding: app.status.embedding.clone(),
+        embedding_reason: app.status.embedding_reason.clone(),
+        limits: LimitsReply {
+            document_bytes: app.limits.document_bytes,
+            question_bytes: app.limits.question_bytes,
+        },
+        kinds: SourceKind::ALL.to_vec(),
+    }))
+}
+
+/// `/live` and `/ready`, which need no authentication and say nothing about a tenant.
+pub(super) fn router(app: App) -> Router {
+    Router::new()
+        .route("/live", get(|| async { axum::Json(json!({ "status": "ok" })) }))
+        .route("/ready", get(ready))
+        .with_state(app)
+}
+
+async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
+    let since = Instant::now();
+    let scope = notebook_auth::single_user();
+    let read = app.store.notebooks(&scope, false, PageRequest::first(1));
+    let database = tokio::time::timeout(CHECK, read).await;
+    let database = check(since, matches!(database, Ok(Ok(_))));
+    let since = Instant::now();
+    let spool = tempfile::NamedTempFile::new_in(&app.spool).is_ok();
+    let spool = check(since, spool);
+    let up = [&database, &spool].iter().all(|check| check["status"] == "ok");
+    let degraded = app.status.embedding.is_none();
+    let status = match (up, degraded) {
+        (false, _) => "down",
+        (true, true) => "degraded",
+        (true, false) => "ok",
+    };
+    let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let embedding = json!({ "status": if degraded { "degraded" } else { "ok" }, "micros": 0 });
+    let checks = json!({ "database": database, "files": spool, "embedding": embedding });
+    (code, axum::Json(json!({ "status": status, "checks": checks })))
+}
+
+fn check(since: Instant, good: bool) -> Value {
+    json!({ "status": if good { "ok" } else { "down" }, "micros": since.elapsed().as_micros() as u64 })
+}

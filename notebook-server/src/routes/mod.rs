@@ -1,0 +1,64 @@
+//! The HTTP interface: a file a resource.
+
+mod conversations;
+mod health;
+mod notebooks;
+mod runs;
+mod source_text;
+mod sources;
+
+use axum::{Json, Router, middleware, routing::get};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, assets, guard};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "AI notebook",
+    description = "Sources in, cited answers out. Errors are `application/problem+json`."
+))]
+struct Api;
+
+/// The routes of the notebook, without authentication: whoever mounts them puts a
+/// [`TenantScope`](notebook_core::TenantScope) into the extensions of each request.
+pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(notebooks::list, notebooks::create))
+        .routes(routes!(notebooks::get, notebooks::update, notebooks::delete))
+        .routes(routes!(sources::list, sources::upload))
+        .routes(routes!(sources::paste))
+        .routes(routes!(sources::events))
+        .routes(routes!(sources::get, sources::delete))
+        .routes(routes!(sources::retry))
+        .routes(routes!(sources::cancel))
+        .routes(routes!(source_text::outline))
+        .routes(routes!(source_text::text))
+        .routes(routes!(source_text::passage))
+        .routes(routes!(source_text::original))
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::update, conversations::delete))
+        .routes(routes!(conversations::messages))
+        .routes(routes!(conversations::runs, runs::create))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::events))
+        .routes(routes!(runs::stop))
+        .routes(routes!(health::status))
+        .with_state(app)
+        .split_for_parts()
+}
+
+/// The whole server in single-user mode: the interface, its description, health checks and the page.
+pub fn single_user(app: App) -> Router {
+    let (api, description) = api(app.clone());
+    Router::new()
+        .merge(api)
+        .route("/openapi.json", get(move || std::future::ready(Json(description))))
+        .fallback(assets::serve)
+        .layer(middleware::from_fn(guard::single_user))
+        .merge(health::router(app))
+        .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(middleware::from_fn(guard::security_headers))
+        .layer(middleware::from_fn(guard::request_id))
+}

@@ -1,0 +1,143 @@
+use axum::{extract::State, http::StatusCode};
+use notebook_agent::chat::validate_settings;
+use notebook_core::{
+    Error, NotebookId,
+    model::{Notebook, NotebookSettings, Page, PageRequest},
+};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::App,
+    extract::{Json, Path, Query, Scope},
+    problem::{Problem, Reply},
+};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Include archived notebooks.
+    #[serde(default)]
+    archived: bool,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// 1 to 1,000; 50 when absent.
+    limit: Option<usize>,
+}
+
+/// Notebooks, newest first.
+#[utoipa::path(get, path = "/api/notebooks", params(ListQuery),
+    responses((status = 200, body = Page<Notebook>), (status = 422, body = Problem)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Query(query): Query<ListQuery>,
+) -> Reply<Json<Page<Notebook>>> {
+    let page = PageRequest { after: query.after, limit: query.limit.unwrap_or(50) };
+    Ok(Json(app.store.notebooks(&scope, query.archived, page).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateNotebook {
+    /// Made by the client (UUID version 7), so that creating it twice creates it once.
+    id: NotebookId,
+    /// 1 to 200 characters; without one the first question names it.
+    name: Option<String>,
+    #[serde(default)]
+    settings: NotebookSettings,
+}
+
+/// Creates a notebook, or returns the one that has this id.
+#[utoipa::path(post, path = "/api/notebooks", request_body = CreateNotebook,
+    responses((status = 201, body = Notebook), (status = 200, body = Notebook), (status = 422, body = Problem)))]
+pub(super) async fn create(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Json(body): Json<CreateNotebook>,
+) -> Reply<(StatusCode, Json<Notebook>)> {
+    validate_settings(&body.settings.model)?;
+    let now = app.clock.now();
+    let existed = app.store.notebook(&scope, body.id).await.is_ok();
+    let notebook = Notebook {
+        id: body.id,
+        named_by_user: body.name.is_some(),
+        name: body
+            .name
+            .map_or_else(|| Ok(Notebook::UNNAMED.to_owned()), |name| checked_name(&name))?,
+        archived: false,
+        settings: body.settings,
+        created_at: now,
+        updated_at: now,
+    };
+    let notebook = app.store.create_notebook(&scope, notebook).await?;
+    Ok((if existed { StatusCode::OK } else { StatusCode::CREATED }, Json(notebook)))
+}
+
+/// One notebook.
+#[utoipa::path(get, path = "/api/notebooks/{id}", params(("id" = NotebookId, Path)),
+    responses((status = 200, body = Notebook), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<NotebookId>,
+) -> Reply<Json<Notebook>> {
+    Ok(Json(app.store.notebook(&scope, id).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateNotebook {
+    /// 1 to 200 characters.
+    name: Option<String>,
+    archived: Option<bool>,
+    settings: Option<NotebookSettings>,
+}
+
+/// Changes what the body names.
+#[utoipa::path(patch, path = "/api/notebooks/{id}", params(("id" = NotebookId, Path)),
+    request_body = UpdateNotebook,
+    responses((status = 200, body = Notebook), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn update(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<NotebookId>,
+    Json(body): Json<UpdateNotebook>,
+) -> Reply<Json<Notebook>> {
+    let mut notebook = app.store.notebook(&scope, id).await?;
+    if let Some(name) = body.name {
+        notebook.name = checked_name(&name)?;
+        notebook.named_by_user = true;
+    }
+    if let Some(archived) = body.archived {
+        notebook.archived = archived;
+    }
+    if let Some(settings) = body.settings {
+        validate_settings(&settings.model)?;
+        notebook.settings = settings;
+    }
+    notebook.updated_at = app.clock.now();
+    app.store.update_notebook(&scope, notebook.clone()).await?;
+    Ok(Json(notebook))
+}
+
+/// Deletes a notebook with its sources and conversations.
+#[utoipa::path(delete, path = "/api/notebooks/{id}", params(("id" = NotebookId, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<NotebookId>,
+) -> Reply<StatusCode> {
+    app.ingest.delete_notebook(&scope, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn checked_name(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(Error::invalid("name notebook", "name", "use 1 to 200 characters"));
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,209 @@
+use std::convert::Infallible;
+
+use axum::{
+    extract::{Multipart, State, multipart::MultipartRejection},
+    http::StatusCode,
+    response::{Response, sse::Event},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use notebook_core::{
+    Error, ErrorKind, NotebookId, SourceId, TenantScope, document::SourceKind, model::Source,
+};
+use notebook_rag::ingest::{SourceEvent, SourceWatch, Watched};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::conversations::Items;
+use crate::{
+    app::App,
+    extract::{Json, Path, Scope},
+    problem::{Problem, Reply},
+    spool, sse,
+};
+
+/// Sources of a notebook, oldest first.
+#[utoipa::path(get, path = "/api/notebooks/{id}/sources", params(("id" = NotebookId, Path)),
+    responses((status = 200, body = Items<Source>), (status = 404, body = Problem)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<NotebookId>,
+) -> Reply<Json<Items<Source>>> {
+    Ok(Json(Items { items: app.store.sources(&scope, id).await? }))
+}
+
+/// The form of an upload.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the form in the OpenAPI document")]
+pub(super) struct UploadForm {
+    /// The file, with its name and content type.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Uploads a file as a new source. It is streamed to disk, never held in memory.
+#[utoipa::path(post, path = "/api/notebooks/{id}/sources", params(("id" = NotebookId, Path)),
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 202, body = Source), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn upload(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(notebook): Path<NotebookId>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Reply<(StatusCode, Json<Source>)> {
+    // Refused before the first byte of the body is read.
+    app.store.notebook(&scope, notebook).await?;
+    let form = form.map_err(|rejection| {
+        Problem::new(
+            rejection.status(),
+            "invalid_input",
+            "Send the file as multipart/form-data in a part named `file`.",
+        )
+    })?;
+    let source = spool::receive(&app, &scope, notebook, form).await?;
+    Ok((StatusCode::ACCEPTED, Json(source)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PastedText {
+    /// What to call it: 1 to 300 characters.
+    name: String,
+    /// The text.
+    text: String,
+}
+
+/// Adds pasted text as a source.
+#[utoipa::path(post, path = "/api/notebooks/{id}/sources/text", params(("id" = NotebookId, Path)),
+    request_body = PastedText,
+    responses((status = 202, body = Source), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn paste(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(notebook): Path<NotebookId>,
+    Json(body): Json<PastedText>,
+) -> Reply<(StatusCode, Json<Source>)> {
+    if body.text.trim().is_empty() {
+        return Err(Error::invalid("add source", "text", "paste some text").into());
+    }
+    let bytes = Bytes::from(body.text);
+    let source =
+        app.ingest.add_bytes(&scope, notebook, &body.name, SourceKind::Text, bytes).await?;
+    Ok((StatusCode::ACCEPTED, Json(source)))
+}
+
+/// One source.
+#[utoipa::path(get, path = "/api/sources/{id}", params(("id" = SourceId, Path)),
+    responses((status = 200, body = Source), (status = 404, body = Problem)))]
+pub(super) async fn get(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<SourceId>,
+) -> Reply<Json<Source>> {
+    Ok(Json(app.store.source(&scope, id).await?))
+}
+
+/// Deletes a source; questions do not find it from then on.
+#[utoipa::path(delete, path = "/api/sources/{id}", params(("id" = SourceId, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<SourceId>,
+) -> Reply<StatusCode> {
+    in_task(async move { app.ingest.delete(&scope, id).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tries a failed source again, from the stage that failed.
+#[utoipa::path(post, path = "/api/sources/{id}/retry", params(("id" = SourceId, Path)),
+    responses((status = 202, body = Source), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn retry(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<SourceId>,
+) -> Reply<(StatusCode, Json<Source>)> {
+    let source = in_task(async move { app.ingest.retry(&scope, id).await }).await?;
+    Ok((StatusCode::ACCEPTED, Json(source)))
+}
+
+/// Ends an unfinished ingestion.
+#[utoipa::path(post, path = "/api/sources/{id}/cancel", params(("id" = SourceId, Path)),
+    responses((status = 202, body = Source), (status = 404, body = Problem)))]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(id): Path<SourceId>,
+) -> Reply<(StatusCode, Json<Source>)> {
+    let source = in_task(async move { app.ingest.cancel(&scope, id).await }).await?;
+    Ok((StatusCode::ACCEPTED, Json(source)))
+}
+
+/// Runs a change to its end even when the client goes away.
+async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Internal, "change source").caused_by(error))
+    })
+}
+
+/// Changes of a notebook's sources as `text/event-stream`: first all sources as they are, then each change.
+#[utoipa::path(get, path = "/api/notebooks/{id}/events", params(("id" = NotebookId, Path)),
+    responses((status = 200, body = Source, content_type = "text/event-stream"), (status = 404, body = Problem)))]
+pub(super) async fn events(
+    State(app): State<App>,
+    Scope(scope): Scope,
+    Path(notebook): Path<NotebookId>,
+) -> Reply<Response> {
+    // Watching begins before the list is read, so that no change falls between.
+    let watch = app.ingest.events().watch(&scope, notebook);
+    app.store.notebook(&scope, notebook).await?;
+    let ending = app.ending.clone();
+    let follower = Follower { app, scope, notebook, watch, list_next: true };
+    Ok(sse::reply(follower.stream(), ending))
+}
+
+struct Follower {
+    app: App,
+    scope: TenantScope,
+    notebook: NotebookId,
+    watch: SourceWatch,
+    list_next: bool,
+}
+
+impl Follower {
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut follower| async move {
+            let events = follower.next().await?;
+            Some((stream::iter(events.into_iter().map(Ok)), follower))
+        })
+        .flatten()
+    }
+
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        if std::mem::take(&mut self.list_next) {
+            let sources = self.app.store.sources(&self.scope, self.notebook).await.ok()?;
+            return Some(sources.iter().filter_map(changed).collect());
+        }
+        match self.watch.next().await? {
+            Watched::Missed => {
+                self.list_next = true;
+                Some(Vec::new())
+            }
+            Watched::Event(SourceEvent::Changed(source)) => {
+                Some(changed(&source).into_iter().collect())
+            }
+            Watched::Event(SourceEvent::Deleted { id, .. }) => Some(vec![
+                Event::default().event("source_deleted").data(json!({ "id": id }).to_string()),
+            ]),
+        }
+    }
+}
+
+fn changed(source: &Source) -> Option<Event> {
+    let json = serde_json::to_string(source).ok()?;
+    Some(Event::default().event("source").data(json))
+}

@@ -1,0 +1,130 @@
+//! The main path through the real server: sources in, cited answers out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Setup, folder, shared, text_of};
+use notebook_core::model::Stage;
+
+/// A2, B4: the four kinds that the product promises first, each answered from with verified citations.
+#[tokio::test]
+async fn a2_b4_documents_of_each_kind_are_answered_from() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let good = shared().join("documents/good");
+    for (file, question, wanted) in [
+        ("tracemonkey.pdf", "What do trace trees record in a dynamic language?", "trace"),
+        ("simple.docx", "What is in the document?", ""),
+        ("winter-sports.epub", "Which winter sports use skates?", "skat"),
+        ("ideas-page.html", "What ideas are there?", ""),
+        ("norwich-city.txt", "When was Norwich City founded?", "1902"),
+    ] {
+        let notebook = server.notebook().await;
+        let conversation = server.conversation(notebook).await;
+        server.ready(notebook, file, std::fs::read(good.join(file)).unwrap()).await;
+        let run = server.ask(conversation, question).await;
+        let events = server.events(&run, 0).await;
+        assert_eq!(events.last().unwrap()["type"], "completed", "{file}: {events:?}");
+        let message = server.message(&run).await;
+        assert_eq!(message.text, text_of(&events), "{file}");
+        let citations = server.check_citations(&message).await;
+        if !wanted.is_empty() {
+            assert!(citations > 0, "{file}: {}", message.text);
+            assert!(message.text.to_lowercase().contains(wanted), "{file}: {}", message.text);
+        }
+    }
+}
+
+/// A3: a broken or hostile file fails alone, with a reason that a person understands.
+#[tokio::test]
+async fn a3_hostile_files_fail_alone() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let notebook = server.notebook().await;
+    let mut failed = 0;
+    for entry in std::fs::read_dir(shared().join("documents/hostile")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let response = server.upload(notebook, &name, std::fs::read(&path).unwrap()).await;
+        if response.status() != 202 {
+            let problem: serde_json::Value = response.json().await.unwrap();
+            assert!(problem["detail"].as_str().unwrap().len() > 15, "{name}: {problem}");
+            failed += 1;
+            continue;
+        }
+        let id =
+            response.json::<serde_json::Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+        let source = server.settled(&id).await;
+        if source.stage == Stage::Failed {
+            let failure = source.failure.unwrap();
+            assert!(
+                failure.message.len() > 15 && !failure.message.contains("panicked"),
+                "{name}: {failure:?}"
+            );
+            failed += 1;
+        }
+    }
+    assert!(failed >= 5, "only {failed} of the hostile files failed");
+    let text = b"The heron waits by the pond.".to_vec();
+    server.ready(notebook, "heron.txt", text).await;
+    assert_eq!(server.get("/live").await.status(), 200);
+}
+
+/// A5: after kill -9 in the middle of ingestion everything is taken up again and ends.
+#[tokio::test]
+async fn a5_ingestion_survives_kill_9() {
+    let folder = folder();
+    let setup = Setup::new(folder.path());
+    let server = setup.start();
+    let notebook = server.notebook().await;
+    let mut ids = Vec::new();
+    for i in 0..12 {
+        let text = format!("Paragraph about heron number {i}.\n\n").repeat(400);
+        let response = server.upload(notebook, &format!("{i}.txt"), text.into_bytes()).await;
+        ids.push(
+            response.json::<serde_json::Value>().await.unwrap()["id"].as_str().unwrap().to_owned(),
+        );
+    }
+    server.kill();
+    let server = setup.start();
+    for id in &ids {
+        let source = server.settled(id).await;
+        assert_eq!(source.stage, Stage::Ready, "{:?}", source.failure);
+        assert!(source.chunks > 0);
+    }
+    let conversation = server.conversation(notebook).await;
+    let run = server.ask(conversation, "Which heron is number 7?").await;
+    server.events(&run, 0).await;
+    let message = server.message(&run).await;
+    assert!(server.check_citations(&message).await > 0, "{}", message.text);
+    let spool = std::fs::read_dir(folder.path().join("spool")).unwrap().count();
+    assert_eq!(spool, 0, "nothing is left in the spool");
+}
+
+/// A6: a deleted source is gone from answers, from the interface and from the blob store.
+#[tokio::test]
+async fn a6_a_deleted_source_is_gone() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let notebook = server.notebook().await;
+    let conversation = server.conversation(notebook).await;
+    let source =
+        server.ready(notebook, "heron.txt", b"The heron waits by the pond at dawn.".to_vec()).await;
+    let path = format!("{}/api/sources/{}", server.url, source.id);
+    assert_eq!(server.http.delete(&path).send().await.unwrap().status(), 204);
+    assert_eq!(server.http.get(&path).send().await.unwrap().status(), 404);
+    let run = server.ask(conversation, "Where does the heron wait?").await;
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["abstained"], true);
+    let blobs: Vec<_> = walk(&folder.path().join("blobs"));
+    assert!(blobs.is_empty(), "{blobs:?}");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
+    }
+    files
+}

@@ -1,0 +1,75 @@
+//! The commands, as a person types them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::{Setup, folder};
+
+fn notebook(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_notebook"))
+        .arg("--data-dir")
+        .arg(folder)
+        .args(arguments)
+        .env("NOTEBOOK__CHAT__PROVIDER", "extractive")
+        .env("NOTEBOOK__EMBEDDING__PROVIDER", "none")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// I1: ingest, then ask, with the server down and with the server up.
+#[tokio::test]
+async fn i1_ingest_and_ask() {
+    let (data, files) = (folder(), folder());
+    let file = files.path().join("heron.md");
+    std::fs::write(&file, "# Herons\n\nThe grey heron stands 98 centimetres tall.\n").unwrap();
+    let file = file.to_str().unwrap();
+    stdout(&notebook(data.path(), &["ingest", file, "--notebook", "Birds"]));
+    let answer = stdout(&notebook(
+        data.path(),
+        &["ask", "--notebook", "Birds", "How tall is the grey heron?"],
+    ));
+    assert!(answer.contains("98 centimetres tall. [1]"), "{answer}");
+    assert!(
+        answer.contains("[1] heron.md: \"The grey heron stands 98 centimetres tall.\""),
+        "{answer}"
+    );
+
+    let _server = Setup::new(data.path()).start();
+    let again = stdout(&notebook(data.path(), &["ask", "How tall is the grey heron?"]));
+    assert_eq!(again, answer, "with a server the answer is the same");
+}
+
+#[test]
+fn i1_errors_say_what_to_do() {
+    let data = folder();
+    for (arguments, wanted) in [
+        (&["ask", "why?"][..], "there is no notebook yet"),
+        (&["ask", "why?", "--notebook", "X"], "there is no notebook \"X\""),
+        (&["ingest", "/no/such/file", "--notebook", "X"], "/no/such/file"),
+        (&["eval", "/no/such/folder"], "/no/such/folder"),
+    ] {
+        let output = notebook(data.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn i1_doctor_says_what_works() {
+    let data = folder();
+    let said = stdout(&notebook(data.path(), &["doctor"]));
+    for part in ["data", "parser", "answers", "search"] {
+        assert!(said.contains(part), "{said}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Runs over the wire: resume, disconnect, stop, restart, broken providers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+mod provider;
+
+use std::time::{Duration, Instant};
+
+use common::{PATIENCE, Server, Setup, folder, text_of};
+use futures::StreamExt;
+use notebook_core::{ConversationId, model::Run};
+use provider::{Provider, Script};
+use serde_json::json;
+
+async fn with_source(server: &Server) -> ConversationId {
+    let notebook = server.notebook().await;
+    server
+        .ready(notebook, "heron.txt", b"The heron waits by the pond. It eats frogs.".to_vec())
+        .await;
+    server.conversation(notebook).await
+}
+
+fn with_provider(folder: &std::path::Path, provider: &Provider) -> Setup {
+    Setup::new(folder)
+        .with("NOTEBOOK__CHAT__PROVIDER", "openai")
+        .with("NOTEBOOK__CHAT__OPENAI__BASE_URL", format!("{}/v1", provider.url))
+        .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test")
+}
+
+/// Reads until the answer holds `wanted`, then closes the connection.
+async fn read_until(server: &Server, run: &Run, wanted: &str) {
+    let mut stream = Box::pin(server.stream(run, 0).await);
+    let mut text = String::new();
+    let reading = async {
+        while !text.contains(wanted) {
+            let event = stream.next().await.expect("more events");
+            let event: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+            text.push_str(event["text"].as_str().unwrap_or_default());
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+}
+
+/// S43: from whatever event a reader resumes, the text is the same.
+#[tokio::test]
+async fn s43_resume_at_each_event() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    let all = server.events(&run, 0).await;
+    assert!(all.len() > 3);
+    for after in 0..=all.len() {
+        assert_eq!(server.events(&run, after as u64).await, all[after..], "after {after}");
+    }
+    let seqs: Vec<_> = all.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=all.len() as u64).collect::<Vec<_>>());
+}
+
+/// S39: closing the connection does not stop the run; the whole answer is stored.
+#[tokio::test]
+async fn s39_disconnecting_is_not_stopping() {
+    let provider =
+        Provider::start(Script::paced(&["The heron ", "eats ", "frogs [1]."], 150)).await;
+    let folder = folder();
+    let server = with_provider(folder.path(), &provider).start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "heron").await;
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "completed");
+    let message = server.message(&run).await;
+    assert_eq!(message.text, "The heron eats frogs.");
+    assert_eq!(server.check_citations(&message).await, 1);
+}
+
+/// S40, E2: stop ends the run and the provider's connection within a second, and keeps the partial answer.
+#[tokio::test]
+async fn s40_stop_reaches_the_provider() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let server = with_provider(folder.path(), &provider).start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "word word").await;
+    let since = Instant::now();
+    let response = server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
+    assert_eq!(response.status(), 202);
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "stopped");
+    provider.wait_until_cut().await;
+    // The contract is one second; the rest is room for a loaded machine.
+    assert!(since.elapsed() < Duration::from_secs(10));
+    let message = server.message(&run).await;
+    assert!(message.partial);
+    assert_eq!(message.text, text_of(&events));
+    let again = server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
+    assert_eq!(again.json::<serde_json::Value>().await.unwrap()["state"], "stopped");
+}
+
+/// S47: after kill -9 in the middle of an answer the run is failed, its text is kept, and the next one works.
+#[tokio::test]
+async fn s47_an_answer_survives_kill_9() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let setup = with_provider(folder.path(), &provider);
+    let server = setup.start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "word word word word word word word word").await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    server.kill();
+    let server = setup.start();
+    let events = server.events(&run, 0).await;
+    let last = events.last().unwrap();
+    assert_eq!((&last["type"], &last["code"]), (&json!("failed"), &json!("interrupted")));
+    let message = server.message(&run).await;
+    assert_eq!(message.text, text_of(&events));
+    assert!(message.partial && message.text.contains("word word"));
+}
+
+/// SIGTERM: readers get an end, the process exits cleanly and soon.
+#[tokio::test]
+async fn i5_shutdown_ends_streams_and_runs() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let server = with_provider(folder.path(), &provider).start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "word").await;
+    let mut stream = Box::pin(server.stream(&run, 0).await);
+    let reader = tokio::spawn(async move { while stream.next().await.is_some() {} });
+    let status = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
+    assert!(status.success(), "{status}");
+    tokio::time::timeout(PATIENCE, reader).await.expect("the stream ended").unwrap();
+}
+
+/// A provider that answers with HTML, half a stream, an error in the stream, or nothing: the run fails with a
+/// reason, never completes, and the server goes on.
+#[tokio::test]
+async fn s33_s34_broken_providers_fail_the_run() {
+    for (script, code) in [
+        (Script::html(), "protocol"),
+        (Script::cut(&["The heron "]), "unavailable"),
+        (Script::error_in_stream(), "unavailable"),
+        (Script::status(401), "unauthorized"),
+        (Script::status(429), "rate_limited"),
+    ] {
+        let name = script.name;
+        let provider = Provider::start(script).await;
+        let folder = folder();
+        let server = with_provider(folder.path(), &provider).start();
+        let conversation = with_source(&server).await;
+        let run = server.ask(conversation, "What does the heron eat?").await;
+        let events = server.events(&run, 0).await;
+        let last = events.last().unwrap();
+        assert_eq!(last["type"], "failed", "{name}: {last}");
+        let got = last["code"].as_str().unwrap();
+        assert!(
+            got == code
+                || (name == "error in stream" && got != "internal")
+                || (name == "cut" && got == "protocol"),
+            "{name}: {last}"
+        );
+        assert!(last["message"].as_str().unwrap().len() > 20, "{name}: {last}");
+    }
+}
