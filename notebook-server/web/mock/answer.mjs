@@ -129,7 +129,7 @@ export async function play(state, run, question) {
     : [{ text: 'The sources do not say. None of the enabled sources holds a passage about this question.' }];
   let bytes = 0;
   for (const piece of pieces) {
-    for (const part of piece.text?.match(/\s*\S+\s*/g) ?? []) {
+    for (const part of piece.text?.match(/\s*\S+\s*|\s+/g) ?? []) {
       await pause(wait);
       if (run.ended_at !== null) return;
       run.text += part;

@@ -63,8 +63,9 @@ export function startMock(options = {}) {
     server.listen(options.port ?? 0, '127.0.0.1', () => {
       const url = `http://127.0.0.1:${server.address().port}`;
       const stop = () => {
+        const closed = new Promise((done) => server.close(done));
         server.closeAllConnections();
-        return new Promise((closed) => server.close(closed));
+        return closed;
       };
       resolve({ url, state, stop });
     });

@@ -39,9 +39,7 @@ export function runEvents(run, req, res, url) {
     if (terminal.has(event.type)) res.end();
   };
   for (const event of run.log) if (event.seq > after) write(event);
-  if (!res.writableEnded) {
-    run.listeners.add(write);
-    closed(() => run.listeners.delete(write));
-  }
+  if (!res.writableEnded) run.listeners.add(write);
+  closed(() => run.listeners.delete(write));
   return res;
 }

@@ -1,5 +1,5 @@
 import { savedStore } from './saved';
-import { useStore } from './store';
+import { createStore, useStore } from './store';
 
 export type Theme = 'system' | 'light' | 'dark';
 export type Language = 'en' | 'de';
@@ -18,13 +18,17 @@ export const language = savedStore<Language>(
 export const useTheme = (): Theme => useStore(theme);
 export const useLanguage = (): Language => useStore(language);
 
+/** The theme that is on the screen, after the system was asked. */
+const shown = createStore<'light' | 'dark'>('light');
+export const useShownTheme = (): 'light' | 'dark' => useStore(shown);
+
 /** Keeps the document's theme and language in step; called once at start. */
 export function applyPreferences(): void {
   const dark = window.matchMedia('(prefers-color-scheme: dark)');
   const apply = (): void => {
     const chosen = theme.get();
-    document.documentElement.dataset['theme'] =
-      chosen === 'system' ? (dark.matches ? 'dark' : 'light') : chosen;
+    shown.set(chosen === 'system' ? (dark.matches ? 'dark' : 'light') : chosen);
+    document.documentElement.dataset['theme'] = shown.get();
     document.documentElement.lang = language.get();
     document.documentElement.dir = 'ltr';
   };

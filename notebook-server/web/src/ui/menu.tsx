@@ -86,9 +86,9 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
             align === 'end' ? 'end-0' : 'start-0',
           )}
         >
-          {items.map((item) => (
+          {items.map((item, index) => (
             <button
-              key={item.label}
+              key={`${index} ${item.label}`}
               type="button"
               role="menuitem"
               tabIndex={-1}

@@ -1,14 +1,12 @@
 import { Moon, Sun } from 'lucide-react';
 import { useText } from '@/i18n';
-import { theme, useTheme } from '@/state/preferences';
+import { theme, useShownTheme } from '@/state/preferences';
 import { IconButton } from '@/ui/button';
 
 /** Turns the theme over; settings have the way back to the system's. */
 export function ThemeButton() {
   const text = useText();
-  const chosen = useTheme();
-  const dark =
-    chosen === 'system' ? window.matchMedia('(prefers-color-scheme: dark)').matches : chosen === 'dark';
+  const dark = useShownTheme() === 'dark';
   return (
     <IconButton
       label={`${text.theme}: ${dark ? text.themeLight : text.themeDark}`}

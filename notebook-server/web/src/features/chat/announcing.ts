@@ -1,0 +1,27 @@
+import { useEffect } from 'react';
+import type { Run } from '@/api/types';
+import { dictionary } from '@/i18n';
+import { announce } from '@/state/announcer';
+import { language } from '@/state/preferences';
+import { ended } from '@/state/runs/reducer';
+import { runStore } from '@/state/runs/registry';
+
+/** Tells screen readers when an answer begins, and reads it out whole when it has ended. */
+export function useAnnouncedRun(run: Run | null): void {
+  const id = run?.id ?? null;
+  useEffect(() => {
+    if (id === null) return;
+    const store = runStore(id);
+    announce(dictionary(language.get()).announceStart);
+    let told = false;
+    return store.subscribe(() => {
+      const now = store.get();
+      if (told || !ended(now)) return;
+      told = true;
+      const text = dictionary(language.get());
+      if (now.state === 'completed') announce(text.announceDone(now.text));
+      else if (now.state === 'stopped') announce(text.announceStopped);
+      else announce(text.announceFailed(now.failure?.message ?? text.abandonedNote));
+    });
+  }, [id]);
+}

@@ -1,0 +1,143 @@
+import { useCallback, useMemo, useState } from 'react';
+import { runs } from '@/api/endpoints';
+import type { Citation, Conversation, Id, Source } from '@/api/types';
+import { placeParams } from '@/features/notebooks/place';
+import { useText } from '@/i18n';
+import { ErrorNote, Spinner } from '@/ui/feedback';
+import { Answer } from './answer';
+import { useAnnouncedRun } from './announcing';
+import { type Request, newKey, useAsk } from './asking';
+import { choose } from './choices';
+import { CitationCard } from './citation-card';
+import { CitationHostContext } from './citation-context';
+import { Composer } from './composer';
+import { ConversationMenu } from './conversation-menu';
+import { MessageList } from './message-list';
+import { Question } from './question';
+import { type Turn, useThread } from './thread';
+import type { PathNode } from './tree';
+import { Welcome } from './welcome';
+
+interface ChatPaneProps {
+  notebook: Id;
+  conversation: Id;
+  list: Conversation[];
+  sources: Source[];
+  onOpenConversation: (id: Id) => void;
+  onNewConversation: () => void;
+  onAsked: () => void;
+  onCitation: (citation: Citation) => void;
+}
+
+export function ChatPane(props: ChatPaneProps) {
+  const { notebook, conversation, list, sources, onAsked, onCitation } = props;
+  const text = useText();
+  const exists = list.some((each) => each.id === conversation);
+  const thread = useThread(conversation, exists);
+  const ask = useAsk(notebook, conversation);
+  const [stopError, setStopError] = useState<unknown>(null);
+  const { active, leaf } = thread;
+  useAnnouncedRun(active);
+
+  const start = (request: Request): void => {
+    onAsked();
+    ask.mutate({ request, key: newKey() });
+  };
+  const stop = (): void => {
+    if (!active) return;
+    setStopError(null);
+    runs.stop(active.id).catch(setStopError);
+  };
+  const sourceName = useCallback(
+    (id: Id) => sources.find((source) => source.id === id)?.name ?? text.deletedSource,
+    [sources, text],
+  );
+  const host = useMemo(
+    () => ({
+      sourceName,
+      open: onCitation,
+      href: ({ source, span }: Citation) =>
+        `?${new URLSearchParams(placeParams({ conversation, reading: { source, span } })).toString()}`,
+    }),
+    [sourceName, onCitation, conversation],
+  );
+  const locked = active !== null || ask.isPending;
+  const asked = ask.variables?.request;
+  const pending = ask.isPending && asked?.kind === 'ask' ? asked : null;
+
+  const render = ({ node, siblings }: PathNode<Turn>) => {
+    const onChoose = (id: Id): void => choose(conversation, node.parent, id);
+    if (node.kind === 'stored' && node.message.role === 'user') {
+      return (
+        <Question
+          message={node.message}
+          siblings={siblings}
+          locked={locked}
+          onChoose={onChoose}
+          onEdit={(question) => start({ kind: 'ask', question, parent: node.parent })}
+        />
+      );
+    }
+    return (
+      <Answer
+        turn={node}
+        siblings={siblings}
+        locked={locked}
+        onChoose={onChoose}
+        onRegenerate={() => node.parent && start({ kind: 'regenerate', question: node.parent })}
+      />
+    );
+  };
+
+  return (
+    <CitationHostContext value={host}>
+      <section aria-label={text.chat} className="flex h-full min-h-0 flex-col">
+        <header className="flex h-12 items-center ps-3 pe-2.5 pt-1">
+          <ConversationMenu
+            notebook={notebook}
+            items={list}
+            current={conversation}
+            onOpen={props.onOpenConversation}
+            onNew={props.onNewConversation}
+          />
+        </header>
+        {thread.loading ? (
+          <Spinner label={text.loading} className="flex-1 justify-center" />
+        ) : thread.path.length === 0 && !pending && !ask.error ? (
+          <Welcome sources={sources} />
+        ) : (
+          <MessageList
+            key={conversation}
+            thread={thread}
+            render={render}
+            tail={
+              <div className="pb-4">
+                {pending && (
+                  <Question
+                    message={{ id: 'pending', text: pending.question }}
+                    siblings={[]}
+                    locked
+                    onChoose={() => undefined}
+                    onEdit={() => undefined}
+                  />
+                )}
+                {ask.error && (
+                  <ErrorNote error={ask.error} onRetry={() => ask.variables && ask.mutate(ask.variables)} />
+                )}
+                {stopError !== null && <ErrorNote error={stopError} />}
+                {thread.error && <ErrorNote error={thread.error} />}
+              </div>
+            }
+          />
+        )}
+        <Composer
+          busy={active !== null}
+          sending={ask.isPending}
+          onAsk={(question) => start({ kind: 'ask', question, parent: leaf })}
+          onStop={stop}
+        />
+        <CitationCard />
+      </section>
+    </CitationHostContext>
+  );
+}

@@ -1,0 +1,26 @@
+import { createContext, useContext } from 'react';
+import type { Citation, Id } from '@/api/types';
+import { createStore } from '@/state/store';
+
+/** What citations need of the page around them. */
+export interface CitationHost {
+  sourceName: (id: Id) => string;
+  open: (citation: Citation) => void;
+  /** The address of the cited words, for a new tab. */
+  href: (citation: Citation) => string;
+}
+
+export const CitationHostContext = createContext<CitationHost>({
+  sourceName: () => '',
+  open: () => undefined,
+  href: () => '',
+});
+export const useCitationHost = (): CitationHost => useContext(CitationHostContext);
+
+export interface Hovered {
+  citation: Citation;
+  anchor: HTMLElement;
+}
+
+/** The citation whose quote is shown: one at a time on the whole page. */
+export const hovered = createStore<Hovered | null>(null);

@@ -1,0 +1,106 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { ChevronDown, Check, Ellipsis, MessageSquarePlus, Pencil, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { conversations } from '@/api/endpoints';
+import type { Conversation, Id } from '@/api/types';
+import { useText } from '@/i18n';
+import { IconButton } from '@/ui/button';
+import { Confirm, Rename } from '@/ui/confirm';
+import { Menu } from '@/ui/menu';
+import { conversationsKey } from './asking';
+
+interface ConversationMenuProps {
+  notebook: Id;
+  items: Conversation[];
+  current: Id;
+  onOpen: (id: Id) => void;
+  onNew: () => void;
+}
+
+/** Which conversation is shown; others to switch to; new, rename, delete. */
+export function ConversationMenu({ notebook, items, current, onOpen, onNew }: ConversationMenuProps) {
+  const text = useText();
+  const client = useQueryClient();
+  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null);
+  const shown = items.find((each) => each.id === current);
+  const titleOf = (each: Conversation | undefined): string => each?.title || text.conversationUntitled;
+  const refresh = (): Promise<void> => client.invalidateQueries({ queryKey: conversationsKey(notebook) });
+  return (
+    <div className="flex min-w-0 flex-1 items-center gap-0.5">
+      <div className="min-w-0 flex-1">
+        {items.length > 0 ? (
+          <Menu
+            label={`${text.conversations}: ${titleOf(shown)}`}
+            align="start"
+            className="flex h-8 min-w-0 items-center gap-1.5 rounded-lg px-2 font-medium hover:bg-wash"
+            trigger={
+              <>
+                <span className="truncate">{titleOf(shown)}</span>
+                <ChevronDown size={15} className="shrink-0 text-faint" aria-hidden />
+              </>
+            }
+            items={items.map((each) => ({
+              label: titleOf(each),
+              icon: (
+                <Check
+                  size={15}
+                  className={each.id === current ? 'shrink-0 text-accent' : 'invisible shrink-0'}
+                  aria-hidden
+                />
+              ),
+              onSelect: () => onOpen(each.id),
+            }))}
+          />
+        ) : (
+          <h2 className="px-2 font-medium">{text.chat}</h2>
+        )}
+      </div>
+      {shown && (
+        <Menu
+          label={text.actionsFor(titleOf(shown))}
+          trigger={<Ellipsis size={17} aria-hidden />}
+          items={[
+            {
+              label: text.rename,
+              icon: <Pencil size={16} aria-hidden />,
+              onSelect: () => setDialog('rename'),
+            },
+            {
+              label: text.delete,
+              icon: <Trash2 size={16} aria-hidden />,
+              danger: true,
+              onSelect: () => setDialog('delete'),
+            },
+          ]}
+        />
+      )}
+      <IconButton label={text.newConversation} onClick={onNew} disabled={!shown}>
+        <MessageSquarePlus size={17} aria-hidden />
+      </IconButton>
+      {dialog === 'rename' && shown && (
+        <Rename
+          title={text.renameConversation}
+          value={titleOf(shown)}
+          onSave={async (title) => {
+            await conversations.patch(shown.id, { title });
+            await refresh();
+          }}
+          onClose={() => setDialog(null)}
+        />
+      )}
+      {dialog === 'delete' && shown && (
+        <Confirm
+          title={text.deleteConversation}
+          hint={text.deleteConversationHint(titleOf(shown))}
+          action={text.delete}
+          onConfirm={async () => {
+            await conversations.remove(shown.id);
+            onNew();
+            await refresh();
+          }}
+          onClose={() => setDialog(null)}
+        />
+      )}
+    </div>
+  );
+}
