@@ -31,12 +31,14 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod units;
+mod word_counts;
 
 use notebook_core::{Result, SourceId, document::Document, model::Chunk};
 
 pub use config::ChunkConfig;
 pub use estimate::estimate_tokens;
 pub use pack::Chunks;
+pub use word_counts::WordCounts;
 
 /// Cuts documents into chunks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +59,8 @@ impl Chunker {
     ///
     /// `count` gives the length of a text in tokens, without special ones: the embedder's
     /// [`count_tokens`](notebook_core::embed::Embedder::count_tokens) or [`estimate_tokens`].
-    /// It is called on sentences, and each byte passes through it a constant number of times.
+    /// It is called on sentences, and each byte passes through it a constant number of times; a
+    /// slow one belongs in [`WordCounts`].
     pub fn chunks<'a>(
         &self,
         document: &'a Document,

@@ -10,7 +10,7 @@ use notebook_core::{
 
 use super::{Abstention, Collection, Quality, Report, ndcg, recall};
 use crate::{
-    chunk::{ChunkConfig, Chunker, estimate_tokens, search_text},
+    chunk::{ChunkConfig, Chunker, WordCounts, estimate_tokens, search_text},
     keyword::{KeywordConfig, TantivyIndex},
     retrieve::{RetrieveConfig, assess, fuse, is_relevant},
     words::Stemming,
@@ -256,6 +256,8 @@ fn chunks(
         Some(embedder) => embedder.count_tokens(text),
         None => estimate_tokens(text),
     };
+    let counts = WordCounts::new(&count);
+    let count = |text: &str| counts.count(text);
     let mut chunks = Vec::new();
     for (document, id) in collection.documents.iter().zip(0_u128..) {
         chunks.extend(chunker.chunks(document, SourceId::from_u128(id), &count));
