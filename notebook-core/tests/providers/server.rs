@@ -29,7 +29,6 @@ impl Seen {
 #[derive(Debug, Clone)]
 enum Part {
     Bytes(Vec<u8>),
-    Wait(Duration),
     /// Until the client closes the connection.
     Hang,
 }
@@ -82,11 +81,6 @@ impl Reply {
 
     pub(crate) fn bytes(self, bytes: impl AsRef<[u8]>) -> Self {
         self.pieces(bytes, usize::MAX)
-    }
-
-    pub(crate) fn wait(mut self, time: Duration) -> Self {
-        self.0.push(Part::Wait(time));
-        self
     }
 
     pub(crate) fn hang(mut self) -> Self {
@@ -169,10 +163,6 @@ async fn serve(
     for part in handler(&seen, number).0 {
         let written = match part {
             Part::Bytes(bytes) => connection.write_all(&bytes).await.and(connection.flush().await),
-            Part::Wait(time) => {
-                tokio::time::sleep(time).await;
-                Ok(())
-            }
             Part::Hang => {
                 let mut rest = [0; 64];
                 while connection.read(&mut rest).await.is_ok_and(|read| read > 0) {}

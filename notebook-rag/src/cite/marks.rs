@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn marks_leave_the_text_and_keep_their_place() {
-        let cases: &[(&str, &str, &[(usize, &[u32])])] = &[
+        type Case<'a> = (&'a str, &'a str, &'a [(usize, &'a [u32])]);
+        let cases: &[Case<'_>] = &[
             ("High [1].", "High.", &[(4, &[1])]),
             ("High. [1] Low. [2]", "High. Low.", &[(5, &[1]), (10, &[2])]),
             ("A[1][2] b", "A b", &[(1, &[1]), (1, &[2])]),

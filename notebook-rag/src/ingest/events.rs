@@ -5,7 +5,7 @@ use tokio::sync::broadcast;
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceEvent {
     /// It was added or changed; this is how it is now.
-    Changed(Source),
+    Changed(Box<Source>),
     /// It is gone.
     Deleted {
         /// Which.
@@ -46,7 +46,7 @@ impl Default for SourceEvents {
 impl SourceEvents {
     pub(super) fn changed(&self, scope: &TenantScope, source: &Source) {
         // No watcher is no error.
-        let _ = self.0.send((scope.tenant(), SourceEvent::Changed(source.clone())));
+        let _ = self.0.send((scope.tenant(), SourceEvent::Changed(Box::new(source.clone()))));
     }
 
     pub(super) fn deleted(&self, scope: &TenantScope, id: SourceId, notebook: NotebookId) {

@@ -27,27 +27,34 @@ impl Queues {
     }
 }
 
+/// In order, and as a set.
+#[derive(Default)]
+struct Waiting {
+    order: VecDeque<(TenantScope, SourceId)>,
+    ids: HashSet<SourceId>,
+}
+
 /// First in, first out; a source that waits already is not queued again.
 #[derive(Default)]
 pub(super) struct StageQueue {
-    waiting: Mutex<(VecDeque<(TenantScope, SourceId)>, HashSet<SourceId>)>,
+    waiting: Mutex<Waiting>,
     added: Notify,
 }
 
 impl StageQueue {
     pub(super) fn push(&self, scope: &TenantScope, id: SourceId) {
         let mut waiting = self.waiting.lock();
-        if waiting.1.insert(id) {
-            waiting.0.push_back((scope.clone(), id));
+        if waiting.ids.insert(id) {
+            waiting.order.push_back((scope.clone(), id));
             self.added.notify_one();
         }
     }
 
     fn try_pop(&self) -> Option<(TenantScope, SourceId)> {
         let mut waiting = self.waiting.lock();
-        let next = waiting.0.pop_front()?;
-        waiting.1.remove(&next.1);
-        if !waiting.0.is_empty() {
+        let next = waiting.order.pop_front()?;
+        waiting.ids.remove(&next.1);
+        if !waiting.order.is_empty() {
             // Another worker may be asleep while more is waiting.
             self.added.notify_one();
         }

@@ -1,5 +1,9 @@
 //! Starts the real binary on a free port in a temporary folder, and talks to it over HTTP.
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
 
 use std::{
     io::{BufRead, BufReader},

@@ -1,4 +1,5 @@
 //! A model provider that misbehaves as a test wants: OpenAI's dialect over a raw listener.
+#![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -137,8 +138,7 @@ async fn answer(mut stream: TcpStream, script: &Script) -> std::io::Result<()> {
         stream.write_all(frame.as_bytes()).await?;
         tokio::time::sleep(script.pause).await;
     }
-    while script.repeat_last {
-        let Some(last) = script.frames.last() else { break };
+    while let Some(last) = script.frames.last().filter(|_| script.repeat_last) {
         stream.write_all(last.as_bytes()).await?;
         tokio::time::sleep(script.pause).await;
     }
