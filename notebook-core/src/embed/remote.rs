@@ -6,8 +6,7 @@ use async_trait::async_trait;
 
 use super::{EmbedKind, Embedder};
 use crate::{
-    Error, ErrorKind, Result, cache::CacheKey, chat::TokenCount, http::protocol,
-    vector::VectorSpace,
+    Error, Result, cache::CacheKey, chat::TokenCount, http::protocol, vector::VectorSpace,
 };
 
 pub(super) const OPERATION: &str = "embed texts";
@@ -235,11 +234,11 @@ pub(super) const fn answer_limit(texts: usize) -> usize {
 }
 
 /// A model name that is not given.
+#[cfg(any(feature = "openai", feature = "ollama"))]
 pub(super) fn check_model(model: &str) -> Result<()> {
     if model.trim().is_empty() {
-        return Err(Error::new(ErrorKind::InvalidInput, "configure embedder")
-            .with("field", "model")
-            .with("fix", "name the embedding model to use"));
+        let fix = "name the embedding model to use";
+        return Err(Error::invalid("configure embedder", "model", fix));
     }
     Ok(())
 }
@@ -247,6 +246,7 @@ pub(super) fn check_model(model: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     fn texts(lengths: &[usize]) -> Vec<String> {
         lengths.iter().map(|length| "x".repeat(*length)).collect()

@@ -7,6 +7,12 @@
 //! Which addresses may be called is decided where the client is built (`HttpClient::new`): a
 //! guard against calls into the private network belongs there, as the client's resolver.
 
+// Some of this is used by one adapter only, so a build without that one does not use it.
+#![cfg_attr(
+    not(all(feature = "google", feature = "ollama", feature = "openai")),
+    allow(dead_code, unused_imports)
+)]
+
 mod body;
 mod client;
 mod config;

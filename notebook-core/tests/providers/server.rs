@@ -1,9 +1,6 @@
 //! A provider that a test plays: it records requests and controls every byte of the answers.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tokio::{
