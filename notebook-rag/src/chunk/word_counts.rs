@@ -7,7 +7,7 @@ const LONGEST_WORD: usize = 40;
 /// At most this many words are remembered: some 8 MB.
 const MOST_WORDS: usize = 1 << 16;
 
-/// Counts tokens word by word and remembers the words: thirty times as fast as a tokenizer
+/// Counts tokens word by word and remembers the words: many times as fast as a tokenizer
 /// on long texts, in bounded memory.
 ///
 /// Exact for tokenizers that never join characters across white space, as those of the BERT
