@@ -28,4 +28,4 @@ done
 [ -n "$url" ] || { echo "the server was not ready within 30 s"; exit 1; }
 python3 scripts/make-sample-pdf.py "$work/sample.pdf"
 cd notebook-server/web
-BASE_URL=$url E2E_FILES=$work/sample.pdf E2E_SHOTS=$shots npm run --silent e2e
+BASE_URL=$url E2E_FILES=$work/sample.pdf E2E_QUESTION="How high does the tower stand in metres?" E2E_SHOTS=$shots npm run --silent e2e

@@ -53,7 +53,7 @@ use notebook_rag::{
 };
 
 use crate::{
-    chat::{Ask, Chat, ChatConfig, ModelSource, Question},
+    chat::{Ask, Chat, ChatConfig, ModelSource, Parent, Question},
     runs::Runs,
 };
 
@@ -336,7 +336,7 @@ impl OpenNotebook {
     pub async fn start(&self, question: &str) -> Result<Run> {
         let ask = Ask {
             conversation: self.conversation,
-            question: Question::New { text: question.to_owned(), parent: None },
+            question: Question::New { text: question.to_owned(), parent: Parent::Newest },
             settings: ModelSettings::default(),
             idempotency_key: None,
         };

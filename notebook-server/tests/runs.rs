@@ -165,3 +165,30 @@ async fn s33_s34_broken_providers_fail_the_run() {
         assert!(last["message"].as_str().unwrap().len() > 20, "{name}: {last}");
     }
 }
+
+/// A parent that is null begins the conversation anew; one that is absent follows the newest message.
+#[tokio::test]
+async fn a_question_follows_the_newest_message_or_nothing() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let conversation = with_source(&server).await;
+    let first = server.ask(conversation, "What does the heron eat?").await;
+    server.events(&first, 0).await;
+    let path = format!("/api/conversations/{conversation}/runs");
+    let mut parents = Vec::new();
+    for body in
+        [json!({ "question": "And where?" }), json!({ "question": "And where?", "parent": null })]
+    {
+        let run: Run = server.post(&path, body).await.json().await.unwrap();
+        server.events(&run, 0).await;
+        let messages = server.json(&format!("/api/conversations/{conversation}/messages")).await;
+        let question = messages["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|m| m["id"] == json!(run.question))
+            .unwrap();
+        parents.push(question["parent"].clone());
+    }
+    assert_eq!(parents, [json!(first.answer), json!(null)]);
+}

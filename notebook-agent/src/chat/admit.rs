@@ -7,7 +7,7 @@ use notebook_core::{
     model::{Conversation, Message, ModelSettings, NewRun, Notebook, Opened, Role, Run, RunState},
 };
 
-use super::{Ask, Chat, Inner, Question, flow, history, title};
+use super::{Ask, Chat, Inner, Parent, Question, flow, history, title};
 
 /// Runs `work` to its end even when the caller goes away.
 pub(super) async fn in_task<T: Send + 'static>(
@@ -69,8 +69,11 @@ impl Inner {
         match &ask.question {
             Question::New { text, parent } => {
                 let parent = match parent {
-                    Some(parent) => Some(self.message_in(scope, *parent, conversation).await?.id),
-                    None => history::newest(&*self.store, scope, conversation.id).await?,
+                    Parent::Message(id) => {
+                        Some(self.message_in(scope, *id, conversation).await?.id)
+                    }
+                    Parent::Nothing => None,
+                    Parent::Newest => history::newest(&*self.store, scope, conversation.id).await?,
                 };
                 Ok((self.new_question(text, parent, conversation), true))
             }

@@ -25,11 +25,23 @@ pub enum Question {
     New {
         /// What the person wrote.
         text: String,
-        /// The message that it follows; the newest one when `None`.
-        parent: Option<MessageId>,
+        /// What it follows.
+        parent: Parent,
     },
     /// Answers an existing question again.
     Again(MessageId),
+}
+
+/// What a new question follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Parent {
+    /// The newest message of the conversation.
+    #[default]
+    Newest,
+    /// Nothing: it begins the conversation anew, as the edited first question does.
+    Nothing,
+    /// This message.
+    Message(MessageId),
 }
 
 impl Ask {

@@ -22,7 +22,7 @@ use notebook_core::{
 use notebook_rag::retrieve::Retriever;
 use tokio::sync::Semaphore;
 
-pub use ask::{Ask, Question, validate_settings};
+pub use ask::{Ask, Parent, Question, validate_settings};
 pub use config::ChatConfig;
 
 use crate::runs::Runs;

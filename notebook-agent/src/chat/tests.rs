@@ -29,7 +29,7 @@ use notebook_rag::{
 };
 
 use super::*;
-use crate::chat::{Ask, Question};
+use crate::chat::{Ask, Parent, Question};
 
 /// A model that says what the test tells it to, and notes when its stream is dropped.
 struct Scripted {
@@ -196,7 +196,7 @@ impl Fixture {
     fn question(&self, text: &str) -> Ask {
         Ask {
             conversation: self.conversation,
-            question: Question::New { text: text.into(), parent: None },
+            question: Question::New { text: text.into(), parent: Parent::Newest },
             settings: ModelSettings::default(),
             idempotency_key: None,
         }
@@ -369,7 +369,8 @@ async fn e2_an_idempotency_key_starts_one_run() {
     let second = fixture.chat.ask(&fixture.scope, ask.clone()).await.unwrap();
     assert!(matches!(first, Opened::Created(_)) && matches!(second, Opened::Existing(_)));
     assert_eq!(first.run().id, second.run().id);
-    let other = Ask { question: Question::New { text: "Else?".into(), parent: None }, ..ask };
+    let other =
+        Ask { question: Question::New { text: "Else?".into(), parent: Parent::Newest }, ..ask };
     let error = fixture.chat.ask(&fixture.scope, other).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }

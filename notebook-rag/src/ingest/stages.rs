@@ -13,7 +13,10 @@ use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
 use std::{collections::BTreeSet, io::Write as _};
 
 use super::{Inner, blob_error};
-use crate::{chunk::search_text, parse::Parsed};
+use crate::{
+    chunk::{WordCounts, search_text},
+    parse::Parsed,
+};
 
 impl Inner {
     /// Parse, unless the text is stored already, then chunk.
@@ -88,10 +91,13 @@ impl Inner {
         let (chunker, batch) = (self.chunker, self.config.batch);
         let embedder = self.parts.vectors.as_ref().map(|(_, embedder)| embedder.clone());
         let cutting = tokio::task::spawn_blocking(move || {
-            let count = |text: &str| match &embedder {
+            let exact = |text: &str| match &embedder {
                 Some(embedder) => embedder.count_tokens(text),
                 None => crate::chunk::estimate_tokens(text),
             };
+            // A tokenizer is slow; words repeat.
+            let words = WordCounts::new(&exact);
+            let count = |text: &str| words.count(text);
             let mut full = Vec::with_capacity(batch);
             for chunk in chunker.chunks(&document, id, &count) {
                 full.push(chunk);

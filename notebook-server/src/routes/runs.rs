@@ -7,7 +7,7 @@ use axum::{
 };
 use futures::{Stream, stream};
 use notebook_agent::{
-    chat::{Ask, Question},
+    chat::{Ask, Parent, Question},
     runs::EventReader,
 };
 use notebook_core::{
@@ -30,13 +30,22 @@ use crate::{
 pub(super) struct CreateRun {
     /// A new question. Either this or `regenerate`.
     question: Option<String>,
-    /// The message that the question follows; the newest one when absent.
-    parent: Option<MessageId>,
+    /// The message that the question follows; the newest one when absent, none when null.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<MessageId>)]
+    parent: Option<Option<MessageId>>,
     /// An existing question to answer again.
     regenerate: Option<MessageId>,
     /// Settings for this answer alone.
     #[serde(default)]
     settings: ModelSettings,
+}
+
+/// Tells null (`Some(None)`) from absent (`None`).
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<MessageId>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Asks a question: stores it and starts the answer.
@@ -54,7 +63,14 @@ pub(super) async fn create(
     Json(body): Json<CreateRun>,
 ) -> Reply<(StatusCode, Json<Run>)> {
     let question = match (body.question, body.regenerate) {
-        (Some(text), None) => Question::New { text, parent: body.parent },
+        (Some(text), None) => {
+            let parent = match body.parent {
+                None => Parent::Newest,
+                Some(None) => Parent::Nothing,
+                Some(Some(id)) => Parent::Message(id),
+            };
+            Question::New { text, parent }
+        }
         (None, Some(id)) => Question::Again(id),
         _ => {
             return Err(Error::invalid(
