@@ -21,12 +21,13 @@ pub(super) fn assemble(
 ) -> Result<(), ParseFailure> {
     drop_running_heads(&mut pages);
     let sizes = Sizes::of(&pages);
+    let mut size = 0;
     for (number, page) in (1..).zip(pages) {
         builder.start_page(number)?;
-        let mut open = true;
         for paragraph in page {
             let text = paragraph.text.as_str();
-            if std::mem::take(&mut open) && goes_on(builder, &paragraph) {
+            let size_before = std::mem::replace(&mut size, half_points(paragraph.size));
+            if size == size_before && goes_on(builder, &paragraph) {
                 builder.continue_words(text)?;
                 continue;
             }
@@ -41,14 +42,14 @@ pub(super) fn assemble(
     Ok(())
 }
 
-/// Whether the first paragraph of a page goes on from the page before: that one stopped
-/// in the middle of a sentence, and this one begins there.
+/// Whether a paragraph goes on from the one before, in the next column or on the next
+/// page perhaps: that one stopped in the middle of a sentence, and this one begins there.
 fn goes_on(builder: &DocumentBuilder, paragraph: &Paragraph) -> bool {
     let Some(last) = builder.last_char() else { return false };
     paragraph.look == Look::Text
         && builder.last_kind() == Some(BlockKind::Paragraph)
         && paragraph.text.starts_with(char::is_lowercase)
-        && (last.is_alphanumeric() || ",-\u{2014}".contains(last))
+        && (last.is_alphabetic() || ",-\u{2014}".contains(last))
 }
 
 /// Takes out lines that stand at the same height on many pages with the same words, up

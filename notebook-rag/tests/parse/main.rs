@@ -1,0 +1,18 @@
+//! The parser against hostile and honest files, in child processes and in this one.
+#![cfg(all(feature = "parse", feature = "test-hooks"))]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod archives;
+mod child;
+mod kinds;
+mod markup;
+mod mutations;
+mod pdf;
+mod shared;
+mod support;
