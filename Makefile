@@ -52,9 +52,6 @@ need:
 need-test:
 	@scripts/need-test.sh
 
-fuzz: need ## Fuzz the SSE parser for ten minutes (needs a nightly toolchain)
-	scripts/fuzz.sh 600
-
 bench: need models ## The benches, each beside a peer or a lower bound
 	cd benches && cargo bench
 
@@ -62,4 +59,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(WEB)/dist $(WEB)/node_modules
 
-.PHONY: help run test check web embedding-model models need need-test fuzz bench clean
+.PHONY: help run test check web embedding-model models need need-test bench clean

@@ -128,3 +128,35 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     files
 }
+
+/// B4: in a hundred answers, every citation equals the stored text at its span.
+#[tokio::test]
+async fn b4_a_hundred_answers_cite_the_exact_words() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let data = shared().join("data/squad2-dev");
+    let lines = |file: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(data.join(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let paragraphs: Vec<String> =
+        lines("corpus.jsonl").iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect();
+    let notebook = server.notebook().await;
+    for (i, part) in paragraphs.chunks(100).enumerate() {
+        server.ready(notebook, &format!("part {i}.txt"), part.join("\n\n").into_bytes()).await;
+    }
+    let (mut answered, mut citations) = (0, 0);
+    for query in lines("queries.jsonl").iter().step_by(15).take(100) {
+        let conversation = server.conversation(notebook).await;
+        let run = server.ask(conversation, query["text"].as_str().unwrap()).await;
+        let events = server.events(&run, 0).await;
+        assert_eq!(events.last().unwrap()["type"], "completed");
+        let message = server.message(&run).await;
+        assert_eq!(message.text, text_of(&events));
+        assert_eq!(message.dropped_citations, 0, "a quote is always found: {}", message.text);
+        let found = server.check_citations(&message).await;
+        answered += usize::from(found > 0);
+        citations += found;
+    }
+    assert!(answered >= 90, "{answered} of 100 were answered, with {citations} citations");
+}

@@ -396,15 +396,16 @@ async fn too_many_runs_are_refused_not_queued_without_end() {
     let config = ChatConfig { concurrent_runs: 1, waiting_runs: 1, ..ChatConfig::default() };
     let fixture = fixture(Scripted::new(vec![Step::Hang]), config).await;
     fixture.add("river.txt", RIVER).await;
-    let runs = [fixture.start("Wensum one?").await, fixture.start("Wensum two?").await];
-    let error = fixture.chat.ask(&fixture.scope, fixture.question("three?")).await.unwrap_err();
+    let question = "How long is the Wensum?";
+    let runs = [fixture.start(question).await, fixture.start(question).await];
+    let error = fixture.chat.ask(&fixture.scope, fixture.question(question)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
     for run in &runs {
         fixture.chat.stop(&fixture.scope, run.id).await.unwrap();
         let events = fixture.events(run).await;
         assert!(matches!(events.last(), Some(EventBody::Stopped)), "a waiting run stops too");
     }
-    fixture.start("four?").await;
+    fixture.start(question).await;
 }
 
 /// A1: the first question names the conversation and the notebook.

@@ -69,7 +69,8 @@ const PASSAGE_SHARE: f32 = 0.75;
 pub fn build(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Context> {
     let cost = |text: &str| count(text) + MESSAGE_OVERHEAD;
     let system = prompt::system(input);
-    let fixed = cost(&system) + cost(&prompt::question(input, ""));
+    // The fence around the passages counts too; a line break stands for them.
+    let fixed = cost(&system) + cost(&prompt::question(input, "\n"));
     let Some(free) = input.budget_tokens.checked_sub(fixed) else {
         return Err(Error::new(ErrorKind::ContextTooLong, "build prompt")
             .with("field", "question")
