@@ -8,10 +8,8 @@
 
 mod matmul;
 mod portable;
-#[allow(dead_code)]
 pub(crate) mod quant;
 #[cfg(target_arch = "x86_64")]
-#[allow(dead_code)]
 mod x86;
 
 use std::sync::OnceLock;
@@ -107,12 +105,10 @@ fn add_norm_at(level: Level, rows: &mut [f32], bias: &[f32], residual: &[f32], n
 }
 
 /// `gate = silu(gate) * up`, the gated unit of the llama family.
-#[allow(dead_code)]
 pub(crate) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     silu_mul_at(level(), gate, up);
 }
 
-#[allow(dead_code)]
 fn silu_mul_at(level: Level, gate: &mut [f32], up: &[f32]) {
     match level {
         #[cfg(target_arch = "x86_64")]

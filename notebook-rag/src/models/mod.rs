@@ -9,6 +9,8 @@
 //! Nothing is fetched here. When nothing is found, the error says what to put where.
 
 mod hub;
+#[cfg(feature = "candle")]
+pub(crate) mod mapped;
 
 use std::{
     env,

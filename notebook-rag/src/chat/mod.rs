@@ -1,0 +1,4 @@
+//! Chat models that run in this process.
+
+#[cfg(feature = "candle")]
+pub mod gguf;
