@@ -160,3 +160,29 @@ async fn b4_a_hundred_answers_cite_the_exact_words() {
     }
     assert!(answered >= 90, "{answered} of 100 were answered, with {citations} citations");
 }
+
+/// B4, C1: with a small model on this machine, too, every citation equals the stored text.
+#[tokio::test]
+async fn b4_a_local_model_cites_the_exact_words() {
+    let folder = folder();
+    let server = Setup::new(folder.path())
+        .with("NOTEBOOK__CHAT__PROVIDER", "gguf")
+        .with("NOTEBOOK__CHAT__ANSWER_TOKENS", 40)
+        .with("NOTEBOOK__CHAT__CONTEXT_TOKENS", 512)
+        .start();
+    let notebook = server.notebook().await;
+    let text = "The grey heron stands 98 centimetres tall. It eats fish and frogs.";
+    server.ready(notebook, "heron.txt", text.into()).await;
+    let mut citations = 0;
+    for question in ["How tall is the grey heron?", "What does the grey heron eat?"] {
+        let conversation = server.conversation(notebook).await;
+        let run = server.ask(conversation, question).await;
+        let events = server.events(&run, 0).await;
+        assert_eq!(events.last().unwrap()["type"], "completed", "{events:?}");
+        let message = server.message(&run).await;
+        assert_eq!(message.text, text_of(&events));
+        assert!(message.usage.is_some_and(|usage| usage.completion_tokens > 0));
+        citations += server.check_citations(&message).await;
+    }
+    assert!(citations > 0, "the model said nothing that the source says");
+}

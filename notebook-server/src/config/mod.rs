@@ -69,6 +69,8 @@ pub struct Chat {
     pub ollama: Ollama,
     /// Google Gemini.
     pub google: Google,
+    /// A model file on this machine.
+    pub gguf: Gguf,
 }
 
 /// Which model makes vectors.
@@ -123,6 +125,16 @@ pub struct Google {
     pub model: String,
 }
 
+/// A model file on this machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gguf {
+    /// The file; the model cache is searched when absent.
+    pub path: Option<PathBuf>,
+    /// The most tokens of prompt and answer: a small machine reads long prompts slowly.
+    pub context_tokens: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -157,6 +169,7 @@ impl Default for Chat {
             openai: OpenAi::default(),
             ollama: Ollama::default(),
             google: Google::default(),
+            gguf: Gguf::default(),
         }
     }
 }
@@ -192,6 +205,12 @@ impl Default for Google {
             api_key: None,
             model: "gemini-2.5-flash".to_owned(),
         }
+    }
+}
+
+impl Default for Gguf {
+    fn default() -> Self {
+        Self { path: None, context_tokens: 2_048 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The model that answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use notebook_agent::chat::ModelSource;
 use notebook_core::{
@@ -14,7 +14,11 @@ use notebook_core::{
     http::{BaseUrl, HttpClient, HttpRequest, Timeouts},
     model::ModelSettings,
 };
-use notebook_rag::extractive::ExtractiveModel;
+use notebook_rag::{
+    chat::gguf::{GgufModel, GgufOptions},
+    extractive::ExtractiveModel,
+    models::ModelPlaces,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -23,10 +27,13 @@ use crate::{
 };
 
 /// Values of `chat.provider`.
-pub(crate) const CHAT_PROVIDERS: &[&str] = &["auto", "openai", "ollama", "google", "extractive"];
+pub(crate) const CHAT_PROVIDERS: &[&str] =
+    &["auto", "openai", "ollama", "google", "gguf", "extractive"];
 
 /// How long a provider may take to show that it is there.
 const PROBE: Duration = Duration::from_millis(700);
+/// The local model that is looked for in the model cache.
+const LOCAL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 /// The longest list of models that is read from Ollama, in bytes.
 const LONGEST_LIST: usize = 4 << 20;
 
@@ -54,12 +61,13 @@ pub(crate) async fn chat(config: &Config) -> Result<Arc<Models>> {
             (extractive.clone() as Arc<dyn ChatModel>, "chat.provider is extractive".to_owned())
         }
         "ollama" => (ollama(&config, &http, None).await?, "chat.provider is ollama".to_owned()),
+        "gguf" => (gguf(&config, local_file(&config)?).await?, "chat.provider is gguf".to_owned()),
         named => (remote(&config, &http, named, None)?, format!("chat.provider is {named}")),
     };
     Ok(Arc::new(Models { config, http, default, extractive, reason }))
 }
 
-/// A configured provider, else Ollama if it answers, else quotes.
+/// A configured provider, else Ollama if it answers, else a local file, else quotes.
 async fn choose(
     config: &Chat,
     http: &HttpClient,
@@ -78,10 +86,17 @@ async fn choose(
     if let Ok(Ok(model)) = found {
         return Ok((model, format!("Ollama answers at {}", config.ollama.base_url)));
     }
-    Ok((
-        extractive.clone(),
-        "no provider is configured and Ollama does not answer: answers are quotes".to_owned(),
-    ))
+    match local_file(config) {
+        Ok(file) => {
+            let shown = file.display().to_string();
+            Ok((gguf(config, file).await?, format!("found {shown}")))
+        }
+        Err(_) => Ok((
+            extractive.clone(),
+            "no provider is configured, Ollama does not answer and there is no GGUF file: answers are quotes"
+                .to_owned(),
+        )),
+    }
 }
 
 fn remote(
@@ -151,6 +166,19 @@ async fn first_installed(config: &Chat, http: &HttpClient) -> Result<String> {
     })
 }
 
+fn local_file(config: &Chat) -> Result<PathBuf> {
+    ModelPlaces::from_env().file(LOCAL_FILE, None, config.gguf.path.as_deref())
+}
+
+async fn gguf(config: &Chat, file: PathBuf) -> Result<Arc<dyn ChatModel>> {
+    let context_tokens = NonZeroUsize::new(config.gguf.context_tokens as usize);
+    let options = GgufOptions { context_tokens, ..GgufOptions::default() };
+    let model = tokio::task::spawn_blocking(move || GgufModel::load(&file, &options))
+        .await
+        .map_err(|error| Error::new(ErrorKind::Internal, "load model").caused_by(error))??;
+    Ok(Arc::new(model))
+}
+
 fn unknown(provider: &str) -> Error {
     Error::invalid("choose model", "provider", format!("use one of: {}", CHAT_PROVIDERS.join(", ")))
         .with("provider", provider.to_owned())
@@ -200,6 +228,11 @@ impl ModelSource for Models {
                 wanted.base_url.clone_from(&self.config.ollama.base_url);
                 Ok(Arc::new(OllamaChat::new(self.http.clone(), wanted)?))
             }
+            "gguf" => Err(Error::invalid(
+                "choose model",
+                "settings.provider",
+                "a model file is loaded at start: set chat.provider to gguf and start again",
+            )),
             other => remote(&self.config, &self.http, other, settings.model.as_deref()),
         }
     }
