@@ -94,6 +94,20 @@ async fn g7_bad_input_gets_a_clear_error() {
     assert_eq!(spool, 0, "U38: a refused upload leaves nothing");
 }
 
+/// An upload is limited by `limits.document_bytes` alone, not by the limit of JSON bodies.
+#[tokio::test]
+async fn a2_a_large_upload_is_taken() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).with("NOTEBOOK__LIMITS__BODY_BYTES", 40_000).start();
+    let notebook = server.notebook().await;
+    let text = "The heron waits by the pond.\n\n".repeat(150_000);
+    let response = server.upload(notebook, "large.txt", text.into_bytes()).await;
+    assert_eq!(response.status(), 202);
+    let body = json!({ "name": "x", "text": "y".repeat(50_000) });
+    let response = server.post(&format!("/api/notebooks/{notebook}/sources/text"), body).await;
+    assert_eq!(response.status(), 413);
+}
+
 /// Single-user mode has no login, so nothing but this machine's own page may reach it.
 #[tokio::test]
 async fn g7_foreign_hosts_and_origins_are_refused() {

@@ -7,10 +7,13 @@ mod runs;
 mod source_text;
 mod sources;
 
-use axum::{Json, Router, middleware, routing::get};
+use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use crate::{app::App, assets, guard};
 
@@ -27,7 +30,8 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(notebooks::list, notebooks::create))
         .routes(routes!(notebooks::get, notebooks::update, notebooks::delete))
-        .routes(routes!(sources::list, sources::upload))
+        // The spool has a limit of its own, and holds nothing in memory.
+        .routes(routes!(sources::list, sources::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(sources::paste))
         .routes(routes!(sources::events))
         .routes(routes!(sources::get, sources::delete))
@@ -45,6 +49,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::events))
         .routes(routes!(runs::stop))
         .routes(routes!(health::status))
+        .layer(DefaultBodyLimit::max(app.limits.body_bytes))
         .with_state(app)
         .split_for_parts()
 }
