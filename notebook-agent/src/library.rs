@@ -37,18 +37,18 @@ use notebook_core::{
     chat::ChatModel,
     clock::SystemClock,
     document::{Document, DocumentBuilder, SourceKind},
-    embed::{EmbedKind, Embedder},
-    keyword::{KeywordIndex, KeywordRecord},
+    embed::Embedder,
+    keyword::KeywordIndex,
     model::{
         Chunk, Conversation, EventBody, Message, ModelSettings, Notebook, NotebookSettings,
         PageRequest, Progress, Run, Source, Stage,
     },
     run_log::RunLog,
     store::Store,
-    vector::{VectorIndex, VectorRecord},
+    vector::VectorIndex,
 };
 use notebook_rag::{
-    chunk::{ChunkConfig, Chunker, estimate_tokens, search_text},
+    chunk::{ChunkConfig, Chunker, WordCounts, estimate_tokens, keyword_record, vector_records},
     retrieve::{RetrieveConfig, Retriever, VectorSearch},
 };
 
@@ -237,10 +237,12 @@ impl OpenNotebook {
         let Library { backends, chunker, .. } = &self.library;
         let id = SourceId::new();
         let embedder = backends.vectors.as_ref().map(|(_, embedder)| embedder.clone());
-        let count = |text: &str| match &embedder {
+        let exact = |text: &str| match &embedder {
             Some(embedder) => embedder.count_tokens(text),
             None => estimate_tokens(text),
         };
+        let words = WordCounts::new(&exact);
+        let count = |text: &str| words.count(text);
         let chunks: Vec<Chunk> = chunker.chunks(&document, id, &count).collect();
         let source = self.source(id, name, kind, &document, chunks.len());
         backends.store.create_source(&self.scope, source.clone()).await?;
@@ -262,21 +264,11 @@ impl OpenNotebook {
     async fn index(&self, id: SourceId, batch: &[Chunk]) -> Result<()> {
         let backends = &self.library.backends;
         backends.store.put_chunks(&self.scope, id, batch.to_vec()).await?;
-        let records = batch.iter().map(|chunk| KeywordRecord {
-            ordinal: chunk.key.ordinal,
-            headings: chunk.headings.join("\n"),
-            text: chunk.text.clone(),
-        });
+        let records = batch.iter().map(keyword_record);
         backends.keyword.add(&self.scope, self.id, id, records.collect()).await?;
         let Some((index, embedder)) = &backends.vectors else { return Ok(()) };
-        let texts: Vec<String> = batch.iter().map(search_text).collect();
-        let vectors = embedder.embed(EmbedKind::Passage, &texts).await?;
-        let records = batch.iter().zip(vectors).map(|(chunk, vector)| VectorRecord {
-            key: chunk.key,
-            notebook: self.id,
-            vector,
-        });
-        index.upsert(&self.scope, records.collect()).await
+        let records = vector_records(&**embedder, self.id, batch).await?;
+        index.upsert(&self.scope, records).await
     }
 
     fn source(

@@ -26,6 +26,7 @@ mod config;
 mod estimate;
 mod headings;
 mod pack;
+mod records;
 mod sentence;
 mod split;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use notebook_core::{Result, SourceId, document::Document, model::Chunk};
 pub use config::ChunkConfig;
 pub use estimate::estimate_tokens;
 pub use pack::Chunks;
+pub use records::{keyword_record, vector_records};
 pub use word_counts::WordCounts;
 
 /// Cuts documents into chunks.

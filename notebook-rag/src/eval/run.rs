@@ -3,14 +3,14 @@ use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
     embed::{EmbedKind, Embedder},
-    keyword::{KeywordIndex, KeywordRecord},
+    keyword::KeywordIndex,
     model::{Chunk, ChunkKey, RetrievalMode},
-    vector::{ChunkFilter, Hit, MemoryVectorIndex, VectorIndex, VectorRecord},
+    vector::{ChunkFilter, Hit, MemoryVectorIndex, VectorIndex},
 };
 
 use super::{Abstention, Collection, Quality, Report, ndcg, recall};
 use crate::{
-    chunk::{ChunkConfig, Chunker, WordCounts, estimate_tokens, search_text},
+    chunk::{ChunkConfig, Chunker, WordCounts, estimate_tokens, keyword_record, vector_records},
     keyword::{KeywordConfig, TantivyIndex},
     retrieve::{RetrieveConfig, assess, fuse, is_relevant},
     words::Stemming,
@@ -126,11 +126,7 @@ impl<'a> Bench<'a> {
 
     async fn add_words(&self) -> Result<()> {
         for chunk in &self.chunks {
-            let record = KeywordRecord {
-                ordinal: chunk.key.ordinal,
-                headings: chunk.headings.join(" "),
-                text: chunk.text.clone(),
-            };
+            let record = keyword_record(chunk);
             self.keyword.add(&self.scope, NOTEBOOK, chunk.key.source, vec![record]).await?;
         }
         self.keyword.commit(&self.scope).await
@@ -140,14 +136,8 @@ impl<'a> Bench<'a> {
         let Some((index, embedder)) = &self.vector else { return Ok(()) };
         let mut done = 0;
         for batch in self.chunks.chunks(BATCH) {
-            let texts: Vec<String> = batch.iter().map(search_text).collect();
-            let vectors = embedder.embed(EmbedKind::Passage, &texts).await?;
-            let records = batch.iter().zip(vectors).map(|(chunk, vector)| VectorRecord {
-                key: chunk.key,
-                notebook: NOTEBOOK,
-                vector,
-            });
-            index.upsert(&self.scope, records.collect()).await?;
+            let records = vector_records(&***embedder, NOTEBOOK, batch).await?;
+            index.upsert(&self.scope, records).await?;
             done += batch.len();
             progress(EvalProgress { stage: "embed chunks", done, total: self.chunks.len() });
         }

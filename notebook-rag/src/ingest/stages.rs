@@ -4,17 +4,15 @@ use futures::TryStreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     document::Document,
-    embed::EmbedKind,
-    keyword::KeywordRecord,
     model::{Chunk, Progress, Source, Stage},
-    vector::{ChunkFilter, VectorRecord},
+    vector::ChunkFilter,
 };
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
 use std::{collections::BTreeSet, io::Write as _};
 
 use super::{Inner, blob_error};
 use crate::{
-    chunk::{WordCounts, search_text},
+    chunk::{WordCounts, keyword_record, vector_records},
     parse::Parsed,
 };
 
@@ -131,11 +129,7 @@ impl Inner {
             let chunks = self.parts.store.chunks(scope, id, from, self.config.batch * 4).await?;
             let Some(last) = chunks.last() else { return Ok(()) };
             from = last.key.ordinal + 1;
-            let records = chunks.into_iter().map(|chunk| KeywordRecord {
-                ordinal: chunk.key.ordinal,
-                headings: chunk.headings.join("\n"),
-                text: chunk.text,
-            });
+            let records = chunks.iter().map(keyword_record);
             self.parts.keyword.add(scope, source.notebook, id, records.collect()).await?;
         }
     }
@@ -177,14 +171,8 @@ impl Inner {
             let chunks = self.parts.store.chunks(scope, id, from, self.config.batch).await?;
             let Some(last) = chunks.last() else { break };
             from = last.key.ordinal + 1;
-            let texts: Vec<String> = chunks.iter().map(search_text).collect();
-            let vectors = embedder.embed(EmbedKind::Passage, &texts).await?;
-            let records = chunks.iter().zip(vectors).map(|(chunk, vector)| VectorRecord {
-                key: chunk.key,
-                notebook: source.notebook,
-                vector,
-            });
-            index.upsert(scope, records.collect()).await?;
+            let records = vector_records(&**embedder, source.notebook, &chunks).await?;
+            index.upsert(scope, records).await?;
             self.advance(scope, id, |source| {
                 source.progress =
                     Progress { done: u64::from(from), total: u64::from(source.chunks) };
