@@ -55,8 +55,12 @@ need-test:
 bench: need models ## The benches, each beside a peer or a lower bound
 	cd benches && cargo bench
 
+FUZZ_SECONDS ?= 600
+fuzz: ## Fuzz the parsers against naive references, FUZZ_SECONDS=600 each (needs nightly Rust and cargo-fuzz)
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
 clean: ## Remove what was built
 	cargo clean
 	rm -rf $(WEB)/dist $(WEB)/node_modules
 
-.PHONY: help run test check web embedding-model models need need-test bench clean
+.PHONY: help run test check web embedding-model models need need-test bench fuzz clean

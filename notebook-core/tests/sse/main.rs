@@ -4,10 +4,14 @@
 #![allow(unreachable_pub)]
 
 mod cases;
+#[path = "../support/sse_differential.rs"]
+mod differential;
 mod encode;
 mod limits;
+mod peer;
 mod property;
 #[path = "../support/sse_reference.rs"]
 mod reference;
+mod seeds;
 mod stream;
 mod support;

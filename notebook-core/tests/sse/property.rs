@@ -53,7 +53,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     vec(piece(), 0..60).prop_map(|pieces| pieces.concat())
 }
 
-fn written() -> impl Strategy<Value = Event> {
+pub fn written() -> impl Strategy<Value = Event> {
     let name = prop_oneof![Just("message".to_owned()), "[^\r\n\0]{1,12}"];
     let data = prop_oneof!["[a\r\n \u{FEFF}😀:]{0,12}", any::<String>()];
     let retry = option::of((0_u64..3_600_001).prop_map(Duration::from_millis));
@@ -72,10 +72,14 @@ fn as_read(written: &[Event]) -> Vec<Event> {
         if let Some(id) = &event.id {
             last_id = Some(id.clone()).filter(|id| !id.is_empty());
         }
-        let data = event.data.replace("\r\n", "\n").replace('\r', "\n");
-        Event { data, id: last_id.clone(), ..event.clone() }
+        Event { data: line_ends(&event.data), id: last_id.clone(), ..event.clone() }
     };
     written.iter().map(read).collect()
+}
+
+/// Every line end as LF.
+pub fn line_ends(data: &str) -> String {
+    data.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 proptest! {
