@@ -1,6 +1,8 @@
 //! The parser: a state machine from bytes to events.
 
-use std::{str, time::Duration};
+use std::time::Duration;
+
+use simdutf8::basic::from_utf8;
 
 use super::{
     Event, EventRef, SseError,
@@ -348,22 +350,29 @@ impl Parser {
         Ok(self.end_line(after))
     }
 
-    /// Reads the beginning of a line whose end has not come.
+    /// Reads the beginning of a line whose end has not come: `line` holds none.
+    #[inline]
     fn open_line(&mut self, line: &[u8]) -> Result<(), Full> {
         let meaning = read_field(line);
         self.block.open |= !matches!(meaning, Meaning::Comment);
-        match meaning {
+        self.position = match meaning {
             Meaning::Value(field, value) => {
                 self.begin_value(field)?;
-                self.resume_value(field, true, value)?;
+                self.push_value(field, without_space(value))?;
+                Position::Value { field, fresh: value.is_empty() }
             }
             Meaning::Undecided => {
-                self.resume_name([0; LONGEST_NAME], 0, line)?;
+                let mut bytes = [0; LONGEST_NAME];
+                for (slot, byte) in bytes.iter_mut().zip(line) {
+                    *slot = *byte;
+                }
+                Position::Name { bytes, len: line.len() }
             }
             Meaning::Comment | Meaning::Unknown => {
-                self.resume_ignored(0, line)?;
+                self.check_ignored(line)?;
+                Position::Ignored { seen: line.len() }
             }
-        }
+        };
         Ok(())
     }
 
@@ -385,7 +394,7 @@ impl Parser {
         self.block.open = true;
         if field == Field::Data
             && !self.block.has_data
-            && let Ok(text) = str::from_utf8(value)
+            && let Ok(text) = from_utf8(value)
         {
             self.block.has_data = true;
             *held = Some(text);

@@ -2,6 +2,8 @@
 
 use std::str;
 
+use simdutf8::basic::from_utf8;
+
 const REPLACEMENT: &str = "\u{FFFD}";
 /// How much memory, in bytes, a text keeps when it is cleared.
 const KEEP_CAPACITY: usize = 16 * 1024;
@@ -49,7 +51,7 @@ impl Text {
     /// Adds a piece. `limit` is the longest the text may become, in bytes.
     pub(super) fn push(&mut self, bytes: &[u8], limit: usize) -> Result<(), Full> {
         if self.cut_len == 0
-            && let Ok(text) = str::from_utf8(bytes)
+            && let Ok(text) = from_utf8(bytes)
         {
             return self.push_str(text, limit);
         }
