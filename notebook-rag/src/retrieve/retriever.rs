@@ -9,14 +9,14 @@ use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
     embed::{EmbedKind, Embedder},
     keyword::KeywordIndex,
-    model::{Chunk, ChunkKey, RetrievalMode, StageTiming},
+    model::{Chunk, ChunkKey, RetrievalMode, Source, StageTiming},
     store::Store,
     vector::{ChunkFilter, Hit, VectorIndex},
 };
 
 use super::{
-    Fused, Passage, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning, assess,
-    dedup, fuse, is_relevant,
+    Fused, Passage, Relevance, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning,
+    assess, dedup, fuse, is_relevant,
     stage::{Staged, staged, warning},
 };
 
@@ -39,7 +39,7 @@ pub struct Retriever {
     keyword: Arc<dyn KeywordIndex>,
     vector: Option<VectorSearch>,
     store: Arc<dyn Store>,
-    config: RetrieveConfig,
+    pub(super) config: RetrieveConfig,
 }
 
 impl fmt::Debug for Retriever {
@@ -103,12 +103,24 @@ impl Retriever {
         let Staged { result, timing } = staged(StageName::LoadPassages, limit, load).await;
         let passages = passages(result?, &fused, &found.vector, request.limit);
         let cosine = found.vector.first().map_or(0.0, |hit| hit.score);
-        let relevance = assess(
+        let mut relevance = assess(
             &request.question,
             found.ran_vector.then_some(cosine),
             passages.iter().take(JUDGED).map(|passage| passage.chunk.text.as_str()),
         );
-        let relevant = !passages.is_empty() && is_relevant(&relevance, &self.config.relevance);
+        let fits = |relevance: &Relevance| {
+            !passages.is_empty() && is_relevant(relevance, &self.config.relevance)
+        };
+        let mut relevant = fits(&relevance);
+        if !relevant
+            && !passages.is_empty()
+            && found.ran_vector
+            && self.lacks_vectors(scope, request).await?
+        {
+            // What answers may be without a vector yet: a low cosine says nothing.
+            relevance.best_cosine = None;
+            relevant = fits(&relevance);
+        }
         let mut timings = found.timings;
         timings.push(timing);
         Ok(Retrieved {
@@ -120,6 +132,18 @@ impl Retriever {
             partial: !found.warnings.is_empty(),
             warnings: found.warnings,
         })
+    }
+
+    /// Whether a source that is asked is found by its words only, for now or for good.
+    async fn lacks_vectors(&self, scope: &TenantScope, request: &RetrieveRequest) -> Result<bool> {
+        let sources = self.store.sources(scope, request.notebook).await?;
+        let asked = |source: &&Source| {
+            request.sources.as_ref().is_none_or(|sources| sources.contains(&source.id))
+        };
+        Ok(sources
+            .iter()
+            .filter(asked)
+            .any(|source| source.keywords_ready && !source.vectors_ready))
     }
 
     /// The first chunks in fused order, as many as it takes for `limit` distinct passages.

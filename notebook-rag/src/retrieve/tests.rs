@@ -335,6 +335,26 @@ async fn only_the_chosen_sources_are_searched() {
     assert!(found.passages.is_empty() && !found.relevant);
 }
 
+/// While a source is embedded, the best cosine is that of other chunks than those that answer.
+#[tokio::test]
+async fn a_low_cosine_does_not_count_before_all_vectors_are_there() {
+    let mut house = house(Mood::Well, Some(Mood::Well)).await;
+    house.retriever.config.relevance.cosine = 2.0;
+    house.retriever.config.relevance.least_cosine = 2.0;
+    let ask = async |words: &str, only: u128| {
+        let sources = Some(BTreeSet::from([SourceId::from_u128(only)]));
+        let request = RetrieveRequest { sources, ..request(words) };
+        house.retriever.retrieve(&scope(), &request).await.unwrap()
+    };
+    assert!(!ask("bees dance", 1).await.relevant);
+    let half = Source { vectors_ready: false, stage: Stage::Embed, ..source(1) };
+    house.store.update_source(&scope(), half).await.unwrap();
+    let found = ask("bees dance", 1).await;
+    assert!(found.relevant && found.relevance.best_cosine.is_none());
+    assert!(!ask("quantum chromodynamics", 1).await.relevant);
+    assert!(!ask("ants follow", 2).await.relevant);
+}
+
 #[tokio::test]
 async fn wrong_limits_and_mixed_models_are_refused() {
     let house = house(Mood::Well, None).await;

@@ -57,6 +57,24 @@ fn tables_of_a_sheet_and_a_text_agree() {
     }
 }
 
+/// A book as proofs, with a number beside each line: sentences are whole across lines and pages.
+#[test]
+fn lines_that_are_numbered_in_the_margin_are_prose() {
+    let document = here(&shared_file("freeculture-352p.pdf"), "a.pdf").unwrap();
+    for words in [
+        "on at least three occasions, Armstrong invented profoundly important technologies that advanced our \
+         understanding of radio.",
+        "This is how the law usually works. Not often this abruptly or impatiently, but eventually, this is how it works.",
+    ] {
+        assert!(document.text.contains(words), "{words}");
+    }
+    assert!(
+        !document.text.contains("INTRODUCTION 3") && !document.text.contains("FREE CULTURE\n\nThe")
+    );
+    let rows = document.blocks.iter().filter(|block| block.kind == BlockKind::TableRow).count();
+    assert!(rows * 4 < document.blocks.len(), "{rows} of {}", document.blocks.len());
+}
+
 #[test]
 fn headings_of_a_handbook() {
     let document = here(&shared_file("handbook-872p.docx"), "a.docx").unwrap();

@@ -8,9 +8,11 @@ use super::paragraph::{Look, Paragraph};
 use crate::parse::ParseFailure;
 
 /// Heads and feet are looked for among this many paragraphs at either end of a page.
-const EDGE: usize = 2;
+const EDGE: usize = 4;
 /// On how many pages a line has to stand to be a running head.
 const MIN_REPEATS: usize = 5;
+/// A head or foot with a page number is no longer than this, in bytes.
+const LONGEST_HEAD: usize = 120;
 /// Headings are this much larger than the text.
 const HEADING: f64 = 1.15;
 const MAX_HEADING_CHARS: usize = 200;
@@ -52,23 +54,31 @@ fn goes_on(builder: &DocumentBuilder, paragraph: &Paragraph) -> bool {
         && (last.is_alphabetic() || ",-\u{2014}".contains(last))
 }
 
-/// Takes out lines that stand at the same height on many pages with the same words, up
-/// to numbers.
+/// Takes out lines that stand at the same height on many pages with the same words, up to numbers,
+/// or beside a number that counts the pages.
 fn drop_running_heads(pages: &mut [Vec<Paragraph>]) {
-    let mut seen: HashMap<(String, i64), usize> = HashMap::new();
-    for page in pages.iter() {
+    let mut words: HashMap<(String, i64), usize> = HashMap::new();
+    let mut numbers: HashMap<(i64, i64), usize> = HashMap::new();
+    for (index, page) in (0..).zip(pages.iter()) {
         for paragraph in edges(page) {
-            *seen.entry(key(paragraph)).or_default() += 1;
+            *words.entry(key(paragraph)).or_default() += 1;
+            for key in page_numbers(paragraph, index) {
+                *numbers.entry(key).or_default() += 1;
+            }
         }
     }
-    let enough = MIN_REPEATS.max(pages.len() / 50);
-    for page in pages.iter_mut() {
+    let repeats = MIN_REPEATS.max(pages.len() / 50);
+    for (index, page) in (0..).zip(pages.iter_mut()) {
         let last = page.len().saturating_sub(EDGE);
-        let mut index = 0;
+        let mut position = 0;
         page.retain(|paragraph| {
-            let edge = index < EDGE || index >= last;
-            index += 1;
-            !(edge && seen.get(&key(paragraph)).is_some_and(|count| *count >= enough))
+            let edge = position < EDGE || position >= last;
+            position += 1;
+            let often = |count: Option<&usize>, enough| count.is_some_and(|count| *count >= enough);
+            let counts = |key| often(numbers.get(&key), MIN_REPEATS);
+            let runs = often(words.get(&key(paragraph)), repeats)
+                || page_numbers(paragraph, index).any(counts);
+            !(edge && runs)
         });
     }
 }
@@ -79,6 +89,20 @@ fn edges(page: &[Paragraph]) -> impl Iterator<Item = &Paragraph> {
         .enumerate()
         .filter(move |(index, _)| *index < EDGE || *index >= last)
         .map(|(_, paragraph)| paragraph)
+}
+
+/// How far the number that a short line begins or ends with is ahead of the page's place in the
+/// file, and the line's height: the same on all pages if the number is the page's.
+fn page_numbers(paragraph: &Paragraph, index: i64) -> impl Iterator<Item = (i64, i64)> {
+    let is_short = paragraph.lines == 1 && paragraph.text.len() <= LONGEST_HEAD;
+    let mut words = paragraph.text.split_whitespace().filter(move |_| is_short);
+    let height = height(paragraph);
+    let ends = [words.next(), words.next_back()].into_iter().flatten();
+    ends.filter_map(move |word| Some((word.parse::<i64>().ok()? - index, height)))
+}
+
+fn height(paragraph: &Paragraph) -> i64 {
+    (paragraph.top / 3.0).round() as i64
 }
 
 fn key(paragraph: &Paragraph) -> (String, i64) {
@@ -94,7 +118,7 @@ fn key(paragraph: &Paragraph) -> (String, i64) {
             c => words.push(c),
         }
     }
-    (words, (paragraph.top / 3.0).round() as i64)
+    (words, height(paragraph))
 }
 
 /// The sizes of letters in a document.

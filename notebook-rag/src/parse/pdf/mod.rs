@@ -1,7 +1,8 @@
 //! PDF: glyphs with positions, gathered into lines, columns and paragraphs.
 //!
 //! The interpreter hands over every glyph of a page in the order it is drawn
-//! ([`collect`]); glyphs become runs, runs become rows ([`rows`]), rows are put into
+//! ([`collect`]); glyphs become runs, those that count lines go
+//! ([`line_numbers`]), runs become rows ([`rows`]), rows are put into
 //! reading order column by column ([`layout`]), and joined into paragraphs
 //! ([`paragraph`]). When all pages are read, running heads go, headings are told by
 //! their size, and paragraphs that a page break cut are joined ([`assemble`]).
@@ -10,6 +11,7 @@ mod assemble;
 mod bidi;
 mod collect;
 mod layout;
+mod line_numbers;
 mod paragraph;
 mod rows;
 
@@ -20,6 +22,7 @@ use notebook_core::document::{Document, DocumentBuilder, Flag};
 
 use super::{FailureCode, Limits, ParseFailure};
 use assemble::assemble;
+use line_numbers::drop_line_numbers;
 use paragraph::Paragraph;
 
 pub(super) fn parse_pdf(bytes: &[u8], limits: &Limits) -> Result<Document, ParseFailure> {
@@ -64,11 +67,12 @@ fn read_pages(
     let mut pages = Vec::new();
     let (mut text, mut unmapped, mut without_text) = (0, 0, 0);
     for page in pdf.pages().iter() {
-        let glyphs = collect::collect(page, pdf.xref(), &cache, &settings);
+        let mut glyphs = collect::collect(page, pdf.xref(), &cache, &settings);
         if glyphs.invisible {
             builder.flag(Flag::InvisibleText);
         }
         unmapped += glyphs.unmapped;
+        drop_line_numbers(&mut glyphs.runs);
         let paragraphs: Vec<Paragraph> = rows::rows(glyphs.runs)
             .into_iter()
             .flat_map(layout::reading_order)
