@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// Sizes of ingestion.
 #[derive(Debug, Clone)]
 pub struct IngestConfig {
@@ -7,11 +9,19 @@ pub struct IngestConfig {
     pub batch: usize,
     /// Sources whose keywords are made visible together: a commit costs more than many small texts.
     pub commit_sources: usize,
+    /// The least time between two such commits, while sources keep coming.
+    pub commit_interval: Duration,
 }
 
 impl Default for IngestConfig {
     fn default() -> Self {
+        // One more than cores: a parser also waits for the disk.
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { parsers: cores.clamp(1, 8), batch: 64, commit_sources: 64 }
+        Self {
+            parsers: (cores + 1).min(8),
+            batch: 64,
+            commit_sources: 256,
+            commit_interval: Duration::from_millis(250),
+        }
     }
 }

@@ -69,15 +69,4 @@ impl StageQueue {
             self.added.notified().await;
         }
     }
-
-    /// Waits for one, then takes up to `most` that wait already.
-    pub(super) async fn pop_many(&self, most: usize) -> Vec<(TenantScope, SourceId)> {
-        let mut taken = vec![self.pop().await];
-        while taken.len() < most
-            && let Some(next) = self.try_pop()
-        {
-            taken.push(next);
-        }
-        taken
-    }
 }

@@ -5,7 +5,7 @@ use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     model::{Progress, SourceFailure, Stage},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tracing::{info, warn};
 
 use super::{Ingest, Inner};
@@ -52,23 +52,34 @@ async fn parse_loop(inner: Arc<Inner>) {
     }
 }
 
+/// Commits at most once an interval, and not later than it takes: a source that comes alone is visible
+/// at once, and a folder of small files does not pay for a commit each.
 async fn index_loop(inner: Arc<Inner>) {
+    let mut next_commit = Instant::now();
     loop {
-        let batch = inner.state.queues.index.pop_many(inner.config.commit_sources).await;
         let mut added = Vec::new();
-        for (scope, id) in batch {
+        let mut taken = 0;
+        let mut next = Some(inner.state.queues.index.pop().await);
+        while let Some((scope, id)) = next {
+            taken += 1;
             if inner.guarded(&scope, id, inner.add_keywords(&scope, id)).await {
                 added.push((scope, id));
             }
+            let more = inner.state.queues.index.pop();
+            next = match taken < inner.config.commit_sources {
+                true => tokio::time::timeout_at(next_commit, more).await.ok(),
+                false => None,
+            };
         }
+        next_commit = Instant::now() + inner.config.commit_interval;
         for (scope, ids) in by_scope(added) {
             let committed = inner.parts.keyword.commit(&scope).await;
-            for id in ids {
+            // Together, so that the store makes them durable together.
+            let done = ids.into_iter().map(|id| {
                 let result = committed.as_ref().map_err(same_error).map(|&()| ());
-                inner
-                    .guarded(&scope, id, async { inner.keywords_done(&scope, id, result).await })
-                    .await;
-            }
+                inner.guarded(&scope, id, inner.keywords_done(&scope, id, result))
+            });
+            futures::future::join_all(done).await;
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, path::PathBuf};
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use notebook_core::{
     NotebookId, SourceId,
@@ -10,6 +10,9 @@ use serde_json::json;
 
 use super::{Outcome, client::Client, out};
 use crate::config::Config;
+
+/// Files sent at once: the server writes one to disk while it reads the next.
+const UPLOADS: usize = 4;
 
 /// `notebook ingest`.
 #[derive(clap::Args)]
@@ -41,11 +44,12 @@ impl Ingest {
         let bars = Bars::new(files.len());
         let mut failed = 0;
         let mut waiting = HashMap::new();
-        for file in files {
-            match client
-                .upload::<Source>(&format!("/api/notebooks/{}/sources", notebook.id), &file)
-                .await
-            {
+        let path = format!("/api/notebooks/{}/sources", notebook.id);
+        let mut sent = stream::iter(files)
+            .map(async |file| (client.upload::<Source>(&path, &file).await, file))
+            .buffered(UPLOADS);
+        while let Some((result, file)) = sent.next().await {
+            match result {
                 Ok(source) => {
                     waiting.insert(source.id, file);
                 }
@@ -57,9 +61,7 @@ impl Ingest {
             }
         }
         // Changes that came while the files were sent are in the stream already, or are listed here.
-        for source in
-            client.get::<Sources>(&format!("/api/notebooks/{}/sources", notebook.id)).await?.items
-        {
+        for source in client.get::<Sources>(&path).await?.items {
             failed += self.look(&source, &mut waiting, &bars);
         }
         while !waiting.is_empty() {
