@@ -26,7 +26,7 @@ use notebook_rag::{
     index::{EmbeddedIndex, EmbeddedIndexConfig},
     ingest::{Ingest, IngestConfig, IngestParts, IngestWorkers},
     keyword::{KeywordConfig, TantivyIndex},
-    parse::{ChildParser, Limits},
+    parse::ChildParser,
     retrieve::{RetrieveConfig, Retriever, VectorSearch},
 };
 use object_store::local::LocalFileSystem;
@@ -147,7 +147,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
 pub(crate) fn parser() -> Result<ChildParser> {
     let program = std::env::current_exe()
         .map_err(|error| Error::new(ErrorKind::Unavailable, "find own program").caused_by(error))?;
-    Ok(ChildParser { program, args: vec!["parse".to_owned()], limits: Limits::default() })
+    Ok(ChildParser::new(program, ["parse"]))
 }
 
 fn chat_config(config: &Config) -> ChatConfig {

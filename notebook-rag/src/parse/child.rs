@@ -1,29 +1,50 @@
 //! The child's side: limit oneself, read, parse, answer.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::wire::{Content, Head, MAGIC, REQUEST, Request};
-use super::{FailureCode, Limits, ParseFailure, Parsed, detect_and_parse, parse_bytes, sandbox};
+use notebook_core::document::SourceKind;
 
-/// The whole of a parser process: to be called first thing in `main`, before any thread
-/// is started. Reads the request from the environment and the file from standard input,
-/// limits itself, and writes the reply to standard output.
+use super::wire::{Content, Head, MAGIC, Request, SERVE};
+use super::{
+    FailureCode, Limits, ParseFailure, Parsed, detect_and_parse, fork_server, parse_bytes, sandbox,
+};
+
+/// The whole of a parser process: to be called first thing in `main`, before any thread is started.
 ///
-/// Exits with 0 when a reply was written, be it a document or a failure; with 2 when
-/// there is no valid request, so that nothing else runs unlimited.
+/// Serves the parent over the socket that is its standard input, and forks for each file. The child
+/// of the fork limits itself, parses, and writes the reply to its standard output.
+///
+/// Exits with 0 when the parent is gone, or when a reply was written, be it a document or a failure; with
+/// 2 when there is no parent or no valid request, so that nothing runs unlimited.
 #[must_use]
 pub fn child_main() -> ExitCode {
-    let request: Option<Request> =
-        std::env::var(REQUEST).ok().and_then(|request| serde_json::from_str(&request).ok());
-    let Some(request) = request else {
+    if std::env::var_os(SERVE).is_none() {
         let _ = writeln!(io::stderr(), "this command is run by the server, not by hand");
         return ExitCode::from(2);
-    };
+    }
+    // What is made once, when it is first used, is made before the forks.
+    let _ = parse_bytes(b"<p>warm", SourceKind::Html, &Limits::default());
+    let served = io::stdin().as_fd().try_clone_to_owned().and_then(fork_server::serve);
+    match served {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(request)) => match serde_json::from_slice(&request) {
+            Ok(request) => run(&request),
+            Err(_) => ExitCode::from(2),
+        },
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "fork server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(request: &Request) -> ExitCode {
     let head = match sandbox::enter(&request.limits) {
-        Ok(()) => answer(&request),
+        Ok(()) => answer(request),
         Err(error) => {
             Err(ParseFailure::new(FailureCode::Internal).with_detail(format!("limits: {error}")))
         }

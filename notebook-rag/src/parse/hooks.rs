@@ -24,6 +24,7 @@ pub(super) fn run() {
         // SAFETY: a signal to the parent; no memory is touched.
         "kill" => (unsafe { libc::kill(libc::getppid(), libc::SIGTERM) }) == 0,
         "allocate" => allocate(),
+        "descriptors" => (3..256).any(is_open),
         "loop" => spin(),
         "sleep" => sleep(),
         "abort" => std::process::abort(),
@@ -36,6 +37,12 @@ pub(super) fn run() {
         _ => return,
     };
     std::process::exit(if done { 42 } else { 43 });
+}
+
+fn is_open(descriptor: i32) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` is as large as the call writes; a closed descriptor is an error.
+    (unsafe { libc::fstat(descriptor, stat.as_mut_ptr()) }) == 0
 }
 
 fn allocate() -> bool {

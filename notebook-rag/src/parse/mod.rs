@@ -22,6 +22,7 @@ mod decode;
 mod docx;
 mod epub;
 mod failure;
+mod fork_server;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod html;

@@ -1,19 +1,28 @@
 //! The parent's side: start a child for a file, wait, and never believe it.
 
+use std::fmt;
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::{net::UnixStream as StdUnixStream, process::ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use notebook_core::document::{Document, SourceKind};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStdout, Command};
+use parking_lot::Mutex;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixStream, unix::pipe};
 
-use super::wire::{Content, Head, MAGIC, MAX_NAME, REQUEST, Request, max_head};
-use super::{FailureCode, Limits, ParseFailure};
+use super::wire::{Content, Head, MAGIC, MAX_NAME, Request, SERVE, max_head};
+use super::{FailureCode, Limits, ParseFailure, fork_server};
 
 /// How much of the child's complaints is kept for the log.
 const MAX_STDERR: u64 = 4096;
+/// How long to wait for a server that is behind.
+const BEHIND: Duration = Duration::from_millis(2);
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +38,9 @@ pub struct Parsed {
 /// The child gets the file as its standard input, an empty environment and the root
 /// folder; it limits itself before it reads a byte. It is killed when it takes too long,
 /// answers too much, or when the future is dropped.
+///
+/// The program is started with the first file, and forks for each. It ends with the last clone of
+/// this value, and with this process however that ends.
 ///
 /// ```no_run
 /// use notebook_rag::parse::ChildParser;
@@ -49,6 +61,7 @@ pub struct ChildParser {
     pub args: Vec<String>,
     /// The limits, for child and parent.
     pub limits: Limits,
+    server: Arc<Mutex<Option<ForkServer>>>,
 }
 
 impl ChildParser {
@@ -58,7 +71,7 @@ impl ChildParser {
         args: impl IntoIterator<Item = S>,
     ) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Self { program: program.into(), args, limits: Limits::default() }
+        Self { program: program.into(), args, limits: Limits::default(), server: Arc::default() }
     }
 
     /// Parses a file, from its current position, that was found to be `kind` by
@@ -88,15 +101,18 @@ impl ChildParser {
 
     async fn run(&self, file: File, content: Content) -> Result<Parsed, ParseFailure> {
         self.check_size(&file)?;
-        let mut child = self.spawn(file, content)?;
+        let request = Request { content, limits: self.limits.clone() };
+        let request = serde_json::to_vec(&request).map_err(internal)?;
+        let mut child = self.start(file, &request).await?;
         let reply = tokio::time::timeout(self.limits.wall, self.reply(&mut child)).await;
         // Whatever it said, it has nothing more to do.
-        let _ = child.start_kill();
-        let status = child.wait().await.map_err(internal)?;
+        let status = child.end().await;
         match reply {
             Err(_) => Err(ParseFailure::new(FailureCode::TimeLimit).with_detail("wall time")),
             Ok((Ok(parsed), _)) => parsed,
-            Ok((Err(Broken::Ended), complaints)) => Err(death(status, &complaints)),
+            Ok((Err(Broken::Ended), complaints)) => {
+                Err(death(status.map_err(internal)?, &complaints))
+            }
             Ok((Err(Broken::Nonsense(why)), _)) => {
                 Err(ParseFailure::new(FailureCode::Crashed).with_detail(why))
             }
@@ -111,28 +127,61 @@ impl ChildParser {
         Ok(())
     }
 
-    fn spawn(&self, file: File, content: Content) -> Result<Child, ParseFailure> {
-        let request = Request { content, limits: self.limits.clone() };
-        let request = serde_json::to_string(&request).map_err(internal)?;
-        Command::new(&self.program)
+    async fn start(&self, file: File, request: &[u8]) -> Result<ParseChild, ParseFailure> {
+        let (job, child) = ParseChild::with(file).map_err(internal)?;
+        let mut restarted = false;
+        loop {
+            match self.send(request, &job) {
+                Ok(()) => return Ok(child),
+                Err(Unsent::Behind) => tokio::time::sleep(BEHIND).await,
+                // It was killed, perhaps for its memory: another is started once.
+                Err(Unsent::Gone) if !restarted => restarted = true,
+                Err(Unsent::Gone) => return Err(internal("the fork server ends at once")),
+                Err(Unsent::NotStarted(error)) => {
+                    return Err(internal(format!("starting {}: {error}", self.program.display())));
+                }
+            }
+        }
+    }
+
+    fn send(&self, request: &[u8], job: &fork_server::Job) -> Result<(), Unsent> {
+        let mut server = self.server.lock();
+        let running = match &mut *server {
+            Some(running) => running,
+            none => none.insert(self.start_server().map_err(Unsent::NotStarted)?),
+        };
+        match fork_server::send(&running.socket, request, job) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Unsent::Behind),
+            Err(_) => {
+                *server = None;
+                Err(Unsent::Gone)
+            }
+        }
+    }
+
+    fn start_server(&self) -> io::Result<ForkServer> {
+        let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+        let (socket, theirs) = socketpair(kind.0, kind.1, kind.2, None)?;
+        let process = Command::new(&self.program)
             .args(&self.args)
             .env_clear()
-            .env(REQUEST, request)
+            .env(SERVE, "1")
             .current_dir("/")
-            .stdin(Stdio::from(file))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| internal(format!("starting {}: {error}", self.program.display())))
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(ForkServer { process, socket })
     }
 
     /// The reply, and the start of what the child wrote to standard error.
     async fn reply(
         &self,
-        child: &mut Child,
+        child: &mut ParseChild,
     ) -> (Result<Result<Parsed, ParseFailure>, Broken>, String) {
-        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        let ParseChild { stdout, stderr, .. } = child;
+        let (Some(mut stdout), Some(stderr)) = (stdout.take(), stderr.take()) else {
             return (Err(Broken::Ended), String::new());
         };
         let read = async {
@@ -148,7 +197,7 @@ impl ChildParser {
 
     async fn read_reply(
         &self,
-        stdout: &mut ChildStdout,
+        stdout: &mut pipe::Receiver,
     ) -> Result<Result<Parsed, ParseFailure>, Broken> {
         let mut magic = [0; 4];
         stdout.read_exact(&mut magic).await?;
@@ -165,6 +214,69 @@ impl ChildParser {
         document.text = String::from_utf8(text).map_err(Broken::nonsense)?;
         document.validate().map_err(Broken::nonsense)?;
         Ok(Ok(Parsed { kind, document }))
+    }
+}
+
+/// The process that forks.
+struct ForkServer {
+    process: Child,
+    socket: OwnedFd,
+}
+
+impl fmt::Debug for ForkServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForkServer").field("pid", &self.process.id()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ForkServer {
+    fn drop(&mut self) {
+        // Its children die with it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Why a job was not passed on.
+enum Unsent {
+    /// The server has not yet taken the jobs before.
+    Behind,
+    Gone,
+    NotStarted(io::Error),
+}
+
+/// A child, as its parent sees it. Dropped, it is killed.
+struct ParseChild {
+    stdout: Option<pipe::Receiver>,
+    stderr: Option<pipe::Receiver>,
+    control: UnixStream,
+}
+
+impl ParseChild {
+    /// The two sides of a job.
+    fn with(file: File) -> io::Result<(fork_server::Job, Self)> {
+        let (stdout, reply) = io::pipe()?;
+        let (stderr, complaints) = io::pipe()?;
+        let (ours, control) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let job = fork_server::Job {
+            file: file.into(),
+            reply: reply.into(),
+            complaints: complaints.into(),
+            control: control.into(),
+        };
+        let child = Self {
+            stdout: Some(pipe::Receiver::from_owned_fd(stdout.into())?),
+            stderr: Some(pipe::Receiver::from_owned_fd(stderr.into())?),
+            control: UnixStream::from_std(ours)?,
+        };
+        Ok((job, child))
+    }
+
+    /// Kills the child, if it has not ended, and waits for it.
+    async fn end(mut self) -> io::Result<ExitStatus> {
+        self.control.shutdown().await?;
+        Ok(ExitStatus::from_raw(self.control.read_i32_le().await?))
     }
 }
 
@@ -190,7 +302,7 @@ impl From<std::io::Error> for Broken {
 
 /// A length, and that many bytes. Memory grows with what arrives, not with what is
 /// announced.
-async fn read_part(stdout: &mut ChildStdout, max: u64) -> Result<Vec<u8>, Broken> {
+async fn read_part(stdout: &mut pipe::Receiver, max: u64) -> Result<Vec<u8>, Broken> {
     let len = stdout.read_u64_le().await?;
     if len > max {
         return Err(Broken::Nonsense(format!("a part of {len} bytes, over {max}")));

@@ -1,6 +1,6 @@
 //! What parent and child say to each other.
 //!
-//! Request: one environment variable with JSON. Reply, on standard output: four bytes
+//! Request: JSON, passed to the fork server. Reply, on standard output: four bytes
 //! that name the version, the length of a JSON head, the head, the length of the text,
 //! the text. Lengths are 8 bytes, little endian.
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Limits, ParseFailure};
 
-/// The variable that holds the request.
-pub(super) const REQUEST: &str = "NOTEBOOK_PARSE_REQUEST";
+/// The variable by which the parent says that standard input is the fork server's socket.
+pub(super) const SERVE: &str = "NOTEBOOK_PARSE_SERVE";
 pub(super) const MAGIC: &[u8; 4] = b"NBP1";
 /// Longest name or declared type that is handed over.
 pub(super) const MAX_NAME: usize = 1024;

@@ -82,6 +82,75 @@ async fn a_cancelled_parse_ends_its_child() {
     assert_eq!(in_child(b"words", "a.txt").await.unwrap().document.text, "words");
 }
 
+/// U53: nothing that was open where the child was forked is open in it.
+#[tokio::test]
+async fn u53_only_the_standard_streams_are_open() {
+    let failure = hooked("descriptors").await;
+    assert!(failure.detail.as_ref().unwrap().contains("exit status: 43"), "{failure:?}");
+}
+
+/// The processes that this one started and has not waited for.
+fn children() -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children"));
+    let lists = tasks.filter_map(|task| of(task.unwrap()).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
+}
+
+fn is_alive(id: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn one_process_forks_for_all_files_and_ends_with_the_parser() {
+    let parser = child_parser("none");
+    for _ in 0..3 {
+        parser.parse(file(b"words"), SourceKind::Text).await.unwrap();
+    }
+    let [server] = children()[..] else { panic!("{:?}", children()) };
+    drop(parser);
+    assert!(!is_alive(server));
+}
+
+#[tokio::test]
+async fn a_fork_server_that_was_killed_is_started_again() {
+    let parser = child_parser("none");
+    let text = async |words: &'static str| {
+        parser.parse(file(words.as_bytes()), SourceKind::Text).await.unwrap().text
+    };
+    assert_eq!(text("one").await, "one");
+    let [server] = children()[..] else { panic!("{:?}", children()) };
+    let kill = std::process::Command::new("kill").args(["-9", &server.to_string()]).status();
+    assert!(kill.unwrap().success());
+    while is_alive(server) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(text("two").await, "two");
+}
+
+/// Killed while it works for someone: that file fails, and is not waited for.
+#[tokio::test]
+async fn a_fork_server_takes_its_children_along() {
+    let parser = child_parser("sleep");
+    let run = tokio::spawn({
+        let parser = parser.clone();
+        async move { run(&parser).await }
+    });
+    let server = loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let [server] = children()[..] {
+            break server;
+        }
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let kill = std::process::Command::new("kill").args(["-9", &server.to_string()]).status();
+    assert!(kill.unwrap().success());
+    let failure = tokio::time::timeout(Duration::from_secs(10), run).await.unwrap().unwrap();
+    assert_eq!(failure.code, FailureCode::Internal, "{failure:?}");
+}
+
 #[tokio::test]
 async fn parses_what_it_is_told() {
     let parser = child_parser("none");

@@ -43,7 +43,7 @@ enum Command {
     Eval(eval::Eval),
     /// Say what works, what does not, and what to do about it.
     Doctor,
-    /// Parse one file from standard input; used by the server for its child processes.
+    /// Parse files for the server that started this; a child process for each.
     #[command(hide = true)]
     Parse,
 }
@@ -54,7 +54,7 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// Runs the command line and returns the exit status: 0, 1 for an error, 2 for wrong arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    // The child process must not start a runtime or read the environment: it parses and exits.
+    // The child process must not start a runtime or read the environment: it forks, and its children parse.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "parse") {
         return notebook_rag::parse::child_main();
     }
