@@ -53,7 +53,9 @@ need-test:
 	@scripts/need-test.sh
 
 bench: need models ## The benches, each beside a peer or a lower bound
-	cd benches && cargo bench
+	cargo build --release --locked -p notebook-server
+	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve
+	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin"
 
 FUZZ_SECONDS ?= 600
 fuzz: ## Fuzz the parsers against naive references, FUZZ_SECONDS=600 each (needs nightly Rust and cargo-fuzz)
