@@ -21,6 +21,7 @@ pub mod conformance;
 pub mod document;
 pub mod embed;
 pub mod error;
+mod hex;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod id;
@@ -37,6 +38,7 @@ pub mod vector;
 
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use hex::hex;
 pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId};
 pub use scope::TenantScope;
 pub use secret::Secret;

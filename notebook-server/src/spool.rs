@@ -79,7 +79,7 @@ async fn spool(app: &App, mut field: axum::extract::multipart::Field<'_>) -> Res
         out.write_all(&chunk).await.map_err(io)?;
     }
     out.flush().await.map_err(io)?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = notebook_core::hex(hash.finalize());
     Ok(Spooled { name, bytes, sha256, file })
 }
 

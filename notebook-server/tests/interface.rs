@@ -94,6 +94,26 @@ async fn g7_bad_input_gets_a_clear_error() {
     assert_eq!(spool, 0, "U38: a refused upload leaves nothing");
 }
 
+/// A person at a terminal need not make up ids; a client that does may send its request twice.
+#[tokio::test]
+async fn a1_ids_are_optional_and_make_creation_repeatable() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let create = async |path: &str, body: Value| {
+        let response = server.post(path, body).await;
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned())
+    };
+    let (status, first) = create("/api/notebooks", json!({ "name": "a" })).await;
+    let (_, second) = create("/api/notebooks", json!({ "name": "a" })).await;
+    assert!(status == 201 && first != second);
+    assert_eq!(create("/api/notebooks", json!({ "id": first })).await, (200, first.clone()));
+    let path = format!("/api/notebooks/{first}/conversations");
+    let (status, conversation) = create(&path, json!({})).await;
+    assert_eq!(status, 201);
+    assert_eq!(create(&path, json!({ "id": conversation })).await, (200, conversation.clone()));
+}
+
 /// An upload is limited by `limits.document_bytes` alone, not by the limit of JSON bodies.
 #[tokio::test]
 async fn a2_a_large_upload_is_taken() {

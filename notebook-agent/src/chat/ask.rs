@@ -71,7 +71,7 @@ impl Ask {
     pub(super) fn hash(&self) -> Result<String> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::new(ErrorKind::Internal, "ask").caused_by(error))?;
-        Ok(Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(notebook_core::hex(Sha256::digest(json)))
     }
 }
 

@@ -143,8 +143,8 @@ fn space_name(name: String, options: &RemoteEmbedOptions) -> String {
         return name;
     }
     let key = CacheKey::of(&prefixes.map(|prefix| prefix.as_bytes()));
-    let hex: String = key.as_bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}+prefix-{hex}")
+    let hash = crate::hex(key.as_bytes());
+    format!("{name}+prefix-{hash:.8}")
 }
 
 /// The beginning of a text of at most so many tokens by the estimate. An empty text becomes a

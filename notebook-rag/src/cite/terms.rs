@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::words::is_function_word;
+
 /// The sentences of `text` as byte ranges, trimmed, in order. A line is never joined with the next:
 /// in canonical text a line is a paragraph, a list item or a table row.
 #[must_use]
@@ -57,7 +59,7 @@ pub fn terms(text: &str) -> Vec<String> {
         let lower = word.to_lowercase();
         if is_unspaced(&lower) {
             push_pairs(&lower, &mut found);
-        } else if !is_stop_word(&lower) {
+        } else if !is_function_word(&lower) {
             found.push(stem(&lower).to_owned());
         }
     }
@@ -111,169 +113,12 @@ fn stem(word: &str) -> &str {
     word.strip_suffix('e').unwrap_or(word)
 }
 
-fn is_stop_word(word: &str) -> bool {
-    STOP_WORDS.binary_search(&word).is_ok()
-}
-
-/// Sorted. English, with the most frequent German, French and Spanish function words.
-const STOP_WORDS: [&str; 144] = [
-    "a",
-    "about",
-    "according",
-    "after",
-    "all",
-    "also",
-    "an",
-    "and",
-    "any",
-    "are",
-    "as",
-    "at",
-    "auf",
-    "be",
-    "because",
-    "been",
-    "before",
-    "being",
-    "but",
-    "by",
-    "can",
-    "could",
-    "das",
-    "de",
-    "dem",
-    "den",
-    "der",
-    "des",
-    "did",
-    "die",
-    "do",
-    "does",
-    "ein",
-    "eine",
-    "el",
-    "en",
-    "es",
-    "est",
-    "et",
-    "for",
-    "from",
-    "für",
-    "had",
-    "has",
-    "have",
-    "he",
-    "her",
-    "his",
-    "how",
-    "i",
-    "if",
-    "im",
-    "in",
-    "into",
-    "is",
-    "ist",
-    "it",
-    "its",
-    "la",
-    "las",
-    "le",
-    "les",
-    "los",
-    "many",
-    "may",
-    "me",
-    "might",
-    "mit",
-    "more",
-    "most",
-    "much",
-    "must",
-    "my",
-    "nicht",
-    "no",
-    "not",
-    "of",
-    "on",
-    "one",
-    "only",
-    "or",
-    "other",
-    "our",
-    "out",
-    "over",
-    "par",
-    "passage",
-    "passages",
-    "pour",
-    "que",
-    "said",
-    "says",
-    "she",
-    "should",
-    "sich",
-    "sind",
-    "so",
-    "some",
-    "source",
-    "sources",
-    "states",
-    "such",
-    "sur",
-    "than",
-    "that",
-    "the",
-    "their",
-    "them",
-    "then",
-    "there",
-    "these",
-    "they",
-    "this",
-    "those",
-    "to",
-    "too",
-    "un",
-    "und",
-    "une",
-    "up",
-    "us",
-    "use",
-    "used",
-    "very",
-    "von",
-    "war",
-    "was",
-    "we",
-    "were",
-    "what",
-    "when",
-    "where",
-    "which",
-    "while",
-    "who",
-    "whom",
-    "whose",
-    "why",
-    "will",
-    "with",
-    "would",
-    "you",
-    "your",
-    "zu",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn texts(text: &str) -> Vec<&str> {
         sentences(text).into_iter().map(|range| &text[range]).collect()
-    }
-
-    #[test]
-    fn stop_words_are_sorted() {
-        assert!(STOP_WORDS.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Ingest {
         bytes: Bytes,
     ) -> Result<Source> {
         use sha2::{Digest, Sha256};
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = notebook_core::hex(Sha256::digest(&bytes));
         let (blob, length) = (Self::new_blob_key(scope), bytes.len() as u64);
         self.0
             .parts

@@ -20,7 +20,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
-pub use stop::is_stop_word;
+pub use stop::{is_function_word, is_stop_word};
 
 /// A longer word is cut to this many bytes: it is no word of a language.
 const MAX_BYTES: usize = 64;

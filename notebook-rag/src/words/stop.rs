@@ -1,15 +1,27 @@
-/// Whether an English word says nothing about what a question is about: function words, and
-/// those that ask something of any document, as in "summarize the main points".
+/// Whether a word says nothing about what a question is about: English function words, and those
+/// that ask something of any document, as in "summarize the main points".
 ///
 /// Expects lower case without stemming. Keyword search does not need it, because such words
 /// weigh little there anyway; it is for measuring how much of a question was found.
 #[must_use]
 pub fn is_stop_word(word: &str) -> bool {
-    STOP.binary_search(&word).is_ok()
+    is_in(ENGLISH, word) || is_in(ASKING, word)
 }
 
-/// In order.
-const STOP: &[&str] = &[
+/// Whether a word says nothing about what a sentence claims: English function words, words by which
+/// one reports, and the most frequent German, French and Spanish function words, though some of
+/// these mean something in English, as "war". Expects lower case without stemming.
+#[must_use]
+pub fn is_function_word(word: &str) -> bool {
+    is_in(ENGLISH, word) || is_in(REPORTING, word)
+}
+
+fn is_in(list: &[&str], word: &str) -> bool {
+    list.binary_search(&word).is_ok()
+}
+
+/// In order, as the others.
+const ENGLISH: &[&str] = &[
     "a",
     "about",
     "according",
@@ -19,9 +31,7 @@ const STOP: &[&str] = &[
     "an",
     "and",
     "any",
-    "anything",
     "are",
-    "article",
     "as",
     "at",
     "be",
@@ -29,87 +39,40 @@ const STOP: &[&str] = &[
     "been",
     "before",
     "being",
-    "between",
-    "book",
-    "both",
-    "brief",
-    "briefly",
     "but",
     "by",
-    "call",
-    "called",
     "can",
-    "chapter",
-    "conclude",
-    "conclusion",
-    "content",
-    "contents",
     "could",
-    "describe",
-    "detail",
-    "details",
     "did",
-    "discuss",
     "do",
-    "document",
-    "documents",
     "does",
-    "doing",
-    "done",
-    "during",
-    "each",
-    "everything",
-    "explain",
-    "file",
-    "files",
-    "find",
     "for",
     "from",
-    "give",
     "had",
     "has",
     "have",
-    "having",
     "he",
     "her",
-    "here",
-    "him",
     "his",
     "how",
     "i",
     "if",
     "in",
-    "information",
     "into",
     "is",
     "it",
     "its",
-    "just",
-    "key",
-    "kind",
-    "known",
-    "list",
-    "made",
-    "main",
-    "make",
     "many",
     "may",
     "me",
-    "mention",
-    "mentioned",
     "might",
     "more",
     "most",
     "much",
     "must",
     "my",
-    "name",
-    "named",
     "no",
     "not",
-    "note",
-    "notebook",
-    "notes",
     "of",
     "on",
     "one",
@@ -119,35 +82,15 @@ const STOP: &[&str] = &[
     "our",
     "out",
     "over",
-    "overview",
-    "page",
-    "paper",
     "passage",
-    "please",
-    "point",
-    "points",
-    "s",
-    "say",
     "says",
-    "section",
     "she",
     "should",
-    "show",
     "so",
     "some",
-    "something",
     "source",
     "sources",
-    "state",
-    "stated",
     "such",
-    "summarise",
-    "summarize",
-    "summary",
-    "t",
-    "tell",
-    "text",
-    "texts",
     "than",
     "that",
     "the",
@@ -159,19 +102,11 @@ const STOP: &[&str] = &[
     "they",
     "this",
     "those",
-    "through",
-    "title",
     "to",
     "too",
-    "topic",
-    "topics",
-    "type",
-    "under",
     "up",
-    "uploaded",
     "use",
     "used",
-    "using",
     "very",
     "was",
     "we",
@@ -187,11 +122,98 @@ const STOP: &[&str] = &[
     "why",
     "will",
     "with",
-    "work",
-    "works",
     "would",
     "you",
     "your",
+];
+
+const ASKING: &[&str] = &[
+    "anything",
+    "article",
+    "between",
+    "book",
+    "both",
+    "brief",
+    "briefly",
+    "call",
+    "called",
+    "chapter",
+    "conclude",
+    "conclusion",
+    "content",
+    "contents",
+    "describe",
+    "detail",
+    "details",
+    "discuss",
+    "document",
+    "documents",
+    "doing",
+    "done",
+    "during",
+    "each",
+    "everything",
+    "explain",
+    "file",
+    "files",
+    "find",
+    "give",
+    "having",
+    "here",
+    "him",
+    "information",
+    "just",
+    "key",
+    "kind",
+    "known",
+    "list",
+    "made",
+    "main",
+    "make",
+    "mention",
+    "mentioned",
+    "name",
+    "named",
+    "note",
+    "notebook",
+    "notes",
+    "overview",
+    "page",
+    "paper",
+    "please",
+    "point",
+    "points",
+    "s",
+    "say",
+    "section",
+    "show",
+    "something",
+    "state",
+    "stated",
+    "summarise",
+    "summarize",
+    "summary",
+    "t",
+    "tell",
+    "text",
+    "texts",
+    "through",
+    "title",
+    "topic",
+    "topics",
+    "type",
+    "under",
+    "uploaded",
+    "using",
+    "work",
+    "works",
+];
+
+const REPORTING: &[&str] = &[
+    "auf", "das", "de", "dem", "den", "der", "des", "die", "ein", "eine", "el", "en", "es", "est",
+    "et", "für", "im", "ist", "la", "las", "le", "les", "los", "mit", "nicht", "par", "passages",
+    "pour", "que", "said", "sich", "sind", "states", "sur", "un", "und", "une", "us", "von", "war",
+    "zu",
 ];
 
 #[cfg(test)]
@@ -199,8 +221,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_in_order() {
-        assert!(STOP.windows(2).all(|pair| pair[0] < pair[1]));
-        assert!(is_stop_word("which") && !is_stop_word("bees"));
+    fn the_lists_are_in_order_and_apart() {
+        for list in [ENGLISH, ASKING, REPORTING] {
+            assert!(list.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        assert!(!ASKING.iter().chain(REPORTING).any(|word| is_in(ENGLISH, word)));
+        assert!(is_stop_word("which") && is_stop_word("summarize") && !is_stop_word("war"));
+        assert!(is_function_word("which") && is_function_word("und") && !is_function_word("bees"));
     }
 }

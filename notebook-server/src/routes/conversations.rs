@@ -32,8 +32,8 @@ pub(super) async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateConversation {
-    /// Made by the client (UUID version 7).
-    id: ConversationId,
+    /// Made by the client (UUID version 7), so that creating it twice creates it once; else by the server.
+    id: Option<ConversationId>,
     /// At most 200 characters; without one the first question names it.
     title: Option<String>,
 }
@@ -48,10 +48,11 @@ pub(super) async fn create(
     Path(notebook): Path<NotebookId>,
     Json(body): Json<CreateConversation>,
 ) -> Reply<(StatusCode, Json<Conversation>)> {
-    let existed = app.store.conversation(&scope, body.id).await.is_ok();
+    let id = body.id.unwrap_or_else(ConversationId::new);
+    let existed = app.store.conversation(&scope, id).await.is_ok();
     let now = app.clock.now();
     let conversation = Conversation {
-        id: body.id,
+        id,
         notebook,
         title: body.title.map_or_else(|| Ok(String::new()), |title| checked_title(&title))?,
         excluded_sources: Vec::new(),

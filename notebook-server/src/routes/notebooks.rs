@@ -41,8 +41,8 @@ pub(super) async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateNotebook {
-    /// Made by the client (UUID version 7), so that creating it twice creates it once.
-    id: NotebookId,
+    /// Made by the client (UUID version 7), so that creating it twice creates it once; else by the server.
+    id: Option<NotebookId>,
     /// 1 to 200 characters; without one the first question names it.
     name: Option<String>,
     #[serde(default)]
@@ -59,9 +59,10 @@ pub(super) async fn create(
 ) -> Reply<(StatusCode, Json<Notebook>)> {
     validate_settings(&body.settings.model)?;
     let now = app.clock.now();
-    let existed = app.store.notebook(&scope, body.id).await.is_ok();
+    let id = body.id.unwrap_or_else(NotebookId::new);
+    let existed = app.store.notebook(&scope, id).await.is_ok();
     let notebook = Notebook {
-        id: body.id,
+        id,
         named_by_user: body.name.is_some(),
         name: body
             .name

@@ -83,10 +83,11 @@ impl CandleEmbedder {
         let (file, bytes) = read(folder, "model.safetensors")?;
         hash.update(&bytes);
         let weights = Weights::parse(&file, &bytes, &settings.bert)?;
-        let short: String =
-            hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let space =
-            VectorSpace { model: format!("{name}@{short}"), dimensions: settings.bert.hidden_size };
+        let hash = notebook_core::hex(hash.finalize());
+        let space = VectorSpace {
+            model: format!("{name}@{hash:.8}"),
+            dimensions: settings.bert.hidden_size,
+        };
         let threads = options
             .threads
             .or_else(|| thread::available_parallelism().ok())
