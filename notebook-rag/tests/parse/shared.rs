@@ -64,6 +64,8 @@ fn lines_that_are_numbered_in_the_margin_are_prose() {
     for words in [
         "on at least three occasions, Armstrong invented profoundly important technologies that advanced our \
          understanding of radio.",
+        "he radio fell totally silent, as if dead",
+        "seventeen miles away. The radio",
         "This is how the law usually works. Not often this abruptly or impatiently, but eventually, this is how it works.",
     ] {
         assert!(document.text.contains(words), "{words}");

@@ -12,6 +12,8 @@ use hayro_interpret::{
 
 /// A gap of more than this, in ems, is a space between words.
 pub(super) const SPACE: f64 = 0.17;
+/// The same after a stop or comma: set to fill a line, the space there shrinks first.
+const AFTER_STOP: f64 = 0.08;
 /// A gap of more than this, in ems, is one between columns or cells.
 pub(super) const COLUMN: f64 = 1.2;
 /// Most runs kept of one page; far beyond any readable page.
@@ -125,7 +127,8 @@ impl Glyphs {
                 && place.direction == last.direction
                 && (0.8..1.25).contains(&(place.size / last.size));
             if same_line && gap > -0.25 && gap < COLUMN {
-                if gap > SPACE || (spaced && gap > 0.02) {
+                let narrow = gap > AFTER_STOP && begins_after_stop(&last.text, text);
+                if gap > SPACE || (spaced && gap > 0.02) || narrow {
                     last.text.push(' ');
                 }
                 last.text.push_str(text);
@@ -139,6 +142,14 @@ impl Glyphs {
             self.runs.push(Run { text, start, end, base, size, direction, spaced });
         }
     }
+}
+
+/// Whether a letter after these words most likely begins another: not those of a number or an address.
+fn begins_after_stop(before: &str, text: &str) -> bool {
+    let is_comma = before.ends_with([',', ';', ':']);
+    let is_stop = before.ends_with(['.', '?', '!']);
+    (is_comma && text.starts_with(char::is_alphabetic))
+        || (is_stop && text.starts_with(char::is_uppercase))
 }
 
 fn advance(glyph: &Glyph<'_>) -> f64 {
