@@ -15,6 +15,7 @@ use notebook_agent::{
 };
 use notebook_core::{
     Error, ErrorKind, Result,
+    cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     model::ModelSettings,
     run_log::RunLog,
@@ -49,6 +50,7 @@ pub(crate) struct Running {
     pub(crate) app: App,
     workers: IngestWorkers,
     store: Arc<SqliteStore>,
+    embedding_cache: Option<Arc<SqliteCache>>,
     folder: PathBuf,
     /// Held as long as this process uses the folder.
     _lock: File,
@@ -87,6 +89,13 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             Ok::<_, Error>((Arc::new(index) as Arc<dyn VectorIndex>, embedder))
         })
         .transpose()?;
+    let embedding_cache = match config.embedding.cache_bytes {
+        bytes if bytes > 0 && vectors.is_some() => {
+            let file = SqliteConfig::new(folder.join("embeddings.db"));
+            Some(Arc::new(SqliteCache::open(file, bytes).await?))
+        }
+        _ => None,
+    };
     let chat_models = models::chat(config).await?;
 
     let ingest = Ingest::new(
@@ -96,6 +105,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             parser: parser()?,
             keyword: keyword.clone(),
             vectors: vectors.clone(),
+            embedding_cache: embedding_cache.clone().map(|cache| cache as Arc<dyn Cache>),
             clock: clock.clone(),
         },
         IngestConfig::default(),
@@ -140,7 +150,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         models: chat_models,
         ending,
     });
-    Ok(Running { app, workers, store, folder, _lock: lock })
+    Ok(Running { app, workers, store, embedding_cache, folder, _lock: lock })
 }
 
 /// Files are parsed by this same program, in child processes.
@@ -190,6 +200,11 @@ impl Running {
             tracing::warn!("some answers could not be closed in time; the next start closes them");
         }
         self.workers.shutdown().await;
+        if let Some(cache) = self.embedding_cache
+            && let Err(error) = cache.close().await
+        {
+            tracing::warn!(%error, "the embedding cache did not close cleanly; what it lost is embedded anew");
+        }
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly; nothing that was confirmed is lost");
         }

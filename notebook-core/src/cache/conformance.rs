@@ -44,6 +44,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         values_come_in_the_order_of_the_keys,
         an_existing_key_is_replaced,
         t18_the_same_key_in_another_tenant_is_another_entry,
+        removing_forgets_the_keys_named,
         clearing_forgets_one_tenant,
         a_full_cache_forgets_and_goes_on,
         a_flood_does_not_push_out_another_tenant,
@@ -140,6 +141,22 @@ pub async fn t18_the_same_key_in_another_tenant_is_another_entry(subject: &Subje
     put(subject, &b, 1, b"b".to_vec()).await;
     assert_eq!(get(subject, &a, 1).await, Some(b"a".to_vec()));
     assert_eq!(get(subject, &b, 1).await, Some(b"b".to_vec()));
+}
+
+pub async fn removing_forgets_the_keys_named(subject: &Subject<'_>) {
+    let (a, b) = (tenant(), tenant());
+    for scope in [&a, &b] {
+        for i in 1..4 {
+            put(subject, scope, i, b"x".to_vec()).await;
+        }
+    }
+    subject.cache.remove(&a, &[key(1), key(3), key(99)]).await.unwrap();
+    subject.cache.remove(&a, &[key(1)]).await.unwrap();
+    subject.cache.remove(&tenant(), &[key(2)]).await.unwrap();
+    let kept = |wanted: &[Option<Vec<u8>>]| wanted.iter().map(Option::is_some).collect::<Vec<_>>();
+    let keys = [key(1), key(2), key(3)];
+    assert_eq!(kept(&subject.cache.get(&a, &keys).await.unwrap()), [false, true, false]);
+    assert_eq!(kept(&subject.cache.get(&b, &keys).await.unwrap()), [true, true, true]);
 }
 
 pub async fn clearing_forgets_one_tenant(subject: &Subject<'_>) {

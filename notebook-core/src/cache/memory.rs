@@ -76,6 +76,12 @@ impl Cache for MemoryCache {
         Ok(())
     }
 
+    async fn remove(&self, scope: &TenantScope, keys: &[CacheKey]) -> Result<()> {
+        let mut state = self.state.lock();
+        state.change(scope.tenant(), |lru| keys.iter().for_each(|key| lru.remove(key)));
+        Ok(())
+    }
+
     async fn clear(&self, scope: &TenantScope) -> Result<()> {
         let mut state = self.state.lock();
         if let Some(lru) = state.tenants.remove(&scope.tenant()) {

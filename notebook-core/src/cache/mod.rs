@@ -53,6 +53,12 @@ pub trait Cache: Send + Sync + 'static {
     /// Only those of the storage itself.
     async fn put(&self, scope: &TenantScope, entries: Vec<(CacheKey, Vec<u8>)>) -> Result<()>;
 
+    /// Forgets these keys; those that are not there are no error.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn remove(&self, scope: &TenantScope, keys: &[CacheKey]) -> Result<()>;
+
     /// Forgets everything of this tenant.
     ///
     /// # Errors

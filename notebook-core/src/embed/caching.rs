@@ -79,6 +79,16 @@ fn from_bytes(bytes: &[u8], dimensions: usize) -> Option<Vec<f32>> {
 }
 
 impl ScopedEmbedder {
+    /// Removes the vectors of texts, so that nothing is left of what was deleted. Where another text
+    /// is the same, it is embedded anew when it is needed.
+    ///
+    /// # Errors
+    /// Those of the cache.
+    pub async fn forget(&self, kind: EmbedKind, texts: &[String]) -> Result<()> {
+        let keys: Vec<CacheKey> = texts.iter().map(|text| key(self.space(), kind, text)).collect();
+        self.caching.cache.remove(&self.scope, &keys).await
+    }
+
     async fn cached(&self, keys: &[CacheKey]) -> Vec<Option<Vec<f32>>> {
         let dimensions = self.space().dimensions;
         match self.caching.cache.get(&self.scope, keys).await {
@@ -209,6 +219,10 @@ mod tests {
 
         async fn put(&self, _: &TenantScope, _: Vec<(CacheKey, Vec<u8>)>) -> Result<()> {
             Err(Error::new(ErrorKind::Unavailable, "put"))
+        }
+
+        async fn remove(&self, _: &TenantScope, _: &[CacheKey]) -> Result<()> {
+            Err(Error::new(ErrorKind::Unavailable, "remove"))
         }
 
         async fn clear(&self, _: &TenantScope) -> Result<()> {

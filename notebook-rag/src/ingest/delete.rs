@@ -2,11 +2,13 @@
 
 use notebook_core::{
     ErrorKind, NotebookId, Result, SourceId, TenantScope,
+    embed::EmbedKind,
     model::{Source, Stage},
 };
 use tracing::warn;
 
 use super::{Ingest, Inner};
+use crate::chunk::search_text;
 
 impl Ingest {
     /// Removes a source from every place. From the first write on it is invisible to questions.
@@ -43,6 +45,7 @@ impl Inner {
     /// removal is not finished.
     pub(super) async fn finish_delete(&self, scope: &TenantScope, source: &Source) -> Result<()> {
         self.forget_in_indexes(scope, source.id).await?;
+        self.forget_vectors(scope, source.id).await?;
         if let Some(key) = &source.blob {
             self.delete_blob(key).await?;
         }
@@ -50,6 +53,19 @@ impl Inner {
         self.state.revive(source.id);
         self.state.events.deleted(scope, source.id, source.notebook);
         Ok(())
+    }
+
+    /// Takes the vectors of the source's texts out of the cache.
+    async fn forget_vectors(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+        let Some(cached) = self.cached(scope) else { return Ok(()) };
+        let mut from = 0;
+        loop {
+            let chunks = self.parts.store.chunks(scope, id, from, self.config.batch * 4).await?;
+            let Some(last) = chunks.last() else { return Ok(()) };
+            from = last.key.ordinal + 1;
+            let texts: Vec<String> = chunks.iter().map(search_text).collect();
+            cached.forget(EmbedKind::Passage, &texts).await?;
+        }
     }
 
     async fn forget_in_indexes(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
@@ -66,7 +82,12 @@ impl Inner {
             Ok(source) => source.stage == Stage::Deleting,
             Err(error) => error.kind() == ErrorKind::NotFound,
         };
-        if gone && let Err(error) = self.forget_in_indexes(scope, id).await {
+        if !gone {
+            return;
+        }
+        // Where its chunks are gone too, the cache forgets by age.
+        let _ = self.forget_vectors(scope, id).await;
+        if let Err(error) = self.forget_in_indexes(scope, id).await {
             warn!(source = %id, %error, "index entries of a deleted source are left; they are never shown");
         }
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use notebook_core::{
     Clock, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
+    cache::Cache,
     document::SourceKind,
     embed::Embedder,
     keyword::KeywordIndex,
@@ -50,6 +51,9 @@ pub struct IngestParts {
     pub keyword: Arc<dyn KeywordIndex>,
     /// The vector index and its embedder; without them sources are found by keywords alone.
     pub vectors: Option<(Arc<dyn VectorIndex>, Arc<dyn Embedder>)>,
+    /// Keeps vectors by the hash of their texts, so that a text that was there before is not embedded
+    /// again: a new version of a source, a source in two notebooks.
+    pub embedding_cache: Option<Arc<dyn Cache>>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
 }

@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     document::Document,
+    embed::{CachingEmbedder, ScopedEmbedder},
     model::{Chunk, Progress, Source, Stage},
     vector::ChunkFilter,
 };
@@ -157,6 +158,13 @@ impl Inner {
         Ok(())
     }
 
+    /// The embedder through the cache, where there are both.
+    pub(super) fn cached(&self, scope: &TenantScope) -> Option<ScopedEmbedder> {
+        let (_, embedder) = self.parts.vectors.as_ref()?;
+        let cache = self.parts.embedding_cache.as_ref()?;
+        Some(CachingEmbedder::new(embedder.clone(), cache.clone()).for_scope(scope))
+    }
+
     /// Embeds the chunks that have no vector yet.
     pub(super) async fn embed(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
         let Some((index, embedder)) = &self.parts.vectors else {
@@ -171,7 +179,10 @@ impl Inner {
             let chunks = self.parts.store.chunks(scope, id, from, self.config.batch).await?;
             let Some(last) = chunks.last() else { break };
             from = last.key.ordinal + 1;
-            let records = vector_records(&**embedder, source.notebook, &chunks).await?;
+            let records = match self.cached(scope) {
+                Some(cached) => vector_records(&cached, source.notebook, &chunks).await?,
+                None => vector_records(&**embedder, source.notebook, &chunks).await?,
+            };
             index.upsert(scope, records).await?;
             self.advance(scope, id, |source| {
                 source.progress =

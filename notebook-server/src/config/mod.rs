@@ -85,6 +85,8 @@ pub struct Embedding {
     pub folder: Option<PathBuf>,
     /// Length of the vectors, for remote providers; asked from the provider when absent.
     pub dimensions: Option<usize>,
+    /// The most bytes of vectors that are kept by the hash of their texts; 0 for none.
+    pub cache_bytes: usize,
 }
 
 /// A server that speaks OpenAI's dialect.
@@ -176,7 +178,13 @@ impl Default for Chat {
 
 impl Default for Embedding {
     fn default() -> Self {
-        Self { provider: "auto".to_owned(), model: None, folder: None, dimensions: None }
+        Self {
+            provider: "auto".to_owned(),
+            model: None,
+            folder: None,
+            dimensions: None,
+            cache_bytes: 256 << 20,
+        }
     }
 }
 

@@ -88,7 +88,8 @@ pub(super) fn clear(tx: &Tx<'_>, tenant: TenantId) -> Result<()> {
     tx.execute(REMOVE_TENANT, params![tenant.as_bytes()]).map(drop)
 }
 
-fn remove(tx: &Tx<'_>, tenant: TenantId, key: [u8; 32]) -> Result<()> {
+/// Forgets an entry, if there is one.
+pub(super) fn remove(tx: &Tx<'_>, tenant: TenantId, key: [u8; 32]) -> Result<()> {
     let params = params![tenant.as_bytes(), key];
     if let Some(bytes) = tx.one(BYTES, params, |row| row.get::<i64>(0))? {
         tx.execute(REMOVE, params)?;

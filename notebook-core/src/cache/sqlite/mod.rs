@@ -77,6 +77,15 @@ impl Cache for SqliteCache {
             .await
     }
 
+    async fn remove(&self, scope: &TenantScope, keys: &[CacheKey]) -> Result<()> {
+        let (tenant, keys) = (scope.tenant(), keys.to_vec());
+        self.client
+            .write("remove from cache", move |tx| {
+                keys.iter().try_for_each(|key| entries::remove(tx, tenant, *key.as_bytes()))
+            })
+            .await
+    }
+
     async fn clear(&self, scope: &TenantScope) -> Result<()> {
         let tenant = scope.tenant();
         self.client.write("clear cache", move |tx| entries::clear(tx, tenant)).await
