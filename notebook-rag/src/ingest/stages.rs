@@ -4,12 +4,12 @@ use futures::TryStreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     document::Document,
-    embed::{CachingEmbedder, ScopedEmbedder},
+    embed::{CachingEmbedder, Embedder, ScopedEmbedder},
     model::{Chunk, Progress, Source, Stage},
     vector::ChunkFilter,
 };
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
-use std::{collections::BTreeSet, io::Write as _};
+use std::{collections::BTreeSet, io::Write as _, sync::Arc};
 
 use super::{Inner, blob_error};
 use crate::{
@@ -170,6 +170,10 @@ impl Inner {
         let Some((index, embedder)) = &self.parts.vectors else {
             return self.advance(scope, id, |source| source.stage = Stage::Ready).await.map(drop);
         };
+        let embedder: Arc<dyn Embedder> = match self.cached(scope) {
+            Some(cached) => Arc::new(cached),
+            None => embedder.clone(),
+        };
         let source = self.parts.store.source(scope, id).await?;
         let filter =
             ChunkFilter { notebook: Some(source.notebook), sources: Some(BTreeSet::from([id])) };
@@ -179,10 +183,7 @@ impl Inner {
             let chunks = self.parts.store.chunks(scope, id, from, self.config.batch).await?;
             let Some(last) = chunks.last() else { break };
             from = last.key.ordinal + 1;
-            let records = match self.cached(scope) {
-                Some(cached) => vector_records(&cached, source.notebook, &chunks).await?,
-                None => vector_records(&**embedder, source.notebook, &chunks).await?,
-            };
+            let records = vector_records(&*embedder, source.notebook, &chunks).await?;
             index.upsert(scope, records).await?;
             self.advance(scope, id, |source| {
                 source.progress =

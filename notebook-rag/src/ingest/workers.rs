@@ -65,10 +65,11 @@ async fn index_loop(inner: Arc<Inner>) {
             if inner.guarded(&scope, id, inner.add_keywords(&scope, id)).await {
                 added.push((scope, id));
             }
-            let more = inner.state.queues.index.pop();
-            next = match taken < inner.config.commit_sources {
-                true => tokio::time::timeout_at(next_commit, more).await.ok(),
-                false => None,
+            next = if taken < inner.config.commit_sources {
+                let more = inner.state.queues.index.pop();
+                tokio::time::timeout_at(next_commit, more).await.ok()
+            } else {
+                None
             };
         }
         next_commit = Instant::now() + inner.config.commit_interval;

@@ -1,6 +1,8 @@
 //! Numbers that count the lines in the margin, as proofs, court papers and manuscripts have them:
 //! they are not of the text, and read with it they would cut every sentence.
 
+use std::collections::HashSet;
+
 use super::collect::{Direction, Run};
 
 /// Fewer numbers than this in a column are none of lines, when each line has one.
@@ -17,9 +19,15 @@ const CONTINUED: f64 = 0.2;
 /// So many numbers beside nothing count lines: a list or table has something in each.
 const MIN_BARE: usize = 3;
 
+/// Columns looked at, the longest first: a page of tables may count in many.
+const MAX_CANDIDATES: usize = 16;
+/// A page has a left and a right margin.
+const MARGINS: usize = 2;
+
 /// Takes the line numbers of a page out of its runs.
 pub(super) fn drop_line_numbers(runs: &mut Vec<Run>) {
-    while let Some(column) = find(runs) {
+    for _ in 0..MARGINS {
+        let Some(column) = find(runs) else { return };
         let mut index = 0;
         runs.retain(|_| {
             index += 1;
@@ -29,7 +37,7 @@ pub(super) fn drop_line_numbers(runs: &mut Vec<Run>) {
 }
 
 /// The indices of the runs of a column of line numbers.
-fn find(runs: &[Run]) -> Option<Vec<usize>> {
+fn find(runs: &[Run]) -> Option<HashSet<usize>> {
     let marks: Vec<(usize, u32)> = runs
         .iter()
         .enumerate()
@@ -38,7 +46,10 @@ fn find(runs: &[Run]) -> Option<Vec<usize>> {
         .collect();
     let by_end = columns(runs, &marks, |run| run.end);
     let by_start = columns(runs, &marks, |run| run.start);
-    let column = by_end.into_iter().chain(by_start).find(|column| is_margin(runs, column))?;
+    let mut columns: Vec<_> = by_end.into_iter().chain(by_start).collect();
+    columns.sort_by_key(|column| std::cmp::Reverse(column.len()));
+    columns.truncate(MAX_CANDIDATES);
+    let column = columns.into_iter().find(|column| is_margin(runs, column))?;
     let (start, end) = extent(column.iter().filter_map(|(index, _)| runs.get(*index)));
     // Marked numbers stand in the column too, but not on its edge.
     let is_in_column = |run: &Run| run.start < end + ALIGNED && run.end > start - ALIGNED;
@@ -96,7 +107,7 @@ fn counts(column: &[(usize, u32)]) -> bool {
 /// Whether the column stands beside text and not in it, and counts its lines: it goes on beside
 /// blank ones, or beside lines that begin in the middle of a sentence.
 fn is_margin(runs: &[Run], column: &[(usize, u32)]) -> bool {
-    let of = |index: usize| column.iter().any(|(own, _)| *own == index);
+    let own: HashSet<usize> = column.iter().map(|(index, _)| *index).collect();
     let numbers: Vec<&Run> = column.iter().filter_map(|(index, _)| runs.get(*index)).collect();
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return false };
     let (start, end) = extent(numbers.iter().copied());
@@ -105,7 +116,7 @@ fn is_margin(runs: &[Run], column: &[(usize, u32)]) -> bool {
         .enumerate()
         .filter(|(index, run)| {
             let within = first.base - run.size < run.base && run.base < last.base + run.size;
-            within && !of(*index) && run.direction == Direction::Right
+            within && !own.contains(index) && run.direction == Direction::Right
         })
         .map(|(_, run)| run)
         .collect();
@@ -121,8 +132,11 @@ fn is_margin(runs: &[Run], column: &[(usize, u32)]) -> bool {
         .map(|run| run.text.as_str())
         .collect();
     let continued = begins.iter().filter(|text| text.starts_with(char::is_lowercase)).count();
-    let is_bare =
-        |number: &&&Run| !beside.iter().any(|run| (run.base - number.base).abs() < 0.45 * run.size);
+    let is_bare = |number: &&&Run| {
+        let near = 0.45 * number.size;
+        let from = bases.partition_point(|(base, _)| *base <= number.base - near);
+        bases.get(from).is_none_or(|(base, _)| *base >= number.base + near)
+    };
     let bare = numbers.iter().filter(is_bare).count();
     outside
         && (bare >= MIN_BARE
