@@ -28,7 +28,9 @@ pub fn child_main() -> ExitCode {
     }
     // What is made once, when it is first used, is made before the forks.
     let _ = parse_bytes(b"<p>warm", SourceKind::Html, &Limits::default());
-    let served = io::stdin().as_fd().try_clone_to_owned().and_then(fork_server::serve);
+    let served = fork_server::close_inherited()
+        .and_then(|()| io::stdin().as_fd().try_clone_to_owned())
+        .and_then(fork_server::serve);
     match served {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(request)) => match serde_json::from_slice(&request) {

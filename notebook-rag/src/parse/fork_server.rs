@@ -70,6 +70,16 @@ struct Running {
     killed: bool,
 }
 
+/// Closes all but the standard streams: what the server was started with, by a shell perhaps, is not for
+/// its children. To be called before anything is opened.
+pub(super) fn close_inherited() -> io::Result<()> {
+    // SAFETY: nothing in this process owns a descriptor above 2 yet.
+    if unsafe { libc::close_range(3, libc::c_uint::MAX, 0) } == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
+
 /// Serves jobs until the parent is gone (`None`), or returns the request in the child of a job, whose
 /// standard streams are the job's and which has no other descriptor.
 ///

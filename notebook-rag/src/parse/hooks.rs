@@ -39,10 +39,12 @@ pub(super) fn run() {
     std::process::exit(if done { 42 } else { 43 });
 }
 
+/// By a call that the sandbox lets through: what is no file cannot be sought in, which is another
+/// error than that of a closed descriptor.
 fn is_open(descriptor: i32) -> bool {
-    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `stat` is as large as the call writes; a closed descriptor is an error.
-    (unsafe { libc::fstat(descriptor, stat.as_mut_ptr()) }) == 0
+    // SAFETY: no pointers are involved.
+    (unsafe { libc::lseek(descriptor, 0, libc::SEEK_CUR) }) >= 0
+        || std::io::Error::last_os_error().raw_os_error() != Some(libc::EBADF)
 }
 
 fn allocate() -> bool {
