@@ -54,7 +54,8 @@ need-test:
 
 bench: need models ## The benches, each beside a peer or a lower bound
 	cargo build --release --locked -p notebook-server
-	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve
+	@python3 scripts/fetch-models.py onnxruntime
+	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin"
 
 FUZZ_SECONDS ?= 600

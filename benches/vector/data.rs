@@ -1,7 +1,18 @@
-//! Synthetic unit vectors that resemble embeddings: clusters within clusters, in a space of fewer degrees of
+//! Vectors of real texts; or synthetic unit vectors that resemble embeddings: clusters within clusters, in a space of fewer degrees of
 //! freedom than dimensions, with a common offset.
 
-use crate::DIMENSIONS;
+use std::{fs, path::Path};
+
+use notebook_core::embed::{EmbedKind, Embedder as _};
+use notebook_rag::{
+    embed::{
+        LocalOptions,
+        candle::{CandleEmbedder, MODEL_FILES},
+    },
+    models::ModelPlaces,
+};
+
+use crate::{DIMENSIONS, Outcome};
 
 const FREEDOM: usize = 96;
 
@@ -17,6 +28,36 @@ pub(crate) struct Data {
 }
 
 impl Data {
+    /// Takes questions and rows from vectors that are there, each at most once.
+    pub(crate) fn of(
+        vectors: &[f32],
+        tenants: usize,
+        rows: usize,
+        questions: usize,
+    ) -> Outcome<Self> {
+        let count = vectors.len() / DIMENSIONS;
+        if count < tenants * rows + questions {
+            return Err(format!("{count} vectors are too few").into());
+        }
+        // A step that is prime to the count mixes lines of one text among the tenants.
+        let step =
+            (0..count).rev().skip(count / 3).find(|step| prime_to(*step, count)).unwrap_or(1);
+        let mut drawn = (0..count).map(|i| {
+            let start = i * step % count * DIMENSIONS;
+            &vectors[start..start + DIMENSIONS]
+        });
+        let questions = drawn
+            .by_ref()
+            .take(questions)
+            .enumerate()
+            .map(|(i, v)| (i % tenants, v.to_vec()))
+            .collect();
+        let tenants = (0..tenants)
+            .map(|_| Tenant { rows: drawn.by_ref().take(rows).flatten().copied().collect() })
+            .collect();
+        Ok(Self { tenants, questions })
+    }
+
     pub(crate) fn new(tenants: usize, rows: usize, questions: usize) -> Self {
         let mut source = Source::new(rows.div_ceil(50));
         let tenant =
@@ -25,6 +66,29 @@ impl Data {
         let questions = (0..questions).map(|i| (i % tenants, source.draw())).collect();
         Self { tenants: all, questions }
     }
+}
+
+/// The vectors of the lines of a text, by all-MiniLM-L6-v2; kept beside it in `FILE.vectors`.
+pub(crate) fn real(texts: &Path) -> Outcome<Vec<f32>> {
+    let kept = texts.with_added_extension("vectors");
+    if !kept.exists() {
+        let name = "sentence-transformers/all-MiniLM-L6-v2";
+        let folder = ModelPlaces::from_env().folder(name, None, &MODEL_FILES)?;
+        let options = LocalOptions { max_tokens: Some(64), ..LocalOptions::default() };
+        let model = CandleEmbedder::load(name, &folder, &options)?;
+        let lines: Vec<String> = fs::read_to_string(texts)?.lines().map(String::from).collect();
+        println!("embedding {} lines; it takes minutes", lines.len());
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let vectors = runtime.block_on(model.embed(EmbedKind::Passage, &lines))?;
+        let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
+        fs::write(&kept, bytes)?;
+    }
+    let bytes = fs::read(&kept)?;
+    Ok(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}
+
+fn prime_to(a: usize, b: usize) -> bool {
+    if b == 0 { a == 1 } else { prime_to(b, a % b) }
 }
 
 struct Source {

@@ -136,8 +136,14 @@ pub(crate) fn graphs(tenants: &[Tenant]) -> Outcome<Vec<Index>> {
     Ok(graphs)
 }
 
-/// The graph's answers, the best of them by all their numbers.
-pub(crate) fn graph(graph: &Index, tenant: &Tenant, question: &[f32]) -> Outcome<Vec<u32>> {
+/// The graph's answers, the best of them by all their numbers, from a list of `width` candidates.
+pub(crate) fn graph(
+    graph: &Index,
+    tenant: &Tenant,
+    question: &[f32],
+    width: usize,
+) -> Outcome<Vec<u32>> {
+    graph.change_expansion_search(width);
     let mut best = Best(Vec::with_capacity(LIMIT + 1));
     for key in graph.search(question, RESCORED)?.keys {
         let start = key as usize * DIMENSIONS;

@@ -25,7 +25,7 @@
 //! ```ignore
 //! let store = Arc::new(SqliteStore::open(SqliteConfig::new("notebook.db")).await?);
 //! let keyword = Arc::new(TantivyIndex::new(KeywordConfig::in_folder("keywords"))?);
-//! let embedder = Arc::new(CandleEmbedder::load("all-MiniLM-L6-v2", folder, &CandleOptions::default())?);
+//! let embedder = Arc::new(CandleEmbedder::load("all-MiniLM-L6-v2", folder, &LocalOptions::default())?);
 //! let vectors = Arc::new(EmbeddedIndex::open("vectors", embedder.space().clone())?);
 //! let backends = Backends::new(store, keyword).with_vectors(vectors, embedder);
 //! ```

@@ -8,7 +8,7 @@
 pub mod chat;
 pub mod chunk;
 pub mod cite;
-#[cfg(feature = "candle")]
+#[cfg(any(feature = "candle", feature = "ort"))]
 pub mod embed;
 #[cfg(feature = "keyword")]
 pub mod eval;

@@ -50,6 +50,25 @@ impl HttpResponse {
         self.inner.headers()
     }
 
+    /// Where a redirect leads, as a whole address; the client follows none by itself.
+    ///
+    /// # Errors
+    /// `Protocol` when the answer names no place, one that is not HTTP, or one without encryption
+    /// after one with it.
+    pub fn redirect(&self) -> Result<String> {
+        let from = self.inner.url();
+        let place = self.headers().get(reqwest::header::LOCATION);
+        let place = place.and_then(|place| from.join(place.to_str().ok()?).ok());
+        let place = place.filter(|to| match to.scheme() {
+            "https" => true,
+            scheme => scheme == "http" && from.scheme() == "http",
+        });
+        place.map(String::from).ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, self.operation)
+                .with("reason", "the answer redirects to no place that may be followed")
+        })
+    }
+
     /// The media type in lower case, without parameters; empty if there is none.
     #[must_use]
     pub fn media_type(&self) -> String {

@@ -129,6 +129,16 @@ impl HttpRequest {
         self
     }
 
+    /// Asks for what follows the first `bytes` of a file.
+    #[must_use]
+    pub fn range_from(mut self, bytes: u64) -> Self {
+        // Digits are always allowed in a header.
+        if let Ok(value) = HeaderValue::from_str(&format!("bytes={bytes}-")) {
+            self.headers.insert(reqwest::header::RANGE, value);
+        }
+        self
+    }
+
     /// Adds a header whose value is not shown anywhere. `field` names it in errors.
     ///
     /// # Errors

@@ -45,6 +45,12 @@ impl BaseUrl {
         format!("{}/{path}", self.0.as_str().trim_end_matches('/'))
     }
 
+    /// Whether `url` is of the same scheme, host and port, so that it may see the same secrets.
+    #[must_use]
+    pub fn has_origin_of(&self, url: &str) -> bool {
+        reqwest::Url::parse(url).is_ok_and(|url| url.origin() == self.0.origin())
+    }
+
     /// The host as written.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -85,6 +91,21 @@ mod tests {
             let error = BaseUrl::parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text}");
             assert_eq!(error.context("field"), Some("base_url"), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_its_origin() {
+        let base = BaseUrl::parse("https://hub.example/api").unwrap();
+        for (url, same) in [
+            ("https://hub.example/x?y=1", true),
+            ("https://hub.example:443/", true),
+            ("http://hub.example/", false),
+            ("https://hub.example:444/", false),
+            ("https://hub.example.org/", false),
+            ("/x", false),
+        ] {
+            assert_eq!(base.has_origin_of(url), same, "{url}");
         }
     }
 

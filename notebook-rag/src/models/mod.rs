@@ -6,8 +6,11 @@
 //! 3. the usual hub cache, `models--ORG--NAME/snapshots/*`, below `HF_HUB_CACHE`, else
 //!    `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.
 //!
-//! Nothing is fetched here. When nothing is found, the error says what to put where.
+//! Nothing is fetched by looking. When nothing is found, the error says what to put where; with the
+//! feature `hub`, [`download`] fetches a model when it is told to.
 
+#[cfg(feature = "hub")]
+pub mod download;
 mod hub;
 #[cfg(feature = "candle")]
 pub(crate) mod mapped;
@@ -33,6 +36,7 @@ use notebook_core::{Error, ErrorKind, Result};
 pub struct ModelPlaces {
     cache: Option<PathBuf>,
     hub: Option<PathBuf>,
+    onnxruntime: Option<PathBuf>,
 }
 
 /// A place that was looked at, and why it did not do.
@@ -58,6 +62,7 @@ impl ModelPlaces {
             hub: path("HF_HUB_CACHE")
                 .or_else(|| path("HF_HOME").map(|home| home.join("hub")))
                 .or_else(|| home().map(|cache| cache.join("huggingface").join("hub"))),
+            onnxruntime: path("ORT_DYLIB_PATH"),
         }
     }
 
@@ -91,7 +96,7 @@ impl ModelPlaces {
             (None, Some(cache)) => {
                 let place = cache.join("models").join(short);
                 format!(
-                    "run scripts/fetch-models.py, or put {} into {}, or name the model's folder in the configuration",
+                    "run `notebook models fetch {name}`, or put {} into {}, or name the model's folder in the configuration",
                     files.join(", "),
                     place.display()
                 )
@@ -135,10 +140,20 @@ impl ModelPlaces {
         let fix = match explicit {
             Some(_) => "name the file that holds the model in the configuration",
             None => {
-                "run scripts/fetch-models.py, or name the file that holds the model in the configuration"
+                "fetch one with `notebook models fetch ORG/NAME --file FILE`, or name the file that holds the model in the configuration"
             }
         };
         Err(not_found(file, &tried, fix.into()))
+    }
+
+    /// onnxruntime's library: `explicit`, else what `ORT_DYLIB_PATH` names, else
+    /// `$NOTEBOOK_CACHE/bin/onnxruntime`, else a bare file name for the system to find.
+    #[must_use]
+    pub fn onnxruntime(&self, explicit: Option<&Path>) -> PathBuf {
+        let file = format!("{}onnxruntime{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        let own = self.cache.iter().map(|cache| cache.join("bin/onnxruntime").join(&file));
+        let named = explicit.or(self.onnxruntime.as_deref()).map(Path::to_path_buf);
+        named.or_else(|| own.into_iter().find(|file| file.is_file())).unwrap_or_else(|| file.into())
     }
 
     fn candidates(&self, name: &str, short: &str) -> Vec<PathBuf> {

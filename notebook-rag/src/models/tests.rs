@@ -89,7 +89,7 @@ fn the_error_says_where_it_looked_and_what_to_do() {
     let looked = error.context("looked in").unwrap();
     assert!(looked.contains("own/models/all-MiniLM-L6-v2 (no such folder)"), "{looked}");
     assert!(looked.contains("snapshots/aaa (without model.safetensors)"), "{looked}");
-    assert!(error.context("fix").unwrap().contains("fetch-models.py"));
+    assert!(error.context("fix").unwrap().contains("notebook models fetch"));
 }
 
 #[test]
@@ -135,4 +135,24 @@ fn a_file_is_found_by_path_by_folder_and_in_the_caches() {
     assert!(
         places.file("m.gguf", None, Some(&absent)).unwrap_err().to_string().contains("absent.gguf")
     );
+}
+
+#[test]
+fn onnxruntime_is_the_named_one_else_the_cache_s_else_the_system_s() {
+    let root = tempfile::tempdir().unwrap();
+    let named = |name: &str| match name {
+        "ORT_DYLIB_PATH" => Some("/opt/ort.so".into()),
+        _ => None,
+    };
+    let cache = root.path().to_path_buf();
+    let cached = |name: &str| (name == "NOTEBOOK_CACHE").then(|| cache.clone().into());
+    let explicit = Path::new("/own/ort.so");
+    assert_eq!(ModelPlaces::from_variables(named).onnxruntime(Some(explicit)), explicit);
+    assert_eq!(ModelPlaces::from_variables(named).onnxruntime(None), Path::new("/opt/ort.so"));
+    let bare = ModelPlaces::from_variables(cached).onnxruntime(None);
+    assert!(bare.parent() == Some(Path::new("")), "{}", bare.display());
+    let own = root.path().join("bin/onnxruntime").join(&bare);
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "").unwrap();
+    assert_eq!(ModelPlaces::from_variables(cached).onnxruntime(None), own);
 }

@@ -5,6 +5,7 @@ mod client;
 mod doctor;
 mod eval;
 mod ingest;
+mod models;
 mod out;
 mod serve;
 
@@ -43,6 +44,8 @@ enum Command {
     Eval(eval::Eval),
     /// Say what works, what does not, and what to do about it.
     Doctor,
+    /// Fetch models that run on this machine.
+    Models(models::Models),
     /// Parse files for the server that started this; a child process for each.
     #[command(hide = true)]
     Parse,
@@ -84,6 +87,7 @@ fn run(command: Command, config: Config) -> Outcome {
             Command::Ingest(ingest) => ingest.run(config).await,
             Command::Ask(ask) => ask.run(config).await,
             Command::Eval(eval) => eval.run(config).await,
+            Command::Models(models) => models.run(config).await,
             Command::Doctor => doctor::run(config).await,
             Command::Parse => Ok(()),
         }

@@ -79,10 +79,13 @@ pub struct Chat {
 pub struct Embedding {
     /// `auto`, `none`, or one of the providers compiled in.
     pub provider: String,
-    /// Model name for remote providers, or the name of a folder of model files for `candle`.
+    /// Model name for remote providers, or the name of a folder of model files for `candle` and `ort`.
     pub model: Option<String>,
-    /// Folder with `model.safetensors`, `tokenizer.json` and `config.json`, for `candle`.
+    /// Folder with `tokenizer.json`, `config.json`, and `model.safetensors` for `candle` or `model.onnx`
+    /// for `ort`.
     pub folder: Option<PathBuf>,
+    /// onnxruntime's library, for `ort`; the usual places when absent.
+    pub onnxruntime: Option<PathBuf>,
     /// Length of the vectors, for remote providers; asked from the provider when absent.
     pub dimensions: Option<usize>,
     /// The most bytes of vectors that are kept by the hash of their texts; 0 for none.
@@ -184,6 +187,7 @@ impl Default for Embedding {
             folder: None,
             dimensions: None,
             cache_bytes: 256 << 20,
+            onnxruntime: None,
         }
     }
 }

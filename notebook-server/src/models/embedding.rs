@@ -1,6 +1,6 @@
 //! The model that makes vectors.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use notebook_core::{
     Error, Result,
@@ -12,15 +12,19 @@ use notebook_core::{
     },
 };
 use notebook_rag::{
-    embed::candle::{CandleEmbedder, CandleOptions, MODEL_FILES},
-    models::ModelPlaces,
+    embed::{
+        LocalOptions,
+        candle::{self, CandleEmbedder},
+        ort::{self, OrtEmbedder, OrtOptions},
+    },
+    models::{ModelPlaces, download::Wanted},
 };
 
 use crate::config::{Config, Embedding};
 
 /// Values of `embedding.provider`.
 pub(crate) const EMBEDDING_PROVIDERS: &[&str] =
-    &["auto", "none", "candle", "openai", "ollama", "google"];
+    &["auto", "none", "candle", "ort", "openai", "ollama", "google"];
 
 /// The local model.
 const LOCAL: &str = "sentence-transformers/all-MiniLM-L6-v2";
@@ -53,19 +57,50 @@ pub(crate) async fn embedder(settings: &Embedding, config: &Config) -> Result<Ch
             Err(error) => Chosen { model: None, reason: format!("keywords only ({error})") },
         }),
         "candle" => Ok(Chosen::model(local(settings).await?, "on this machine")),
+        "ort" => Ok(Chosen::model(onnxruntime(settings).await?, "on this machine, by onnxruntime")),
         remote => connect(remote, settings, config).await,
     }
 }
 
 async fn local(settings: &Embedding) -> Result<CandleEmbedder> {
-    let name = settings.model.clone().unwrap_or_else(|| LOCAL.to_owned());
-    let folder = ModelPlaces::from_env().folder(&name, settings.folder.as_deref(), &MODEL_FILES)?;
-    // Reading 90 MB of weights is no work for an async thread.
-    tokio::task::spawn_blocking(move || {
-        CandleEmbedder::load(&name, &folder, &CandleOptions::default())
-    })
-    .await
-    .map_err(|error| {
+    let (name, folder) = model_folder(settings, &candle::MODEL_FILES)?;
+    loaded(move || CandleEmbedder::load(&name, &folder, &LocalOptions::default())).await
+}
+
+async fn onnxruntime(settings: &Embedding) -> Result<OrtEmbedder> {
+    let (name, folder) = model_folder(settings, &ort::MODEL_FILES)?;
+    let options = OrtOptions { library: settings.onnxruntime.clone(), ..OrtOptions::default() };
+    loaded(move || OrtEmbedder::load(&name, &folder, &options)).await
+}
+
+/// The name of the model that runs on this machine.
+pub(crate) fn local_embedding_model(settings: &Embedding) -> String {
+    settings.model.clone().unwrap_or_else(|| LOCAL.to_owned())
+}
+
+/// What to fetch of it from the hub.
+pub(crate) fn embedding_files(settings: &Embedding) -> Vec<Wanted<'static>> {
+    let required: &[&str] = if settings.provider == "ort" {
+        &["config.json", "tokenizer.json", "onnx/model.onnx"]
+    } else {
+        &candle::MODEL_FILES
+    };
+    let required = required.iter().map(|path| Wanted { path, required: true });
+    // Without these the vector of a text is the mean of its tokens, of which 256 are read.
+    let optional = ["1_Pooling/config.json", "sentence_bert_config.json"];
+    required.chain(optional.map(|path| Wanted { path, required: false })).collect()
+}
+
+/// The model's name and the folder of its files.
+fn model_folder(settings: &Embedding, files: &[&str]) -> Result<(String, PathBuf)> {
+    let name = local_embedding_model(settings);
+    let folder = ModelPlaces::from_env().folder(&name, settings.folder.as_deref(), files)?;
+    Ok((name, folder))
+}
+
+/// Reading 90 MB of weights is no work for an async thread.
+async fn loaded<T: Send + 'static>(load: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(load).await.map_err(|error| {
         Error::new(notebook_core::ErrorKind::Internal, "load model").caused_by(error)
     })?
 }

@@ -4,13 +4,14 @@ mod chat;
 mod embedding;
 
 pub(crate) use chat::{CHAT_PROVIDERS, Models, chat};
-pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder};
+pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
 
 use notebook_core::{
     Result,
     http::{HttpClient, HttpConfig},
 };
 
-fn http() -> Result<HttpClient> {
+/// The client for all calls to models and hubs.
+pub(crate) fn http() -> Result<HttpClient> {
     HttpClient::new(&HttpConfig::default())
 }

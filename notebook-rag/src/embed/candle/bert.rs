@@ -1,16 +1,25 @@
 //! The forward pass: several texts laid end to end without padding, attention within each.
 
-use std::{mem, ops::Range};
+use std::{mem, ops::Range, path::Path};
+
+use notebook_core::{Error, ErrorKind, Result};
 
 use super::{
-    config::{Pooling, Settings},
+    super::local::{Forward, config::Settings, pooling::pool},
     weights::{Layer, Linear, Weights},
 };
 use crate::kernels::{Matrix, MatrixMut, add_norm, bias_gelu, multiply, softmax};
 
+/// The model: shared by all threads.
+#[derive(Debug)]
+pub struct Bert {
+    settings: Settings,
+    weights: Weights,
+}
+
 /// The buffers of one replica, kept between batches.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub struct Scratch {
     /// `[tokens, hidden]`: what a block reads, and what it writes.
     x: Vec<f32>,
     y: Vec<f32>,
@@ -23,10 +32,29 @@ pub(super) struct Scratch {
 /// The shapes within the model disagree: a defect, since loading has checked them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the shapes of a matrix product disagree")]
-pub(super) struct ShapeError;
+struct ShapeError;
 
-/// Unit vectors of `texts` (token ids with special tokens, at least one each), in their order.
-pub(super) fn forward(
+impl Bert {
+    /// Takes the weights out of the bytes of a safetensors `file`.
+    pub(super) fn parse(settings: &Settings, file: &Path, bytes: &[u8]) -> Result<Self> {
+        let weights = Weights::parse(file, bytes, &settings.bert)?;
+        Ok(Self { settings: settings.clone(), weights })
+    }
+}
+
+impl Forward for Bert {
+    type Scratch = Scratch;
+
+    const PADDED: bool = false;
+
+    fn forward(&self, scratch: &mut Scratch, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        forward(&self.settings, &self.weights, scratch, texts).map_err(|error| {
+            Error::new(ErrorKind::Internal, "run embedding model").caused_by(error)
+        })
+    }
+}
+
+fn forward(
     settings: &Settings,
     weights: &Weights,
     scratch: &mut Scratch,
@@ -38,7 +66,11 @@ pub(super) fn forward(
     for layer in &weights.layers {
         block(settings, layer, scratch, &spans)?;
     }
-    spans.iter().map(|span| pool(settings.pooling, hidden, &scratch.x, span)).collect()
+    let vector = |span: &Range<usize>| {
+        let rows = scratch.x.get(span.start * hidden..span.end * hidden)?;
+        pool(settings.pooling, hidden, rows)
+    };
+    spans.iter().map(|span| vector(span).ok_or(ShapeError)).collect()
 }
 
 /// Where each text's tokens lie.
@@ -150,30 +182,4 @@ fn attend(
         }
     }
     Ok(())
-}
-
-/// The text's vector, of unit length.
-fn pool(
-    pooling: Pooling,
-    hidden: usize,
-    x: &[f32],
-    span: &Range<usize>,
-) -> Result<Vec<f32>, ShapeError> {
-    let rows = x.get(span.start * hidden..span.end * hidden).ok_or(ShapeError)?;
-    let taken = match pooling {
-        Pooling::Mean => rows,
-        Pooling::FirstToken => rows.get(..hidden).ok_or(ShapeError)?,
-    };
-    let mut sum = vec![0.0; hidden];
-    for row in taken.chunks_exact(hidden) {
-        for (sum, value) in sum.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-    // The number of tokens cancels out when the length is made one.
-    let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    for value in &mut sum {
-        *value /= length;
-    }
-    Ok(sum)
 }

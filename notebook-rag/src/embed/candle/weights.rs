@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use notebook_core::{Error, ErrorKind, Result};
 use safetensors::{Dtype, SafeTensors};
 
-use super::config::{BertConfig, OPERATION};
+use super::super::local::config::{BertConfig, OPERATION};
 use crate::kernels::Norm;
 
 /// `y = x W + b`, W as `[inputs, outputs]`.

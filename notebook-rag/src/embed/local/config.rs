@@ -5,24 +5,24 @@ use std::{fs, path::Path};
 use notebook_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, de::DeserializeOwned};
 
-pub(super) const OPERATION: &str = "load embedding model";
+pub(in crate::embed) const OPERATION: &str = "load embedding model";
 
 /// `config.json`, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct BertConfig {
+pub(in crate::embed) struct BertConfig {
     model_type: String,
     hidden_act: String,
     #[serde(default = "absolute")]
     position_embedding_type: String,
-    pub(super) hidden_size: usize,
-    pub(super) num_hidden_layers: usize,
-    pub(super) num_attention_heads: usize,
-    pub(super) intermediate_size: usize,
-    pub(super) max_position_embeddings: usize,
-    pub(super) vocab_size: usize,
+    pub(in crate::embed) hidden_size: usize,
+    pub(in crate::embed) num_hidden_layers: usize,
+    pub(in crate::embed) num_attention_heads: usize,
+    pub(in crate::embed) intermediate_size: usize,
+    pub(in crate::embed) max_position_embeddings: usize,
+    pub(in crate::embed) vocab_size: usize,
     #[serde(default = "two")]
-    pub(super) type_vocab_size: usize,
-    pub(super) layer_norm_eps: f64,
+    pub(in crate::embed) type_vocab_size: usize,
+    pub(in crate::embed) layer_norm_eps: f64,
 }
 
 fn absolute() -> String {
@@ -35,7 +35,7 @@ const fn two() -> usize {
 
 /// How the vectors of the tokens become the vector of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pooling {
+pub(in crate::embed) enum Pooling {
     Mean,
     FirstToken,
 }
@@ -57,15 +57,15 @@ struct SentenceFile {
 
 /// Everything about a model but its weights and its tokenizer.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) bert: BertConfig,
-    pub(super) pooling: Pooling,
-    pub(super) max_tokens: usize,
+pub(in crate::embed) struct Settings {
+    pub(in crate::embed) bert: BertConfig,
+    pub(in crate::embed) pooling: Pooling,
+    pub(in crate::embed) max_tokens: usize,
 }
 
 impl Settings {
     /// Reads the folder; `max_tokens` overrides the folder's own limit.
-    pub(super) fn read(folder: &Path, max_tokens: Option<usize>) -> Result<Self> {
+    pub(in crate::embed) fn read(folder: &Path, max_tokens: Option<usize>) -> Result<Self> {
         let file = folder.join("config.json");
         let bert: BertConfig = json(&file)?.ok_or_else(|| missing(&file))?;
         bert.check(&file)?;
@@ -157,13 +157,13 @@ fn json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     })
 }
 
-pub(super) fn missing(file: &Path) -> Error {
+pub(in crate::embed) fn missing(file: &Path) -> Error {
     Error::new(ErrorKind::NotFound, OPERATION)
         .with("file", file.display().to_string())
         .with("fix", "fetch the model again, or name the folder that holds it in the configuration")
 }
 
-pub(super) fn unreadable(file: &Path, error: std::io::Error) -> Error {
+pub(in crate::embed) fn unreadable(file: &Path, error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
         return missing(file);
     }

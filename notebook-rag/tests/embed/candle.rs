@@ -1,102 +1,31 @@
-//! The embedder against vectors computed elsewhere. Needs the model that scripts/fetch-models.py
-//! fetches; without it these tests fail and say so.
-#![cfg(feature = "candle")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! The embedder on candle. Needs the model that scripts/fetch-models.py fetches; without it these
+//! tests fail and say so.
 
-use std::{fs, num::NonZeroUsize, path::PathBuf, sync::LazyLock};
+use std::{fs, num::NonZeroUsize, sync::LazyLock};
 
 use notebook_core::{
     ErrorKind,
     embed::{EmbedKind, Embedder},
 };
-use notebook_rag::{
-    embed::candle::{CandleEmbedder, CandleOptions, MODEL_FILES},
-    models::ModelPlaces,
+use notebook_rag::embed::{
+    LocalOptions,
+    candle::{CandleEmbedder, MODEL_FILES},
 };
-use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Reference {
-    texts: Vec<ReferenceText>,
-    cosines: Vec<Vec<f32>>,
-}
-
-/// `text` when it is short; the long one is made from its number of repeats.
-#[derive(Deserialize)]
-struct ReferenceText {
-    text: Option<String>,
-    repeat: Option<usize>,
-    tokens: usize,
-    vector: Vec<f32>,
-}
-
-fn folder() -> PathBuf {
-    ModelPlaces::from_env()
-        .folder("sentence-transformers/all-MiniLM-L6-v2", None, &MODEL_FILES)
-        .unwrap()
-}
+use crate::support::{self, assert_close, dot, folder, reference, texts};
 
 static MODEL: LazyLock<CandleEmbedder> = LazyLock::new(|| {
-    CandleEmbedder::load("all-MiniLM-L6-v2", &folder(), &CandleOptions::default()).unwrap()
+    CandleEmbedder::load("all-MiniLM-L6-v2", &folder(), &LocalOptions::default()).unwrap()
 });
-
-fn reference() -> Reference {
-    serde_json::from_str(include_str!("embed/all-minilm-l6-v2.json")).unwrap()
-}
-
-fn texts(reference: &Reference) -> Vec<String> {
-    let long =
-        |n| (0..n).map(|i| format!("word{i} of a very long text")).collect::<Vec<_>>().join(" ");
-    reference
-        .texts
-        .iter()
-        .map(|t| t.text.clone().unwrap_or_else(|| long(t.repeat.unwrap())))
-        .collect()
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn assert_close(a: &[f32], b: &[f32]) {
-    let most = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(a.len() == b.len() && most <= 1e-4, "differs by {most}");
-}
 
 #[tokio::test]
 async fn vectors_equal_the_reference() {
-    let reference = reference();
-    let texts = texts(&reference);
-    let vectors = MODEL.embed(EmbedKind::Passage, &texts).await.unwrap();
-    assert_eq!(vectors.len(), texts.len());
-    for (i, vector) in vectors.iter().enumerate() {
-        assert_eq!(vector.len(), MODEL.space().dimensions);
-        assert!((dot(vector, vector) - 1.0).abs() < 1e-5);
-        let cosine = dot(vector, &reference.texts[i].vector);
-        assert!(cosine >= 0.9999, "text {i}: cosine {cosine}");
-        assert_close(vector, &reference.texts[i].vector);
-        for (j, other) in vectors.iter().enumerate() {
-            assert!(
-                (dot(vector, other) - reference.cosines[i][j]).abs() < 1e-4,
-                "texts {i} and {j}"
-            );
-        }
-    }
+    support::vectors_equal_the_reference(&*MODEL).await;
 }
 
 #[tokio::test]
 async fn order_and_batching_do_not_matter() {
-    let texts = texts(&reference());
-    let together = MODEL.embed(EmbedKind::Passage, &texts).await.unwrap();
-    let reversed: Vec<String> = texts.iter().rev().cloned().collect();
-    let mut back = MODEL.embed(EmbedKind::Query, &reversed).await.unwrap();
-    back.reverse();
-    for (i, text) in texts.iter().enumerate() {
-        let alone = MODEL.embed(EmbedKind::Query, std::slice::from_ref(text)).await.unwrap();
-        assert_close(&together[i], &alone[0]);
-        assert_close(&together[i], &back[i]);
-    }
+    support::order_and_batching_do_not_matter(&*MODEL).await;
 }
 
 #[tokio::test]
@@ -151,7 +80,7 @@ fn the_model_is_named_after_its_weights_and_settings() {
     let name = MODEL.space().model.clone();
     let hash = name.strip_prefix("all-MiniLM-L6-v2@").unwrap();
     assert!(hash.len() == 8 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{name}");
-    let options = CandleOptions { max_tokens: Some(128), threads: NonZeroUsize::new(1) };
+    let options = LocalOptions { max_tokens: Some(128), threads: NonZeroUsize::new(1) };
     let shorter = CandleEmbedder::load("all-MiniLM-L6-v2", &folder(), &options).unwrap();
     assert_eq!(shorter.max_tokens(), 128);
     assert_ne!(shorter.space().model, name);
@@ -167,7 +96,7 @@ fn spoilt(file: &str, change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) -> notebook_c
             fs::write(copy.path().join(name), bytes).unwrap();
         }
     }
-    CandleEmbedder::load("m", copy.path(), &CandleOptions::default())
+    CandleEmbedder::load("m", copy.path(), &LocalOptions::default())
         .err()
         .expect("it must not load")
 }
@@ -208,7 +137,7 @@ fn errors_name_the_file_and_the_field() {
     assert!(error.context("reason").unwrap().contains("[1536, 384]"), "{error}");
     let error = spoilt("config.json", replaced("\"vocab_size\": 30522", "\"vocab_size\": 30521"));
     assert!(error.context("file").unwrap().ends_with("tokenizer.json"), "{error}");
-    let options = CandleOptions { max_tokens: Some(513), threads: None };
+    let options = LocalOptions { max_tokens: Some(513), threads: None };
     let error = CandleEmbedder::load("m", &folder(), &options).err().unwrap();
     assert_eq!(error.context("field"), Some("max_tokens"));
 }
