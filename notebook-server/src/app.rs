@@ -8,7 +8,7 @@ use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Limits, models::Models, status::Status};
+use crate::{config::Limits, models::Models, reserve::Reserve, status::Status};
 
 /// What the routes work with. Cloning it is cheap.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Folder for uploads on their way.
     pub spool: std::path::PathBuf,
+    /// Room on the disk for deletions.
+    pub(crate) reserve: Reserve,
     /// What the server says about itself.
     pub status: Status,
     /// The models that answer.

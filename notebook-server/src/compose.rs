@@ -37,6 +37,7 @@ use crate::{
     app::{App, Parts},
     config::Config,
     models,
+    reserve::Reserve,
     status::{EmbeddingStatus, Status},
 };
 
@@ -66,6 +67,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         std::fs::create_dir_all(folder.join(part)).map_err(|error| cannot_use(&folder, error))?;
     }
     let lock = lock(&folder)?;
+    let reserve = Reserve::new(&folder);
     empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
 
     let clock = Arc::new(SystemClock);
@@ -133,6 +135,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         tracing::warn!(closed, "answers that an earlier process left unfinished were closed");
     }
     let workers = IngestWorkers::start(&ingest, &scope).await?;
+    tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
         blobs,
@@ -142,6 +145,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         clock,
         limits: config.limits,
         spool: folder.join("spool"),
+        reserve,
         status: Status {
             chat: chat_models.status(),
             embedding: embedding_status,

@@ -18,6 +18,7 @@ mod extract;
 mod guard;
 mod models;
 mod problem;
+mod reserve;
 pub mod routes;
 mod server;
 mod spool;

@@ -134,21 +134,15 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 async fn b4_a_hundred_answers_cite_the_exact_words() {
     let folder = folder();
     let server = Setup::new(folder.path()).start();
-    let data = shared().join("data/squad2-dev");
-    let lines = |file: &str| -> Vec<serde_json::Value> {
-        let text = std::fs::read_to_string(data.join(file)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
-    let paragraphs: Vec<String> =
-        lines("corpus.jsonl").iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect();
+    let (paragraphs, questions) = squad();
     let notebook = server.notebook().await;
     for (i, part) in paragraphs.chunks(100).enumerate() {
         server.ready(notebook, &format!("part {i}.txt"), part.join("\n\n").into_bytes()).await;
     }
     let (mut answered, mut citations) = (0, 0);
-    for query in lines("queries.jsonl").iter().step_by(15).take(100) {
+    for question in questions.iter().step_by(15).take(100) {
         let conversation = server.conversation(notebook).await;
-        let run = server.ask(conversation, query["text"].as_str().unwrap()).await;
+        let run = server.ask(conversation, question).await;
         let events = server.events(&run, 0).await;
         assert_eq!(events.last().unwrap()["type"], "completed");
         let message = server.message(&run).await;
@@ -161,28 +155,47 @@ async fn b4_a_hundred_answers_cite_the_exact_words() {
     assert!(answered >= 90, "{answered} of 100 were answered, with {citations} citations");
 }
 
+/// SQuAD's paragraphs, and its questions.
+fn squad() -> (Vec<String>, Vec<String>) {
+    let texts = |file: &str| {
+        let text = std::fs::read_to_string(shared().join("data/squad2-dev").join(file)).unwrap();
+        let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        text.lines().map(|line| row(line)["text"].as_str().unwrap().to_owned()).collect()
+    };
+    (texts("corpus.jsonl"), texts("queries.jsonl"))
+}
+
 /// B4, C1: with a small model on this machine, too, every citation equals the stored text.
 #[tokio::test]
 async fn b4_a_local_model_cites_the_exact_words() {
     let folder = folder();
     let server = Setup::new(folder.path())
         .with("NOTEBOOK__CHAT__PROVIDER", "gguf")
-        .with("NOTEBOOK__CHAT__ANSWER_TOKENS", 40)
-        .with("NOTEBOOK__CHAT__CONTEXT_TOKENS", 512)
+        .with("NOTEBOOK__CHAT__TEMPERATURE", 0)
+        .with("NOTEBOOK__CHAT__ANSWER_TOKENS", 48)
+        .with("NOTEBOOK__CHAT__CONTEXT_TOKENS", 700)
         .start();
     let notebook = server.notebook().await;
-    let text = "The grey heron stands 98 centimetres tall. It eats fish and frogs.";
-    server.ready(notebook, "heron.txt", text.into()).await;
-    for question in ["How tall is the grey heron?", "What does the grey heron eat?"] {
+    let (paragraphs, questions) = squad();
+    for (i, part) in paragraphs.chunks(100).enumerate() {
+        server.ready(notebook, &format!("part {i}.txt"), part.join("\n\n").into_bytes()).await;
+    }
+    let (mut cited, mut citations) = (0, 0);
+    for question in questions.iter().step_by(61).take(20) {
         let conversation = server.conversation(notebook).await;
         let run = server.ask(conversation, question).await;
         let events = server.events(&run, 0).await;
         assert_eq!(events.last().unwrap()["type"], "completed", "{events:?}");
         let message = server.message(&run).await;
         assert_eq!(message.text, text_of(&events));
-        assert!(message.usage.is_some_and(|usage| usage.completion_tokens > 0));
         assert!(!message.text.is_empty());
-        // So small a model may cite nothing; what it cites must hold.
-        server.check_citations(&message).await;
+        if events.last().unwrap()["abstained"] == false {
+            assert!(message.usage.is_some_and(|usage| usage.completion_tokens > 0));
+        }
+        let found = server.check_citations(&message).await;
+        cited += usize::from(found > 0);
+        citations += found;
     }
+    // So small a model cites little; but what is never cited proves nothing.
+    assert!(cited >= 3, "{cited} of 20 answers have citations, {citations} in all");
 }

@@ -103,6 +103,9 @@ fn by_scope(items: Vec<(TenantScope, SourceId)>) -> Vec<(TenantScope, Vec<Source
     groups
 }
 
+/// How long to wait before a failure is stored again, in milliseconds; the last one for all further.
+const STORE_AGAIN: [u64; 4] = [50, 200, 1_000, 5_000];
+
 /// An error is not `Clone`; each source of a failed commit gets its own.
 fn same_error(error: &Error) -> Error {
     Error::new(error.kind(), error.operation()).with("cause", error.to_string())
@@ -143,8 +146,11 @@ impl Inner {
         }
         warn!(source = %id, %error, "ingestion failed");
         let failure = failure(error);
-        // The reason must reach the person even when the store is briefly away.
-        for wait in [50, 200, 1000, 5000] {
+        // The reason must reach the person even when the store is away or has no room for a while.
+        let token = self.state.token(id);
+        let mut waits = STORE_AGAIN.into_iter();
+        let mut wait = Duration::ZERO;
+        loop {
             let failure = failure.clone();
             let stored = self.advance(scope, id, |source| {
                 source.failure = Some(SourceFailure { stage: source.stage, ..failure });
@@ -153,12 +159,14 @@ impl Inner {
             });
             match stored.await {
                 Err(error) if error.is_retryable() || error.kind() == ErrorKind::StorageFull => {
-                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                    wait = waits.next().map_or(wait, Duration::from_millis);
                 }
                 _ => return,
             }
+            if token.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return self.clean_up_if_gone(scope, id).await;
+            }
         }
-        warn!(source = %id, "the failure could not be stored; the source is tried again at the next start");
     }
 }
 

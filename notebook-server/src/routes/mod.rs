@@ -15,7 +15,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, assets, guard};
+use crate::{app::App, assets, guard, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -50,6 +50,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::stop))
         .routes(routes!(health::status))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes))
+        .layer(middleware::from_fn_with_state(app.reserve.clone(), reserve::for_deletions))
         .with_state(app)
         .split_for_parts()
 }
