@@ -75,9 +75,9 @@ impl Reserve {
     pub(crate) async fn keep(self, ending: CancellationToken) {
         loop {
             let reserve = self.clone();
-            match tokio::task::spawn_blocking(move || reserve.hold()).await {
-                Ok(Err(error)) => tracing::warn!(%error, "no room could be reserved on the disk"),
-                Ok(Ok(())) | Err(_) => {}
+            let held = tokio::task::spawn_blocking(move || reserve.hold()).await;
+            if let Ok(Err(error)) = held {
+                tracing::warn!(%error, "no room could be reserved on the disk");
             }
             if ending.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
                 return;
