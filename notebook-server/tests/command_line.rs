@@ -51,11 +51,13 @@ async fn i1_ingest_and_ask() {
 
 #[test]
 fn i1_errors_say_what_to_do() {
-    let data = folder();
+    let (data, empty) = (folder(), folder());
+    let empty = empty.path().to_str().unwrap();
     for (arguments, wanted) in [
         (&["ask", "why?"][..], "there is no notebook yet"),
         (&["ask", "why?", "--notebook", "X"], "there is no notebook \"X\""),
         (&["ingest", "/no/such/file", "--notebook", "X"], "/no/such/file"),
+        (&["ingest", empty, "--notebook", "X"], "there is no file in"),
         (&["eval", "/no/such/folder"], "/no/such/folder"),
     ] {
         let output = notebook(data.path(), arguments);

@@ -31,6 +31,10 @@ pub(super) struct Ingest {
 impl Ingest {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let files = all_files(&self.files)?;
+        if files.is_empty() {
+            let named: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
+            return Err(format!("there is no file in {}", named.join(", ")).into());
+        }
         let client = Client::connect(&config).await?;
         let result = self.add(&client, files).await;
         client.close().await;
