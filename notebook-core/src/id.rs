@@ -109,6 +109,15 @@ id!(
     RunId, "run_id"
 );
 
+id!(
+    /// One piece of slow work.
+    JobId, "job_id"
+);
+id!(
+    /// One start of a process that does jobs.
+    WorkerId, "worker_id"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //!
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
-//! [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! [`queue::Queue`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -27,6 +27,7 @@ pub mod http;
 pub mod id;
 pub mod keyword;
 pub mod model;
+pub mod queue;
 pub mod run_log;
 pub mod scope;
 mod secret;
@@ -39,6 +40,6 @@ pub mod vector;
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
-pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId};
+pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId, WorkerId};
 pub use scope::TenantScope;
 pub use secret::Secret;

@@ -19,7 +19,7 @@ pub mod conformance;
 pub mod memory;
 pub mod rules;
 #[cfg(feature = "sqlite")]
-mod sql;
+pub(crate) mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -46,6 +46,11 @@ impl SqliteStore {
         Ok(Self { client: Client::open(config, schema::MIGRATIONS).await? })
     }
 
+    /// The threads that work on the file, for what lies beside the store.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Finishes what is queued, copies the write-ahead log into the file and closes it. Later
     /// calls fail as `Unavailable`; closing again does nothing.
     ///

@@ -1,0 +1,214 @@
+//! The queue in this process's memory.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{
+    ClaimRequest, Claimed, Event, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome, Pulse,
+    Queue, QueuePolicy, Worklist,
+    plan::{Candidate, Tenant, plan},
+    random, scope_of, step,
+};
+use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope};
+
+/// A queue that ends with the process.
+pub struct MemoryQueue {
+    clock: Arc<dyn Clock>,
+    policy: QueuePolicy,
+    jobs: Mutex<BTreeMap<JobId, Job>>,
+}
+
+impl MemoryQueue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, policy: QueuePolicy) -> Self {
+        Self { clock, policy, jobs: Mutex::default() }
+    }
+
+    /// Applies an event to a job of a tenant.
+    fn apply(
+        &self,
+        jobs: &mut BTreeMap<JobId, Job>,
+        id: JobId,
+        event: Event,
+    ) -> Option<std::result::Result<Job, super::Refusal>> {
+        let job = jobs.get_mut(&id)?;
+        let stepped = step(job.clone(), event, self.clock.now(), &self.policy);
+        if let Ok(next) = &stepped {
+            *job = next.clone();
+        }
+        Some(stepped)
+    }
+
+    fn insert_one(&self, jobs: &mut BTreeMap<JobId, Job>, tenant: TenantId, new: NewJob) -> JobId {
+        let holder = match &new.unique_key {
+            Some(key) => key_holder(jobs, tenant, key),
+            None => None,
+        };
+        let existing = holder.or_else(|| jobs.contains_key(&new.id).then_some(new.id));
+        existing.unwrap_or_else(|| {
+            let job = new.into_job(tenant, self.clock.now());
+            let id = job.id;
+            jobs.insert(id, job);
+            id
+        })
+    }
+}
+
+fn key_holder(jobs: &BTreeMap<JobId, Job>, tenant: TenantId, key: &str) -> Option<JobId> {
+    let holds = |job: &&Job| {
+        job.tenant == tenant && !job.state.is_final() && job.unique_key.as_deref() == Some(key)
+    };
+    jobs.values().find(holds).map(|job| job.id)
+}
+
+fn own<'a>(
+    jobs: &'a BTreeMap<JobId, Job>,
+    scope: &TenantScope,
+    operation: &'static str,
+    id: JobId,
+) -> Result<&'a Job> {
+    jobs.get(&id)
+        .filter(|job| job.tenant == scope.tenant())
+        .ok_or_else(|| Error::not_found(operation, "job"))
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    async fn insert(&self, scope: &TenantScope, new: Vec<NewJob>) -> Result<Vec<JobId>> {
+        new.iter().try_for_each(NewJob::check)?;
+        let mut jobs = self.jobs.lock();
+        Ok(new.into_iter().map(|new| self.insert_one(&mut jobs, scope.tenant(), new)).collect())
+    }
+
+    async fn job(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        own(&self.jobs.lock(), scope, "read job", id).cloned()
+    }
+
+    async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        let mut jobs = self.jobs.lock();
+        let before = own(&jobs, scope, "cancel job", id)?.clone();
+        Ok(self
+            .apply(&mut jobs, id, Event::Cancel)
+            .and_then(std::result::Result::ok)
+            .unwrap_or(before))
+    }
+
+    async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        let mut jobs = self.jobs.lock();
+        let job = own(&jobs, scope, "revive job", id)?;
+        let held = match &job.unique_key {
+            Some(key) => key_holder(&jobs, job.tenant, key).is_some(),
+            None => false,
+        };
+        let stepped = if held { None } else { self.apply(&mut jobs, id, Event::Revive) };
+        stepped.and_then(std::result::Result::ok).ok_or_else(not_dead)
+    }
+}
+
+/// Why a job cannot be revived.
+pub(super) fn not_dead() -> Error {
+    Error::new(ErrorKind::Conflict, "revive job")
+        .with("reason", "only a dead job whose unique key is free can be run again")
+}
+
+#[async_trait]
+impl Worklist for MemoryQueue {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
+        let mut jobs = self.jobs.lock();
+        let due: Vec<_> = jobs.keys().copied().collect();
+        for id in due {
+            self.apply(&mut jobs, id, Event::Due);
+        }
+        let mut tenants: BTreeMap<TenantId, Tenant> = BTreeMap::new();
+        let mut running: BTreeMap<String, usize> = BTreeMap::new();
+        for job in jobs.values() {
+            let tenant = tenants.entry(job.tenant).or_default();
+            let rule = request.kinds.get(&job.kind);
+            match job.state {
+                JobState::Running => {
+                    tenant.running += 1;
+                    *running.entry(job.kind.clone()).or_default() += 1;
+                }
+                JobState::Available
+                    if rule.is_some_and(|rule| rule.payload_version >= job.payload_version) =>
+                {
+                    tenant.waiting.push(Candidate::from(job));
+                }
+                _ => {}
+            }
+        }
+        for tenant in tenants.values_mut() {
+            tenant.waiting.sort_by_key(Candidate::order);
+        }
+        let chosen = plan(request, tenants, running);
+        let claimed = chosen.into_iter().filter_map(|id| {
+            let job = self.apply(&mut jobs, id, Event::Claim(request.worker))?.ok()?;
+            Some(Claimed { scope: scope_of(&job), job })
+        });
+        Ok(claimed.collect())
+    }
+
+    async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
+        let mut jobs = self.jobs.lock();
+        let pulse = |beat: Heartbeat| {
+            let Heartbeat { id, fence, progress } = beat;
+            Pulse::of(self.apply(&mut jobs, id, Event::Heartbeat { fence, progress }))
+        };
+        Ok(beats.into_iter().map(pulse).collect())
+    }
+
+    async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
+        ends.iter().try_for_each(Finish::check)?;
+        let mut jobs = self.jobs.lock();
+        let mut counted = Vec::with_capacity(ends.len());
+        for Finish { id, fence, outcome } in ends {
+            let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
+            let ended = self.apply(&mut jobs, id, event);
+            let ended = ended.and_then(std::result::Result::ok);
+            if let (Some(job), Outcome::Completed { follow_ups, .. }) = (&ended, outcome) {
+                for new in follow_ups {
+                    self.insert_one(&mut jobs, job.tenant, new);
+                }
+            }
+            counted.push(ended.is_some());
+        }
+        Ok(counted)
+    }
+
+    async fn rescue(&self, limit: usize) -> Result<usize> {
+        let mut jobs = self.jobs.lock();
+        let running = jobs.values().filter(|job| job.state == JobState::Running);
+        let running: Vec<_> = running.map(|job| (job.id, job.fence)).collect();
+        let taken = running.into_iter().filter(|(id, fence)| {
+            matches!(self.apply(&mut jobs, *id, Event::Expire(*fence)), Some(Ok(_)))
+        });
+        Ok(taken.take(limit).count())
+    }
+
+    async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
+        let mut jobs = self.jobs.lock();
+        let now = self.clock.now();
+        let old = |job: &&Job| job.finished_at.is_some_and(|at| now.since(at) > keep);
+        let old: Vec<_> = jobs.values().filter(old).take(limit).map(|job| job.id).collect();
+        for id in &old {
+            jobs.remove(id);
+        }
+        Ok(old.len())
+    }
+}
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use super::*;
+    use crate::{Timestamp, clock::ManualClock, queue::conformance};
+
+    #[tokio::test]
+    async fn conforms() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+        let queue = MemoryQueue::new(clock.clone(), QueuePolicy::default());
+        conformance::run_all(&queue, &|by| clock.advance(by)).await;
+    }
+}
