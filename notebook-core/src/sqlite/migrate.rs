@@ -76,21 +76,21 @@ fn apply(tx: &Tx<'_>, steps: &[Migration]) -> Result<()> {
     Ok(())
 }
 
-/// Checks that what was applied is the beginning of what is known.
+/// Checks that what was applied is the beginning of what is known: first that it is of this kind at all.
 fn check(applied: &[(u32, [u8; 32])], steps: &[Migration]) -> Result<()> {
-    let newest = steps.last().map_or(0, |step| step.version);
-    if let Some((version, _)) = applied.iter().find(|(version, _)| *version > newest) {
-        return Err(Error::new(ErrorKind::Unsupported, OPERATION)
-            .with("schema", version.to_string())
-            .with("known", newest.to_string())
-            .with("fix", "the data was written by a newer version: start that one"));
-    }
     for ((version, checksum), step) in applied.iter().zip(steps) {
         if *version != step.version || *checksum != step.checksum() {
             return Err(Error::new(ErrorKind::Conflict, OPERATION)
                 .with("schema", version.to_string())
                 .with("fix", "the data was written by another build: start that one"));
         }
+    }
+    let newest = steps.last().map_or(0, |step| step.version);
+    if let Some((version, _)) = applied.iter().find(|(version, _)| *version > newest) {
+        return Err(Error::new(ErrorKind::Unsupported, OPERATION)
+            .with("schema", version.to_string())
+            .with("known", newest.to_string())
+            .with("fix", "the data was written by a newer version: start that one"));
     }
     Ok(())
 }
