@@ -16,6 +16,7 @@ pub mod conformance;
 mod job;
 pub mod memory;
 pub mod plan;
+pub mod runner;
 #[cfg(feature = "sqlite")]
 mod sql;
 #[cfg(feature = "sqlite")]

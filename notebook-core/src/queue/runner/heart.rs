@@ -1,0 +1,162 @@
+//! Keeps the leases of all runs, on a thread of its own.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::RunnerConfig;
+use crate::{
+    Error, ErrorKind, Result,
+    model::Progress,
+    queue::{Fence, Heartbeat, JobId, Pulse, Worklist},
+};
+
+/// The runs whose leases are kept.
+#[derive(Clone, Default)]
+pub(super) struct Registry(Arc<Mutex<BTreeMap<(JobId, Fence), Beating>>>);
+
+/// A run whose lease is kept.
+pub(super) struct Beating {
+    /// The job's end was asked for.
+    pub(super) cancel: CancellationToken,
+    /// The lease is lost, or cannot be kept: the run must end at once and store nothing.
+    pub(super) lost: CancellationToken,
+    pub(super) progress: Arc<Mutex<Option<Progress>>>,
+    /// When the lease was last granted: before the question was sent, so that it is never thought longer.
+    granted: Instant,
+}
+
+impl Registry {
+    pub(super) fn add(
+        &self,
+        id: JobId,
+        fence: Fence,
+        granted: Instant,
+        progress: Arc<Mutex<Option<Progress>>>,
+    ) -> (CancellationToken, CancellationToken) {
+        let (cancel, lost) = (CancellationToken::new(), CancellationToken::new());
+        let beating = Beating { cancel: cancel.clone(), lost: lost.clone(), progress, granted };
+        self.0.lock().insert((id, fence), beating);
+        (cancel, lost)
+    }
+
+    pub(super) fn remove(&self, id: JobId, fence: Fence) {
+        self.0.lock().remove(&(id, fence));
+    }
+
+    fn beats(&self) -> Vec<Heartbeat> {
+        let runs = self.0.lock();
+        let beat = |(&(id, fence), beating): (&(JobId, Fence), &Beating)| Heartbeat {
+            id,
+            fence,
+            progress: beating.progress.lock().take(),
+        };
+        runs.iter().map(beat).collect()
+    }
+
+    /// Keeps the progress of beats that were not heard for the next ones.
+    fn unheard(&self, beats: Vec<Heartbeat>) {
+        let runs = self.0.lock();
+        for beat in beats {
+            if let Some(beating) = runs.get(&(beat.id, beat.fence)) {
+                let mut progress = beating.progress.lock();
+                *progress = progress.or(beat.progress);
+            }
+        }
+    }
+
+    /// Takes note of what the queue said to the beats of `asked`.
+    fn answered(&self, asked: Instant, beats: &[Heartbeat], pulses: &[Pulse]) {
+        let mut runs = self.0.lock();
+        for (beat, pulse) in beats.iter().zip(pulses) {
+            let Some(beating) = runs.get_mut(&(beat.id, beat.fence)) else { continue };
+            match pulse {
+                Pulse::Kept => beating.granted = asked,
+                Pulse::Cancel => {
+                    beating.granted = asked;
+                    beating.cancel.cancel();
+                }
+                Pulse::Lost => beating.lost.cancel(),
+            }
+        }
+    }
+
+    /// Gives up the runs whose leases may run out before they are stopped.
+    fn give_up(&self, most: Duration) {
+        for beating in self.0.lock().values().filter(|beating| beating.granted.elapsed() >= most) {
+            beating.lost.cancel();
+        }
+    }
+}
+
+/// The thread. It ends when it is stopped or dropped.
+pub(super) struct Heart(Arc<(Mutex<bool>, Condvar)>);
+
+impl Heart {
+    pub(super) fn start(
+        worklist: Arc<dyn Worklist>,
+        registry: Registry,
+        config: RunnerConfig,
+    ) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            Error::new(ErrorKind::Unavailable, "start heartbeat thread").caused_by(error)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let stopped = Arc::new((Mutex::new(false), Condvar::new()));
+        let own = Arc::clone(&stopped);
+        let beat = move || {
+            while !wait(&own, config.heartbeat / 4) {
+                runtime.block_on(round(&*worklist, &registry, config));
+            }
+        };
+        thread::Builder::new().name("notebook-heart".into()).spawn(beat).map_err(failed)?;
+        Ok(Self(stopped))
+    }
+
+    pub(super) fn stop(&self) {
+        *self.0.0.lock() = true;
+        self.0.1.notify_all();
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn wait(stopped: &(Mutex<bool>, Condvar), time: Duration) -> bool {
+    let mut ended = stopped.0.lock();
+    if !*ended {
+        stopped.1.wait_for(&mut ended, time);
+    }
+    *ended
+}
+
+/// Four rounds make a heartbeat's time: one that fails is repeated soon, and a cancellation is not told late.
+async fn round(worklist: &dyn Worklist, registry: &Registry, config: RunnerConfig) {
+    let beats = registry.beats();
+    if !beats.is_empty() {
+        let asked = Instant::now();
+        match tokio::time::timeout(config.heartbeat, worklist.heartbeat(beats.clone())).await {
+            Ok(Ok(pulses)) => registry.answered(asked, &beats, &pulses),
+            Ok(Err(error)) => {
+                warn!(%error, "leases could not be prolonged; it is tried again");
+                registry.unheard(beats);
+            }
+            Err(_) => {
+                warn!("the queue does not answer; leases could not be prolonged");
+                registry.unheard(beats);
+            }
+        }
+    }
+    registry.give_up(config.lease.saturating_sub(config.safety));
+}
