@@ -55,8 +55,12 @@ need-test:
 bench: need models ## The benches, each beside a peer or a lower bound
 	cargo build --release --locked -p notebook-server
 	@python3 scripts/fetch-models.py onnxruntime
-	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed
+	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed --bench queue
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin"
+
+SOAK_SECONDS ?= 3600
+soak: need ## Kill and stop workers for an hour (SOAK_SECONDS=3600) and check that every job ends once
+	NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --release --locked -p notebook-core --test queue_crash -- --nocapture
 
 FUZZ_SECONDS ?= 600
 fuzz: ## Fuzz the parsers against naive references, FUZZ_SECONDS=600 each (needs nightly Rust and cargo-fuzz)
@@ -66,4 +70,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(WEB)/dist $(WEB)/node_modules
 
-.PHONY: help run test check web embedding-model models need need-test bench fuzz clean
+.PHONY: help run test check web embedding-model models need need-test bench soak fuzz clean

@@ -41,10 +41,12 @@ pub(super) const WAITING_KINDS: &str = "WITH RECURSIVE found (tenant_id, kind) A
     SELECT * FROM (SELECT tenant_id, kind FROM jobs WHERE state = 'available' AND tenant_id >= $1
         ORDER BY tenant_id, kind LIMIT 1)
     UNION ALL
-    SELECT j.tenant_id, j.kind FROM found JOIN jobs j ON j.id = (
-        SELECT n.id FROM jobs n WHERE n.state = 'available'
-            AND (n.tenant_id, n.kind) > (found.tenant_id, found.kind)
-        ORDER BY n.tenant_id, n.kind LIMIT 1)
+    SELECT j.tenant_id, j.kind FROM found JOIN jobs j ON j.id = COALESCE(
+        (SELECT n.id FROM jobs n WHERE n.state = 'available'
+            AND n.tenant_id = found.tenant_id AND n.kind > found.kind
+            ORDER BY n.kind LIMIT 1),
+        (SELECT n.id FROM jobs n WHERE n.state = 'available' AND n.tenant_id > found.tenant_id
+            ORDER BY n.tenant_id, n.kind LIMIT 1))
     ) SELECT tenant_id, kind FROM found LIMIT $2";
 
 /// The first available jobs of a kind in a tenant, of a version that the worker knows.

@@ -190,8 +190,7 @@ CREATE UNIQUE INDEX jobs_unique_key ON jobs (tenant_id, unique_key)
 CREATE INDEX jobs_available ON jobs (tenant_id, kind, priority, run_at, id)
     WHERE state = 'available';
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
-CREATE INDEX jobs_running_of_tenant ON jobs (tenant_id) WHERE state = 'running';
-CREATE INDEX jobs_running_of_kind ON jobs (kind) WHERE state = 'running';
-CREATE INDEX jobs_lease ON jobs (lease_until) WHERE state = 'running';
+-- As many as there are slots in all workers: few enough to be read through for a kind or a lease.
+CREATE INDEX jobs_running ON jobs (tenant_id, kind, lease_until) WHERE state = 'running';
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 ";

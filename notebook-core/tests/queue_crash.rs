@@ -1,0 +1,264 @@
+//! Workers as processes of their own that are killed and stopped at random, on one SQLite file: every
+//! accepted job ends once, and no run that was taken away counts.
+//!
+//! `NOTEBOOK_SOAK_SECONDS` makes it longer, `NOTEBOOK_SEED` repeats a run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use notebook_core::{
+    TenantId, TenantScope,
+    clock::SystemClock,
+    queue::{
+        JobId, JobState, NewJob, Outcome, Queue, QueuePolicy,
+        runner::{Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
+        sqlite::SqliteQueue,
+    },
+    sqlite::SqliteConfig,
+    store::sqlite::SqliteStore,
+};
+use serde_json::json;
+use tokio::sync::Notify;
+
+const PATH: &str = "NOTEBOOK_QUEUE_CRASH_PATH";
+const LEASE: Duration = Duration::from_millis(1_500);
+const WORKERS: usize = 3;
+
+fn policy() -> QueuePolicy {
+    // Killed workers are no fault of their jobs here.
+    QueuePolicy {
+        lease: LEASE,
+        backoff: Duration::from_millis(20),
+        most_crashes: u32::MAX,
+        ..QueuePolicy::default()
+    }
+}
+
+async fn open(path: &Path) -> SqliteQueue {
+    let mut config = SqliteConfig::new(path);
+    config.busy_timeout = Duration::from_secs(20);
+    let store = SqliteStore::open(config).await.unwrap();
+    SqliteQueue::new(Arc::new(store), Arc::new(SystemClock), policy())
+}
+
+fn scope(tenant: u128) -> TenantScope {
+    TenantScope::authenticated(TenantId::from_u128(tenant))
+}
+
+/// Takes a while, fails at its first attempt now and then, and says which run it was.
+struct Busy;
+
+#[async_trait]
+impl Handler for Busy {
+    async fn run(&self, work: Work) -> Outcome {
+        let number = work.job.payload["number"].as_u64().unwrap();
+        tokio::time::sleep(Duration::from_millis(number % 40)).await;
+        if number.is_multiple_of(7) && work.job.attempt == 0 {
+            let error =
+                notebook_core::queue::JobError { code: "again".into(), message: "x".into() };
+            return Outcome::Failed { error, not_before: Duration::ZERO };
+        }
+        // What follows is stored with the result, or not at all.
+        let follow_ups = if number.is_multiple_of(5) {
+            let payload = json!({ "number": number + 1, "after": work.job.id });
+            vec![NewJob { max_attempts: 50, ..NewJob::new("busy", payload) }]
+        } else {
+            Vec::new()
+        };
+        Outcome::Completed {
+            result: json!({ "number": number, "fence": work.job.fence.0 }),
+            follow_ups,
+        }
+    }
+}
+
+/// The child: does nothing unless the parent below starts it.
+#[test]
+fn child_works_until_it_is_killed() {
+    let Some(path) = std::env::var_os(PATH) else { return };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let queue = Arc::new(open(&PathBuf::from(path)).await);
+        let config = RunnerConfig {
+            slots: 4,
+            poll: Duration::from_millis(50),
+            lease: LEASE,
+            heartbeat: LEASE / 3,
+            safety: LEASE / 4,
+            grace: Duration::from_millis(100),
+            ..RunnerConfig::default()
+        };
+        let handlers = Handlers::new().with("busy", HandlerRule::default(), Busy);
+        let _runner = Runner::start(queue, handlers, Arc::new(Notify::new()), config).unwrap();
+        std::future::pending::<()>().await;
+    });
+}
+
+/// A worker process, killed when it is dropped.
+struct Worker(Child);
+
+impl Worker {
+    fn start(path: &Path) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_works_until_it_is_killed", "--nocapture", "--test-threads=1"])
+            .env(PATH, path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // SIGKILL ends a stopped process too.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Numbers from a seed, so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Q1, Q2, Q3, Q20: workers are killed (-9) or stopped for longer than a lease and woken up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
+    let variable = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seconds = variable("NOTEBOOK_SOAK_SECONDS").unwrap_or(8);
+    let seed = variable("NOTEBOOK_SEED")
+        .unwrap_or_else(|| u64::try_from(JobId::new().as_u128() & 0xffff_ffff).unwrap());
+    println!("seed {seed}, {seconds} s");
+    let mut dice = Dice(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notebook.db");
+    let queue = open(&path).await;
+    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| Worker::start(&path)).collect();
+    let mut stopped: Vec<(Instant, Worker)> = Vec::new();
+    let mut accepted = BTreeMap::new();
+    let (mut kills, mut stops) = (0, 0);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(seconds) {
+        let number = accepted.len() as u64;
+        let tenant = u128::from(dice.roll(3)) + 1;
+        let jobs = (0..dice.roll(8)).map(|i| NewJob {
+            max_attempts: 50,
+            ..NewJob::new("busy", json!({ "number": number * 8 + i }))
+        });
+        for id in queue.insert(&scope(tenant), jobs.collect()).await.unwrap() {
+            accepted.insert(id, tenant);
+        }
+        tokio::time::sleep(Duration::from_millis(dice.roll(60))).await;
+        match dice.roll(12) {
+            0 => {
+                let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
+                workers[index] = Worker::start(&path);
+                kills += 1;
+            }
+            1 if stopped.len() < 2 => {
+                let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
+                let zombie = std::mem::replace(&mut workers[index], Worker::start(&path));
+                zombie.signal("-STOP");
+                stopped.push((Instant::now(), zombie));
+                stops += 1;
+            }
+            _ => {}
+        }
+        let (awake, asleep): (Vec<_>, Vec<_>) =
+            stopped.into_iter().partition(|(since, _)| since.elapsed() > LEASE * 2);
+        stopped = asleep;
+        for (_, zombie) in awake {
+            zombie.signal("-CONT");
+            // It works on as one more worker, with what it still believes to have.
+            workers.push(zombie);
+        }
+        workers.truncate(WORKERS + 2);
+    }
+    for (_, zombie) in &stopped {
+        zombie.signal("-CONT");
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut completed, mut reruns) = (0, 0);
+    for (id, tenant) in &accepted {
+        loop {
+            let job = queue.job(&scope(*tenant), *id).await.unwrap();
+            if job.state == JobState::Completed {
+                let result = job.result.unwrap();
+                assert_eq!(result["number"], job.payload["number"]);
+                assert_eq!(
+                    result["fence"],
+                    json!(job.fence.0),
+                    "the last run is the one that counts"
+                );
+                reruns += usize::from(job.crash_count > 0);
+                completed += 1;
+                break;
+            }
+            assert!(!job.state.is_final(), "{job:?}");
+            assert!(Instant::now() < deadline, "never ended: {job:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    println!(
+        "{completed} jobs, {kills} workers killed, {stops} stopped, {reruns} jobs taken from a worker"
+    );
+    assert!(completed > 50 && kills + stops > 3, "too little happened to prove anything");
+    drop((workers, stopped));
+    check_follow_ups(&path, &accepted);
+}
+
+/// Each fifth job left exactly one follow-up, however many workers began it.
+fn check_follow_ups(path: &Path, accepted: &BTreeMap<JobId, u128>) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement = connection
+        .prepare("SELECT payload ->> 'number', payload ->> 'after', state, tenant_id FROM jobs")
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        Ok((
+            row.get::<_, u32>(0)?,
+            row.get::<_, Option<String>>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, [u8; 16]>(3)?,
+        ))
+    });
+    let (mut parents, mut children) = (0, BTreeMap::<String, u32>::new());
+    for row in rows.unwrap() {
+        let (number, after, _, tenant) = row.unwrap();
+        if let Some(after) = after {
+            let tenant = u128::from_be_bytes(tenant);
+            assert_eq!(accepted[&after.parse::<JobId>().unwrap()], tenant);
+            *children.entry(after).or_default() += 1;
+        } else {
+            parents += usize::from(number.is_multiple_of(5));
+        }
+    }
+    assert_eq!(children.len(), parents);
+    assert!(children.values().all(|count| *count == 1), "{children:?}");
+}
