@@ -123,9 +123,17 @@ impl Worker {
         Self(child.unwrap())
     }
 
-    fn signal(&self, name: &str) {
+    /// Stops it, and wakes it up again from elsewhere: one that is stopped in the middle of a transaction
+    /// holds up everybody who writes to the file, this test too.
+    fn stop_for(&self, time: Duration) {
         let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        let signal = |name: &str, id: &str| Command::new("kill").args([name, id]).status().unwrap();
+        assert!(signal("-STOP", &id).success());
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            // It may have been killed meanwhile.
+            let _ = signal("-CONT", &id);
+        });
     }
 }
 
@@ -185,24 +193,18 @@ async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
             1 if stopped.len() < 2 => {
                 let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
                 let zombie = std::mem::replace(&mut workers[index], Worker::start(&path));
-                zombie.signal("-STOP");
+                zombie.stop_for(LEASE * 2);
                 stopped.push((Instant::now(), zombie));
                 stops += 1;
             }
             _ => {}
         }
         let (awake, asleep): (Vec<_>, Vec<_>) =
-            stopped.into_iter().partition(|(since, _)| since.elapsed() > LEASE * 2);
+            stopped.into_iter().partition(|(since, _)| since.elapsed() > LEASE * 3);
         stopped = asleep;
-        for (_, zombie) in awake {
-            zombie.signal("-CONT");
-            // It works on as one more worker, with what it still believes to have.
-            workers.push(zombie);
-        }
+        // They work on as more workers, with what they still believe to have.
+        workers.extend(awake.into_iter().map(|(_, zombie)| zombie));
         workers.truncate(WORKERS + 2);
-    }
-    for (_, zombie) in &stopped {
-        zombie.signal("-CONT");
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     let (mut completed, mut reruns) = (0, 0);
