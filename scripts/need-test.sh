@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beyond the toolchains: Chromium, llama.cpp's server, onnxruntime.
+# Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, llama.cpp's server,
+# onnxruntime.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
   if [ "$(id -u)" != 0 ]; then
@@ -9,5 +10,14 @@ if ! command -v chromium >/dev/null 2>&1; then
   echo "== installing Chromium for the browser tests"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation fonts-noto-core >/dev/null
+fi
+if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The database tests need PostgreSQL: run 'sudo apt-get install -y postgresql', then again." >&2
+    exit 1
+  fi
+  echo "== installing PostgreSQL for the database tests"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
 fi
 python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime

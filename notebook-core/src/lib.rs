@@ -27,6 +27,8 @@ pub mod http;
 pub mod id;
 pub mod keyword;
 pub mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod queue;
 pub mod run_log;
 pub mod scope;

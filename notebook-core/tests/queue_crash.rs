@@ -1,5 +1,5 @@
-//! Workers as processes of their own that are killed and stopped at random, on one SQLite file: every
-//! accepted job ends once, and no run that was taken away counts.
+//! Workers as processes of their own that are killed and stopped at random, on one SQLite file and on
+//! PostgreSQL, whose server crashes too: every accepted job ends once, and no run that was taken away counts.
 //!
 //! `NOTEBOOK_SOAK_SECONDS` makes it longer, `NOTEBOOK_SEED` repeats a run.
 #![allow(
@@ -11,20 +11,26 @@
     clippy::print_stdout
 )]
 
+#[path = "support/postgres.rs"]
+mod cluster;
+
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use cluster::Cluster;
 use notebook_core::{
     TenantId, TenantScope,
     clock::SystemClock,
+    postgres::PostgresConfig,
     queue::{
-        JobId, JobState, NewJob, Outcome, Queue, QueuePolicy,
+        JobId, JobState, NewJob, Outcome, Queue, QueuePolicy, Worklist,
+        postgres::{PostgresQueue, QueueTime},
         runner::{Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
         sqlite::SqliteQueue,
     },
@@ -34,7 +40,7 @@ use notebook_core::{
 use serde_json::json;
 use tokio::sync::Notify;
 
-const PATH: &str = "NOTEBOOK_QUEUE_CRASH_PATH";
+const PLACE: &str = "NOTEBOOK_QUEUE_CRASH_PLACE";
 const LEASE: Duration = Duration::from_millis(1_500);
 const WORKERS: usize = 3;
 
@@ -48,11 +54,22 @@ fn policy() -> QueuePolicy {
     }
 }
 
-async fn open(path: &Path) -> SqliteQueue {
-    let mut config = SqliteConfig::new(path);
+/// A queue's two sides.
+type Sides = (Arc<dyn Queue>, Arc<dyn Worklist>);
+
+/// The queue at a place: a URL of PostgreSQL, else a file of SQLite.
+async fn open(place: &str) -> Sides {
+    if place.starts_with("postgres:") {
+        let config = PostgresConfig::new(place);
+        let queue = PostgresQueue::open(&config, QueueTime::Database, policy());
+        let queue = Arc::new(queue.await.unwrap());
+        return (queue.clone(), queue);
+    }
+    let mut config = SqliteConfig::new(place);
     config.busy_timeout = Duration::from_secs(20);
     let store = SqliteStore::open(config).await.unwrap();
-    SqliteQueue::new(Arc::new(store), Arc::new(SystemClock), policy())
+    let queue = Arc::new(SqliteQueue::new(Arc::new(store), Arc::new(SystemClock), policy()));
+    (queue.clone(), queue)
 }
 
 fn scope(tenant: u128) -> TenantScope {
@@ -89,11 +106,11 @@ impl Handler for Busy {
 /// The child: does nothing unless the parent below starts it.
 #[test]
 fn child_works_until_it_is_killed() {
-    let Some(path) = std::env::var_os(PATH) else { return };
+    let Ok(place) = std::env::var(PLACE) else { return };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let queue = Arc::new(open(&PathBuf::from(path)).await);
+        let (_, queue) = open(&place).await;
         let config = RunnerConfig {
             slots: 4,
             poll: Duration::from_millis(50),
@@ -113,10 +130,10 @@ fn child_works_until_it_is_killed() {
 struct Worker(Child);
 
 impl Worker {
-    fn start(path: &Path) -> Self {
+    fn start(place: &str) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_works_until_it_is_killed", "--nocapture", "--test-threads=1"])
-            .env(PATH, path)
+            .env(PLACE, place)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -156,19 +173,59 @@ impl Dice {
     }
 }
 
+/// What stands in the table: number, the job that it follows, tenant.
+type Row = (u64, Option<String>, u128);
+
 /// Q1, Q2, Q3, Q20: workers are killed (-9) or stopped for longer than a lease and woken up again.
 #[tokio::test(flavor = "multi_thread")]
-async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
+async fn q1_q2_on_sqlite_every_job_ends_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("notebook.db");
+    let accepted = torment(place.to_str().unwrap(), |_| {}).await;
+    check_follow_ups(&sqlite_rows(&place), &accepted);
+}
+
+/// The same, and Q6, Q7: the database's server and single connections of it crash too.
+#[tokio::test(flavor = "multi_thread")]
+async fn q6_q7_on_postgres_every_job_ends_once() {
+    let mut cluster = Cluster::start();
+    let (url, mut crashes) = (cluster.url(), 0);
+    let accepted = torment(&url, |side| {
+        crashes += usize::from(side % 30 < 2);
+        match side % 30 {
+            0 => cluster.crash(),
+            1 => cluster.kill_a_backend(),
+            _ => {}
+        }
+    })
+    .await;
+    println!("{crashes} crashes of the database");
+    assert!(crashes > 0, "the database never crashed");
+    let rows = cluster.query(
+        "SELECT payload::json ->> 'number', payload::json ->> 'after', encode(tenant_id, 'hex')
+         FROM notebook.jobs",
+    );
+    let row = |line: &String| -> Row {
+        let [number, after, tenant] = line.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let after = (!after.is_empty()).then(|| after.to_owned());
+        (number.parse().unwrap(), after, u128::from_str_radix(tenant, 16).unwrap())
+    };
+    check_follow_ups(&rows.iter().map(row).collect::<Vec<_>>(), &accepted);
+}
+
+/// Stores jobs while workers die, and what else `shake` does with a die of its own; returns what was accepted, once
+/// all of it has ended.
+async fn torment(place: &str, mut shake: impl FnMut(u64)) -> BTreeMap<JobId, u128> {
     let variable = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = variable("NOTEBOOK_SOAK_SECONDS").unwrap_or(8);
     let seed = variable("NOTEBOOK_SEED")
         .unwrap_or_else(|| u64::try_from(JobId::new().as_u128() & 0xffff_ffff).unwrap());
     println!("seed {seed}, {seconds} s");
     let mut dice = Dice(seed);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notebook.db");
-    let queue = open(&path).await;
-    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| Worker::start(&path)).collect();
+    let (queue, _) = open(place).await;
+    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| Worker::start(place)).collect();
     let mut stopped: Vec<(Instant, Worker)> = Vec::new();
     let mut accepted = BTreeMap::new();
     let (mut kills, mut stops) = (0, 0);
@@ -180,19 +237,19 @@ async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
             max_attempts: 50,
             ..NewJob::new("busy", json!({ "number": number * 8 + i }))
         });
-        for id in queue.insert(&scope(tenant), jobs.collect()).await.unwrap() {
+        for id in insert(&*queue, tenant, jobs.collect()).await {
             accepted.insert(id, tenant);
         }
         tokio::time::sleep(Duration::from_millis(dice.roll(60))).await;
+        shake(dice.roll(1 << 20));
+        let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
         match dice.roll(12) {
             0 => {
-                let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
-                workers[index] = Worker::start(&path);
+                workers[index] = Worker::start(place);
                 kills += 1;
             }
             1 if stopped.len() < 2 => {
-                let index = usize::try_from(dice.roll(WORKERS as u64)).unwrap();
-                let zombie = std::mem::replace(&mut workers[index], Worker::start(&path));
+                let zombie = std::mem::replace(&mut workers[index], Worker::start(place));
                 zombie.stop_for(LEASE * 2);
                 stopped.push((Instant::now(), zombie));
                 stops += 1;
@@ -205,10 +262,39 @@ async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
         // They work on as more workers, with what they still believe to have.
         workers.extend(awake.into_iter().map(|(_, zombie)| zombie));
         workers.truncate(WORKERS + 2);
+        // A worker that found no database at its start has ended.
+        for worker in &mut workers {
+            if worker.0.try_wait().unwrap().is_some() {
+                *worker = Worker::start(place);
+            }
+        }
     }
+    let reruns = until_all_have_ended(&*queue, &accepted).await;
+    let count = accepted.len();
+    println!(
+        "{count} jobs, {kills} workers killed, {stops} stopped, {reruns} jobs taken from a worker"
+    );
+    assert!(count > 50 && kills + stops > 3, "too little happened to prove anything");
+    accepted
+}
+
+/// Q29: whoever does not know whether his jobs were stored stores them again.
+async fn insert(queue: &dyn Queue, tenant: u128, jobs: Vec<NewJob>) -> Vec<JobId> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match queue.insert(&scope(tenant), jobs.clone()).await {
+            Ok(ids) => return ids,
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits, and returns how many jobs were taken from a worker.
+async fn until_all_have_ended(queue: &dyn Queue, accepted: &BTreeMap<JobId, u128>) -> usize {
     let deadline = Instant::now() + Duration::from_secs(60);
-    let (mut completed, mut reruns) = (0, 0);
-    for (id, tenant) in &accepted {
+    let mut reruns = 0;
+    for (id, tenant) in accepted {
         loop {
             let job = queue.job(&scope(*tenant), *id).await.unwrap();
             if job.state == JobState::Completed {
@@ -220,7 +306,6 @@ async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
                     "the last run is the one that counts"
                 );
                 reruns += usize::from(job.crash_count > 0);
-                completed += 1;
                 break;
             }
             assert!(!job.state.is_final(), "{job:?}");
@@ -228,39 +313,33 @@ async fn q1_q2_workers_are_killed_and_stopped_and_every_job_ends_once() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    println!(
-        "{completed} jobs, {kills} workers killed, {stops} stopped, {reruns} jobs taken from a worker"
-    );
-    assert!(completed > 50 && kills + stops > 3, "too little happened to prove anything");
-    drop((workers, stopped));
-    check_follow_ups(&path, &accepted);
+    reruns
+}
+
+fn sqlite_rows(path: &Path) -> Vec<Row> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement = connection
+        .prepare("SELECT payload ->> 'number', payload ->> 'after', tenant_id FROM jobs")
+        .unwrap();
+    let row = |row: &rusqlite::Row<'_>| -> rusqlite::Result<Row> {
+        let number: u32 = row.get(0)?;
+        Ok((number.into(), row.get(1)?, u128::from_be_bytes(row.get(2)?)))
+    };
+    statement.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// Each fifth job left exactly one follow-up, however many workers began it.
-fn check_follow_ups(path: &Path, accepted: &BTreeMap<JobId, u128>) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    let mut statement = connection
-        .prepare("SELECT payload ->> 'number', payload ->> 'after', state, tenant_id FROM jobs")
-        .unwrap();
-    let rows = statement.query_map([], |row| {
-        Ok((
-            row.get::<_, u32>(0)?,
-            row.get::<_, Option<String>>(1)?,
-            row.get::<_, String>(2)?,
-            row.get::<_, [u8; 16]>(3)?,
-        ))
-    });
-    let (mut parents, mut children) = (0, BTreeMap::<String, u32>::new());
-    for row in rows.unwrap() {
-        let (number, after, _, tenant) = row.unwrap();
+fn check_follow_ups(rows: &[Row], accepted: &BTreeMap<JobId, u128>) {
+    let (mut parents, mut children) = (0, BTreeMap::<&str, u32>::new());
+    for (number, after, tenant) in rows {
         if let Some(after) = after {
-            let tenant = u128::from_be_bytes(tenant);
-            assert_eq!(accepted[&after.parse::<JobId>().unwrap()], tenant);
+            assert_eq!(accepted[&after.parse::<JobId>().unwrap()], *tenant);
             *children.entry(after).or_default() += 1;
         } else {
             parents += usize::from(number.is_multiple_of(5));
         }
     }
+    assert!(parents > 5, "{parents}");
     assert_eq!(children.len(), parents);
     assert!(children.values().all(|count| *count == 1), "{children:?}");
 }

@@ -5,7 +5,7 @@
 //! that was thought dead and wakes up writes nothing any more.
 //!
 //! Every adapter decides by the same pure functions: [`step`] says what a job becomes,
-//! [`plan`](plan::plan) which jobs are claimed. Adapters: [`memory`], `sqlite` (feature). All are held
+//! [`plan`](plan::plan) which jobs are claimed. Adapters: [`memory`], `sqlite`, `postgres` (features). All are held
 //! to the suite in `queue::conformance` (feature `conformance`).
 //!
 //! The two sides are two traits: [`Queue`] belongs to a tenant's requests and takes their scope;
@@ -16,8 +16,10 @@ pub mod conformance;
 mod job;
 pub mod memory;
 pub mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod runner;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -4,6 +4,8 @@
 //! of it; the fence in the condition of the write is the last word. Parameters are numbered in the order
 //! in which they appear: SQLite takes `$1` for a name.
 
+use super::Priority;
+
 /// The columns, in the order of the rows' readers and writers.
 macro_rules! columns {
     () => {
@@ -13,13 +15,19 @@ macro_rules! columns {
     };
 }
 
+#[cfg(feature = "sqlite")]
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1");
+
+/// The same, and nobody else changes it until the transaction ends: for engines with many writers.
+#[cfg(feature = "postgres")]
+pub(super) const BY_ID_LOCKED: &str =
+    concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1 FOR UPDATE");
 
 pub(super) const INSERT: &str = concat!(
     "INSERT INTO jobs (",
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23)"
+        $20, $21, $22, $23) ON CONFLICT DO NOTHING"
 );
 
 /// What can change in a job; `$16` is the fence that its row had.
@@ -39,7 +47,7 @@ pub(super) const MAKE_DUE: &str = "UPDATE jobs SET state = 'available'
 /// a hundred thousand jobs of one kind cost one leap.
 pub(super) const WAITING_KINDS: &str = "WITH RECURSIVE found (tenant_id, kind) AS (
     SELECT * FROM (SELECT tenant_id, kind FROM jobs WHERE state = 'available' AND tenant_id >= $1
-        ORDER BY tenant_id, kind LIMIT 1)
+        ORDER BY tenant_id, kind LIMIT 1) AS least
     UNION ALL
     SELECT j.tenant_id, j.kind FROM found JOIN jobs j ON j.id = COALESCE(
         (SELECT n.id FROM jobs n WHERE n.state = 'available'
@@ -60,11 +68,39 @@ pub(super) const RUNNING_OF_TENANT: &str =
 pub(super) const RUNNING_OF_KIND: &str =
     "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind = $1";
 
+#[cfg(feature = "sqlite")]
 pub(super) const EXPIRED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM jobs WHERE state = 'running' AND lease_until < $1 ORDER BY lease_until LIMIT $2"
 );
 
+/// The same, without those that another transaction has.
+#[cfg(feature = "postgres")]
+pub(super) const EXPIRED_LOCKED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM jobs WHERE state = 'running' AND lease_until < $1 ORDER BY lease_until LIMIT $2
+    FOR UPDATE SKIP LOCKED"
+);
+
 pub(super) const FORGET: &str = "DELETE FROM jobs WHERE id IN (
     SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
+
+/// A priority's place in the order of the rows.
+pub(super) const fn rank(priority: Priority) -> i64 {
+    match priority {
+        Priority::High => 0,
+        Priority::Medium => 1,
+        Priority::Low => 2,
+    }
+}
+
+/// The priority of a place.
+pub(super) const fn priority(rank: i64) -> Priority {
+    match rank {
+        0 => Priority::High,
+        1 => Priority::Medium,
+        _ => Priority::Low,
+    }
+}

@@ -18,7 +18,7 @@
 pub mod conformance;
 pub mod memory;
 pub mod rules;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

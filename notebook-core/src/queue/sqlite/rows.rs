@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{params, types::Value};
 
 use super::super::{
-    ClaimRequest, Fence, Job, JobId, Priority, WorkerId,
+    ClaimRequest, Fence, Job, JobId, WorkerId,
     plan::{Candidate, Tenant},
-    sql,
+    sql::{self, priority, rank},
 };
 use crate::{
     Result, TenantId, Timestamp,
     model::Progress,
     sqlite::{Row, Tx},
-    store::sql::codec::{json, name, number, optional_json},
+    store::sql::{
+        codec::{json, name, number, optional_json},
+        limit,
+    },
 };
 
 pub(super) fn by_id(tx: &Tx<'_>, id: JobId) -> Result<Option<Job>> {
@@ -140,29 +143,8 @@ pub(super) fn forget(tx: &Tx<'_>, before: Timestamp, most: usize) -> Result<usiz
     tx.execute(sql::FORGET, params![before.as_millis(), limit(most)])
 }
 
-fn limit(most: usize) -> i64 {
-    i64::try_from(most).unwrap_or(i64::MAX)
-}
-
 fn worker(job: &Job) -> Option<&[u8; 16]> {
     job.worker.as_ref().map(WorkerId::as_bytes)
-}
-
-/// Its place in the order of the rows.
-const fn rank(priority: Priority) -> i64 {
-    match priority {
-        Priority::High => 0,
-        Priority::Medium => 1,
-        Priority::Low => 2,
-    }
-}
-
-const fn priority(rank: i64) -> Priority {
-    match rank {
-        0 => Priority::High,
-        1 => Priority::Medium,
-        _ => Priority::Low,
-    }
 }
 
 fn read(row: &Row<'_>) -> Result<Job> {

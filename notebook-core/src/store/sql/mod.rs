@@ -9,12 +9,18 @@
 //! and every statement names it.
 
 pub(crate) mod codec;
+#[cfg(feature = "sqlite")]
 pub(crate) mod conversations;
+#[cfg(feature = "sqlite")]
 pub(crate) mod layout;
+#[cfg(feature = "sqlite")]
 pub(crate) mod notebooks;
+#[cfg(feature = "sqlite")]
 pub(crate) mod runs;
+#[cfg(feature = "sqlite")]
 pub(crate) mod sources;
 
+#[cfg(feature = "sqlite")]
 /// An id after every id that is made: where a list from the newest begins.
 pub(crate) const AFTER_ALL: [u8; 16] = [0xff; 16];
 
@@ -23,7 +29,7 @@ pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
 

@@ -1,0 +1,32 @@
+use std::time::Duration;
+
+use crate::Secret;
+
+/// Where the database is and what may be used of it.
+#[derive(Debug, Clone)]
+pub struct PostgresConfig {
+    /// Such as `postgres://user:password@host/database`, or `postgres:///database?host=/run/postgresql`.
+    pub url: Secret,
+    /// The schema that holds the tables; it is made if missing. Default `notebook`.
+    pub schema: String,
+    /// The most connections. Default 16.
+    pub connections: u32,
+    /// How long to wait for a free connection. Default 10 seconds.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take. Default 30 seconds.
+    pub statement_timeout: Duration,
+}
+
+impl PostgresConfig {
+    /// The defaults for a database.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: Secret::new(url.into()),
+            schema: "notebook".into(),
+            connections: 16,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! PostgreSQL's errors as errors of this crate.
+
+use crate::{Error, ErrorKind, Retry};
+
+/// Turns an error in `operation` into one of this crate. Classes by the appendix "Error Codes" of PostgreSQL's manual.
+pub(crate) fn from_postgres(operation: &'static str, error: sqlx::Error) -> Error {
+    let (kind, retry) = kind(&error);
+    let made = Error::new(kind, operation).retry(retry);
+    let made = match kind {
+        ErrorKind::StorageFull => {
+            made.with("fix", "make room on the database's device, then repeat")
+        }
+        ErrorKind::Unauthorized => {
+            made.with("fix", "check the user and password in the database's URL")
+        }
+        _ => made,
+    };
+    made.caused_by(error)
+}
+
+/// The error for a stored value that cannot be what this program wrote.
+pub(crate) fn corrupt(operation: &'static str, column: usize) -> Error {
+    Error::new(ErrorKind::Corrupt, operation)
+        .with("column", column.to_string())
+        .with("fix", "restore the database from a backup")
+}
+
+fn kind(error: &sqlx::Error) -> (ErrorKind, Retry) {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            by_code(&code)
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => (ErrorKind::Unavailable, Retry::Backoff),
+        sqlx::Error::Configuration(_) => (ErrorKind::InvalidInput, Retry::Never),
+        sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => (ErrorKind::Protocol, Retry::Never),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            (ErrorKind::Corrupt, Retry::Never)
+        }
+        _ => (ErrorKind::Internal, Retry::Never),
+    }
+}
+
+fn by_code(code: &str) -> (ErrorKind, Retry) {
+    match (code.get(..2).unwrap_or_default(), code) {
+        // serialization_failure, deadlock_detected, lock_not_available
+        (_, "40001" | "40P01" | "55P03") => (ErrorKind::Unavailable, Retry::Backoff),
+        // query_canceled: by the statement's time limit
+        (_, "57014") => (ErrorKind::Timeout, Retry::Backoff),
+        // disk_full
+        (_, "53100") => (ErrorKind::StorageFull, Retry::Backoff),
+        // Connection exceptions, insufficient resources, operator intervention
+        ("08" | "53" | "57", _) => (ErrorKind::Unavailable, Retry::Backoff),
+        ("28", _) => (ErrorKind::Unauthorized, Retry::Never),
+        // data_corrupted, index_corrupted
+        ("XX", "XX001" | "XX002") => (ErrorKind::Corrupt, Retry::Never),
+        _ => (ErrorKind::Internal, Retry::Never),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_become_kinds() {
+        for (code, kind, retryable) in [
+            ("40001", ErrorKind::Unavailable, true),
+            ("57P01", ErrorKind::Unavailable, true),
+            ("57014", ErrorKind::Timeout, true),
+            ("53100", ErrorKind::StorageFull, true),
+            ("53300", ErrorKind::Unavailable, true),
+            ("08006", ErrorKind::Unavailable, true),
+            ("28P01", ErrorKind::Unauthorized, false),
+            ("XX001", ErrorKind::Corrupt, false),
+            ("23505", ErrorKind::Internal, false),
+            ("", ErrorKind::Internal, false),
+        ] {
+            assert_eq!(
+                by_code(code),
+                (kind, if retryable { Retry::Backoff } else { Retry::Never })
+            );
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! PostgreSQL, as the adapters share it: a pool, transactions that nobody can leave half done, migrations.
+//!
+//! # Cancelled calls
+//! A call works in a task of its own. When its caller goes away it runs to its end all the same, so that no
+//! connection goes back to the pool with an open transaction. What came back open, by a defect, is closed.
+//!
+//! # Time
+//! Moments that several processes must agree on are the database's own.
+
+mod client;
+mod config;
+mod error;
+mod migrate;
+
+pub(crate) use client::{Client, Tx};
+pub use config::PostgresConfig;
+pub(crate) use error::corrupt;
+pub(crate) use migrate::Migration;

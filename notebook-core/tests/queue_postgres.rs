@@ -1,0 +1,115 @@
+//! The queue in PostgreSQL, in a cluster of the test's own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/postgres.rs"]
+mod cluster;
+
+use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc, time::Duration};
+
+use cluster::Cluster;
+use notebook_core::{
+    ErrorKind, TenantId, TenantScope, Timestamp,
+    clock::ManualClock,
+    postgres::PostgresConfig,
+    queue::{
+        ClaimRequest, JobId, JobState, KindRule, NewJob, Queue, QueuePolicy, WorkerId, Worklist,
+        conformance,
+        postgres::{PostgresQueue, QueueTime},
+    },
+};
+use serde_json::json;
+
+async fn open(cluster: &Cluster, time: QueueTime) -> PostgresQueue {
+    let config = PostgresConfig::new(cluster.url());
+    PostgresQueue::open(&config, time, QueuePolicy::default()).await.unwrap()
+}
+
+#[allow(clippy::disallowed_methods)]
+fn scope() -> TenantScope {
+    TenantScope::authenticated(TenantId::from_u128(1))
+}
+
+fn request(max: usize) -> ClaimRequest {
+    let rule = KindRule { payload_version: 1, limit: None };
+    let kinds = BTreeMap::from([("x".into(), rule)]);
+    ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_conforms() {
+    let cluster = Cluster::start();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+    let queue = open(&cluster, QueueTime::Clock(clock.clone())).await;
+    conformance::run_all(&queue, &|by| clock.advance(by)).await;
+}
+
+/// Q12: the machine's clock does not matter; the database's does.
+#[tokio::test(flavor = "multi_thread")]
+async fn q12_time_is_the_database_s_and_two_processes_share_the_work() {
+    let cluster = Cluster::start();
+    // Both make the tables at once.
+    let queues =
+        tokio::join!(open(&cluster, QueueTime::Database), open(&cluster, QueueTime::Database));
+    let queues = [queues.0, queues.1];
+    let jobs = (0..200).map(|_| NewJob::new("x", json!(1))).collect();
+    queues[0].insert(&scope(), jobs).await.unwrap();
+    let claims = (0..40).map(|i| {
+        let queue = queues[i % 2].clone();
+        tokio::spawn(async move { queue.claim(&request(10)).await.unwrap() })
+    });
+    let claimed = futures::future::join_all(claims).await;
+    let ids: Vec<JobId> =
+        claimed.into_iter().flat_map(Result::unwrap).map(|claimed| claimed.job.id).collect();
+    assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (200, 200));
+    let job = queues[1].job(&scope(), ids[0]).await.unwrap();
+    let lease = job.lease_until.unwrap().since(job.created_at);
+    assert!((Duration::from_secs(60)..Duration::from_secs(120)).contains(&lease), "{lease:?}");
+}
+
+/// Q39, T8: callers that go away in the middle leave neither an open transaction nor a lost connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn q39_calls_that_are_dropped_leave_nothing_open() {
+    let cluster = Cluster::start();
+    let mut config = PostgresConfig::new(cluster.url());
+    config.connections = 3;
+    config.acquire_timeout = Duration::from_secs(5);
+    let queue =
+        PostgresQueue::open(&config, QueueTime::Database, QueuePolicy::default()).await.unwrap();
+    let jobs = (0..300).map(|_| NewJob::new("x", json!(1))).collect();
+    let ids = queue.insert(&scope(), jobs).await.unwrap();
+    for round in 0..200_u64 {
+        let request = request(2);
+        let claim = queue.claim(&request);
+        let _ = tokio::time::timeout(Duration::from_micros(round * 20), claim).await;
+    }
+    // All connections work, and none sees what was half done.
+    let reads = ids.iter().map(|id| {
+        let (queue, id) = (queue.clone(), *id);
+        tokio::spawn(async move { queue.job(&scope(), id).await.unwrap() })
+    });
+    for job in futures::future::join_all(reads).await {
+        let job = job.unwrap();
+        let running = job.state == JobState::Running;
+        assert_eq!((running, job.lease_until.is_some()), (job.fence.0 == 1, running), "{job:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_opened_says_why() {
+    let cluster = Cluster::start();
+    let open = async |change: &dyn Fn(&mut PostgresConfig)| {
+        let mut config = PostgresConfig::new(cluster.url());
+        config.acquire_timeout = Duration::from_secs(2);
+        change(&mut config);
+        let opened =
+            PostgresQueue::open(&config, QueueTime::Database, QueuePolicy::default()).await;
+        opened.err().expect("it must not open")
+    };
+    let error = open(&|config| config.schema = "a; DROP TABLE jobs".into()).await;
+    assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("schema")));
+    let error = open(&|config| config.url = notebook_core::Secret::new("no url".to_owned())).await;
+    assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("url")));
+    let nowhere = "postgres://test@localhost/postgres?host=/nowhere";
+    let error = open(&|config| config.url = notebook_core::Secret::new(nowhere.to_owned())).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}

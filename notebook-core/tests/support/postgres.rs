@@ -1,0 +1,142 @@
+//! A PostgreSQL of its own for a test: in a temporary folder, on a socket there, stopped with the test.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A running cluster. It ends with this value, and with the process when that is killed.
+pub(crate) struct Cluster {
+    server: Child,
+    folder: tempfile::TempDir,
+}
+
+/// The folder of the newest PostgreSQL's programs.
+fn programs() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .filter(|(_, bin)| bin.join("postgres").is_file())
+        .collect();
+    found.sort();
+    let (_, bin) = found.pop().expect("PostgreSQL is not installed: run scripts/need-test.sh");
+    bin
+}
+
+/// A command that root runs as the user postgres, since the server refuses to be root.
+fn command(program: &Path) -> Command {
+    let root =
+        fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let mut command = Command::new("setpriv");
+    if root {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let folder = Self::make();
+        let server = Self::serve(folder.path());
+        let cluster = Self { server, folder };
+        cluster.wait();
+        cluster
+    }
+
+    fn make() -> tempfile::TempDir {
+        let folder = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp").unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        // Root's folder becomes the server's.
+        let _ = Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status();
+        let bin = programs();
+        let made = command(&bin.join("initdb"))
+            .args(["--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "--locale=C"])
+            .arg("--pgdata")
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        folder
+    }
+
+    fn serve(folder: &Path) -> Child {
+        let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        command(&programs().join("postgres"))
+            .arg("-D")
+            .arg(folder.join("data"))
+            .arg("-k")
+            .arg(folder)
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=100"])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    fn wait(&self) {
+        let (bin, deadline) = (programs(), Instant::now() + Duration::from_secs(30));
+        while !self.is_ready(&bin) {
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn is_ready(&self, bin: &Path) -> bool {
+        let mut ready = Command::new(bin.join("pg_isready"));
+        ready.arg("-q").arg("-h").arg(self.folder.path());
+        ready.status().is_ok_and(|status| status.success())
+    }
+
+    /// Ends the server without a goodbye and starts it again: what was committed is there.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn crash(&mut self) {
+        self.quit();
+        self.server = Self::serve(self.folder.path());
+        self.wait();
+    }
+
+    /// Kills the process that serves one connection, and with it, as PostgreSQL has it, all of them.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn kill_a_backend(&self) {
+        let one = "SELECT pid FROM pg_stat_activity WHERE application_name = 'notebook' LIMIT 1";
+        for id in self.query(one) {
+            let _ = Command::new("kill").args(["-9", &id]).status();
+        }
+    }
+
+    /// The lines that `psql` prints, columns between `|`.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+        let mut psql = Command::new(programs().join("psql"));
+        psql.args(["-At", "-U", "test", "-d", "postgres", "-c", sql, "-h"]).arg(self.folder.path());
+        let output = psql.output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    fn quit(&mut self) {
+        // SIGQUIT: at once, without a checkpoint. Its children go with it.
+        let id = self.server.id().to_string();
+        let _ = Command::new("kill").args(["-QUIT", &id]).status();
+        let _ = self.server.wait();
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://test@localhost/postgres?host={}", self.folder.path().display())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.quit();
+    }
+}
