@@ -16,13 +16,12 @@ use std::{
 
 use notebook_core::{
     TenantId, TenantScope,
-    clock::SystemClock,
     queue::{
         ClaimRequest, Finish, KindRule, NewJob, Outcome, Queue, QueuePolicy, WorkerId, Worklist,
-        sqlite::SqliteQueue,
+        sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
-    store::sqlite::SqliteStore,
+    store::sql::SqlStore,
 };
 use rusqlite::{Connection, params};
 use serde_json::json;
@@ -86,9 +85,9 @@ fn least(path: &Path, round: Duration) -> Result<f64> {
     Ok(done as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn open(path: &Path) -> Result<Arc<SqliteQueue>> {
-    let store = Arc::new(SqliteStore::open(SqliteConfig::new(path)).await?);
-    Ok(Arc::new(SqliteQueue::new(store, Arc::new(SystemClock), QueuePolicy::default())))
+async fn open(path: &Path) -> Result<Arc<SqlQueue>> {
+    let store = SqlStore::sqlite(SqliteConfig::new(path)).await?;
+    Ok(Arc::new(SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default())))
 }
 
 /// Each caller inserts, claims and finishes `batch` jobs at a time.
@@ -108,7 +107,7 @@ async fn backlog(path: &Path, round: Duration) -> Result<f64> {
 }
 
 async fn run(
-    queue: &Arc<SqliteQueue>,
+    queue: &Arc<SqlQueue>,
     callers: usize,
     batch: usize,
     round: Duration,

@@ -18,7 +18,7 @@ use notebook_core::{
     keyword::KeywordIndex,
     model::{Chunk, ChunkKey, Source, Stage},
     sqlite::SqliteConfig,
-    store::{NotebookStore, SourceStore, conformance::samples, sqlite::SqliteStore},
+    store::{NotebookStore, SourceStore, conformance::samples, sql::SqlStore},
     vector::{ChunkFilter, VectorIndex},
 };
 use notebook_rag::{
@@ -112,7 +112,7 @@ struct House {
 impl House {
     async fn build(folder: &Path) -> Outcome<Self> {
         let scope = samples::tenant();
-        let store = SqliteStore::open(SqliteConfig::new(folder.join("notebook.db"))).await?;
+        let store = SqlStore::sqlite(SqliteConfig::new(folder.join("notebook.db"))).await?;
         let notebook = store.create_notebook(&scope, samples::notebook()).await?.id;
         let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new());
         let space = embedder.space().clone();

@@ -20,7 +20,7 @@ use notebook_core::{
     model::Run,
     run_log::RunLog,
     sqlite::SqliteConfig,
-    store::{ConversationStore, NotebookStore, conformance::samples, sqlite::SqliteStore},
+    store::{ConversationStore, NotebookStore, conformance::samples, sql::SqlStore},
 };
 use rusqlite::{Connection, params};
 
@@ -122,7 +122,7 @@ async fn append(path: &Path, callers: usize, round: Duration) -> Outcome<f64> {
         async move { Ok(store.append(&scope, run.id, &samples::deltas(seq, 1)).await?) }
     })
     .await?;
-    SqliteStore::close(&store).await?;
+    SqlStore::close(&store).await?;
     Ok(rate)
 }
 
@@ -135,12 +135,12 @@ async fn create(path: &Path, callers: usize, round: Duration) -> Outcome<f64> {
         async move { Ok(store.create_notebook(&scope, samples::notebook()).await.map(drop)?) }
     })
     .await?;
-    SqliteStore::close(&store).await?;
+    SqlStore::close(&store).await?;
     Ok(rate)
 }
 
-async fn open(path: &Path) -> Outcome<(Arc<SqliteStore>, TenantScope)> {
-    Ok((Arc::new(SqliteStore::open(SqliteConfig::new(path)).await?), samples::tenant()))
+async fn open(path: &Path) -> Outcome<(Arc<SqlStore>, TenantScope)> {
+    Ok((Arc::new(SqlStore::sqlite(SqliteConfig::new(path)).await?), samples::tenant()))
 }
 
 /// Calls a second over all callers.

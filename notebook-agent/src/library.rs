@@ -23,7 +23,7 @@
 //! `sqlite` and `notebook_rag`'s feature `candle`, for example:
 //!
 //! ```ignore
-//! let store = Arc::new(SqliteStore::open(SqliteConfig::new("notebook.db")).await?);
+//! let store = Arc::new(SqlStore::sqlite(SqliteConfig::new("notebook.db")).await?);
 //! let keyword = Arc::new(TantivyIndex::new(KeywordConfig::in_folder("keywords"))?);
 //! let embedder = Arc::new(CandleEmbedder::load("all-MiniLM-L6-v2", folder, &LocalOptions::default())?);
 //! let vectors = Arc::new(EmbeddedIndex::open("vectors", embedder.space().clone())?);

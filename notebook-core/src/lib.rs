@@ -33,6 +33,8 @@ pub mod queue;
 pub mod run_log;
 pub mod scope;
 mod secret;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod sse;

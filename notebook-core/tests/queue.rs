@@ -12,18 +12,19 @@ use notebook_core::{
     clock::ManualClock,
     queue::{
         ClaimRequest, Finish, Heartbeat, Job, JobError, JobId, JobState, KindRule, NewJob, Outcome,
-        Priority, Pulse, Queue, QueuePolicy, WorkerId, Worklist, conformance, memory::MemoryQueue,
-        sqlite::SqliteQueue,
+        Priority, Pulse, Queue, QueuePolicy, WorkerId, Worklist, conformance,
+        memory::MemoryQueue,
+        sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
-    store::sqlite::SqliteStore,
+    store::sql::SqlStore,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-async fn sqlite(folder: &std::path::Path, clock: &Arc<ManualClock>) -> SqliteQueue {
-    let store = SqliteStore::open(SqliteConfig::new(folder.join("notebook.db"))).await.unwrap();
-    SqliteQueue::new(Arc::new(store), clock.clone(), QueuePolicy::default())
+async fn sqlite(folder: &std::path::Path, clock: &Arc<ManualClock>) -> SqlQueue {
+    let store = SqlStore::sqlite(SqliteConfig::new(folder.join("notebook.db"))).await.unwrap();
+    SqlQueue::new(&store, QueueTime::Clock(clock.clone()), QueuePolicy::default())
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -248,8 +249,8 @@ proptest! {
             let policy = QueuePolicy { backoff: Duration::ZERO, ..QueuePolicy::default() };
             let mut memory = History::new(MemoryQueue::new(left.clone(), policy));
             let config = SqliteConfig::new(folder.path().join("notebook.db"));
-            let store = Arc::new(SqliteStore::open(config).await.unwrap());
-            let mut sqlite = History::new(SqliteQueue::new(store, right.clone(), policy));
+            let store = SqlStore::sqlite(config).await.unwrap();
+            let mut sqlite = History::new(SqlQueue::new(&store, QueueTime::Clock(right.clone()), policy));
             for (number, step) in moves.iter().enumerate() {
                 let id = JobId::from_u128(number as u128 + 1);
                 let one = memory.play(step, id, &left).await;

@@ -26,16 +26,14 @@ use async_trait::async_trait;
 use cluster::Cluster;
 use notebook_core::{
     TenantId, TenantScope,
-    clock::SystemClock,
     postgres::PostgresConfig,
     queue::{
         JobId, JobState, NewJob, Outcome, Queue, QueuePolicy, Worklist,
-        postgres::{PostgresQueue, QueueTime},
         runner::{Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
-        sqlite::SqliteQueue,
+        sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
-    store::sqlite::SqliteStore,
+    store::sql::SqlStore,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -61,14 +59,14 @@ type Sides = (Arc<dyn Queue>, Arc<dyn Worklist>);
 async fn open(place: &str) -> Sides {
     if place.starts_with("postgres:") {
         let config = PostgresConfig::new(place);
-        let queue = PostgresQueue::open(&config, QueueTime::Database, policy());
-        let queue = Arc::new(queue.await.unwrap());
+        let store = SqlStore::postgres(&config).await.unwrap();
+        let queue = Arc::new(SqlQueue::new(&store, QueueTime::Database, policy()));
         return (queue.clone(), queue);
     }
     let mut config = SqliteConfig::new(place);
     config.busy_timeout = Duration::from_secs(20);
-    let store = SqliteStore::open(config).await.unwrap();
-    let queue = Arc::new(SqliteQueue::new(Arc::new(store), Arc::new(SystemClock), policy()));
+    let store = SqlStore::sqlite(config).await.unwrap();
+    let queue = Arc::new(SqlQueue::new(&store, QueueTime::Database, policy()));
     (queue.clone(), queue)
 }
 
@@ -262,14 +260,9 @@ async fn torment(place: &str, mut shake: impl FnMut(u64)) -> BTreeMap<JobId, u12
         // They work on as more workers, with what they still believe to have.
         workers.extend(awake.into_iter().map(|(_, zombie)| zombie));
         workers.truncate(WORKERS + 2);
-        // A worker that found no database at its start has ended.
-        for worker in &mut workers {
-            if worker.0.try_wait().unwrap().is_some() {
-                *worker = Worker::start(place);
-            }
-        }
+        replace_the_ended(&mut workers, place);
     }
-    let reruns = until_all_have_ended(&*queue, &accepted).await;
+    let reruns = until_all_have_ended(&*queue, &accepted, &mut workers, place).await;
     let count = accepted.len();
     println!(
         "{count} jobs, {kills} workers killed, {stops} stopped, {reruns} jobs taken from a worker"
@@ -290,13 +283,36 @@ async fn insert(queue: &dyn Queue, tenant: u128, jobs: Vec<NewJob>) -> Vec<JobId
     }
 }
 
+/// A worker that found no database at its start has ended.
+fn replace_the_ended(workers: &mut [Worker], place: &str) {
+    for worker in workers {
+        if worker.0.try_wait().unwrap().is_some() {
+            *worker = Worker::start(place);
+        }
+    }
+}
+
 /// Waits, and returns how many jobs were taken from a worker.
-async fn until_all_have_ended(queue: &dyn Queue, accepted: &BTreeMap<JobId, u128>) -> usize {
-    let deadline = Instant::now() + Duration::from_secs(60);
+async fn until_all_have_ended(
+    queue: &dyn Queue,
+    accepted: &BTreeMap<JobId, u128>,
+    workers: &mut [Worker],
+    place: &str,
+) -> usize {
+    let deadline = Instant::now() + Duration::from_secs(120);
     let mut reruns = 0;
     for (id, tenant) in accepted {
         loop {
-            let job = queue.job(&scope(*tenant), *id).await.unwrap();
+            replace_the_ended(workers, place);
+            let job = match queue.job(&scope(*tenant), *id).await {
+                Ok(job) => job,
+                // The database is still getting up from the last blow.
+                Err(error) => {
+                    assert!(Instant::now() < deadline, "{error:?}");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
             if job.state == JobState::Completed {
                 let result = job.result.unwrap();
                 assert_eq!(result["number"], job.payload["number"]);

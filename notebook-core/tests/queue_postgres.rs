@@ -4,7 +4,14 @@
 #[path = "support/postgres.rs"]
 mod cluster;
 
-use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use cluster::Cluster;
 use notebook_core::{
@@ -12,16 +19,18 @@ use notebook_core::{
     clock::ManualClock,
     postgres::PostgresConfig,
     queue::{
-        ClaimRequest, JobId, JobState, KindRule, NewJob, Queue, QueuePolicy, WorkerId, Worklist,
-        conformance,
-        postgres::{PostgresQueue, QueueTime},
+        ClaimRequest, Heartbeat, JobId, JobState, KindRule, NewJob, Pulse, Queue, QueuePolicy,
+        WorkerId, Worklist, conformance,
+        sql::{QueueTime, SqlQueue},
     },
+    store::{NotebookStore as _, conformance::samples, sql::SqlStore},
 };
 use serde_json::json;
 
-async fn open(cluster: &Cluster, time: QueueTime) -> PostgresQueue {
+async fn open(cluster: &Cluster, time: QueueTime) -> SqlQueue {
     let config = PostgresConfig::new(cluster.url());
-    PostgresQueue::open(&config, time, QueuePolicy::default()).await.unwrap()
+    let store = SqlStore::postgres(&config).await.unwrap();
+    SqlQueue::new(&store, time, QueuePolicy::default())
 }
 
 #[allow(clippy::disallowed_methods)]
@@ -73,8 +82,8 @@ async fn q39_calls_that_are_dropped_leave_nothing_open() {
     let mut config = PostgresConfig::new(cluster.url());
     config.connections = 3;
     config.acquire_timeout = Duration::from_secs(5);
-    let queue =
-        PostgresQueue::open(&config, QueueTime::Database, QueuePolicy::default()).await.unwrap();
+    let store = SqlStore::postgres(&config).await.unwrap();
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
     let jobs = (0..300).map(|_| NewJob::new("x", json!(1))).collect();
     let ids = queue.insert(&scope(), jobs).await.unwrap();
     for round in 0..200_u64 {
@@ -94,6 +103,46 @@ async fn q39_calls_that_are_dropped_leave_nothing_open() {
     }
 }
 
+/// Q38: when every connection of the pool waits, leases are kept all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn q38_heartbeats_get_through_when_the_pool_is_used_up() {
+    let cluster = Arc::new(Cluster::start());
+    let mut config = PostgresConfig::new(cluster.url());
+    config.connections = 2;
+    let store = SqlStore::postgres(&config).await.unwrap();
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    queue.insert(&scope(), vec![NewJob::new("x", json!(1))]).await.unwrap();
+    let job = queue.claim(&request(1)).await.unwrap().remove(0).job;
+    let (held, holder) = (Arc::new(AtomicBool::new(true)), Arc::clone(&cluster));
+    let lock = "BEGIN; LOCK TABLE notebook.notebooks; SELECT pg_sleep(4); COMMIT";
+    let own = Arc::clone(&held);
+    let holder = tokio::task::spawn_blocking(move || {
+        holder.query(lock);
+        own.store(false, Ordering::SeqCst);
+    });
+    let is_locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted
+        AND relation = 'notebook.notebooks'::regclass";
+    while cluster.query(is_locked) != ["1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let calls = (0..4).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.create_notebook(&scope(), samples::notebook()).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    while cluster.query(waiting) != ["2"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let beat = Heartbeat { id: job.id, fence: job.fence, progress: None };
+    assert_eq!(queue.heartbeat(vec![beat]).await.unwrap(), [Pulse::Kept]);
+    assert!(held.load(Ordering::SeqCst), "the pool was free again: this showed nothing");
+    holder.await.unwrap();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_opened_says_why() {
     let cluster = Cluster::start();
@@ -101,9 +150,7 @@ async fn what_cannot_be_opened_says_why() {
         let mut config = PostgresConfig::new(cluster.url());
         config.acquire_timeout = Duration::from_secs(2);
         change(&mut config);
-        let opened =
-            PostgresQueue::open(&config, QueueTime::Database, QueuePolicy::default()).await;
-        opened.err().expect("it must not open")
+        SqlStore::postgres(&config).await.expect_err("it must not open")
     };
     let error = open(&|config| config.schema = "a; DROP TABLE jobs".into()).await;
     assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("schema")));

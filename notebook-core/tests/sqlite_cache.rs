@@ -15,7 +15,7 @@ use notebook_core::{
         sqlite::SqliteCache,
     },
     sqlite::SqliteConfig,
-    store::{conformance::samples, sqlite::SqliteStore},
+    store::{conformance::samples, sql::SqlStore},
 };
 use tempfile::TempDir;
 
@@ -78,7 +78,7 @@ async fn a_file_that_is_no_cache_is_refused_with_advice() {
     assert!(error.context("cache").unwrap().contains("may be deleted"));
     // A store's file is no cache either.
     let path = folder.path().join("notebook.db");
-    SqliteStore::open(SqliteConfig::new(&path)).await.unwrap().close().await.unwrap();
+    SqlStore::sqlite(SqliteConfig::new(&path)).await.unwrap().close().await.unwrap();
     let error = SqliteCache::open(SqliteConfig::new(&path), MAX).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }

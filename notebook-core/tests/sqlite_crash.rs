@@ -24,9 +24,7 @@ use notebook_core::{
     model::{Notebook, PageRequest, Run, RunOutcome, RunState},
     run_log::RunLog,
     sqlite::SqliteConfig,
-    store::{
-        ConversationStore, NotebookStore, SourceStore, conformance::samples, sqlite::SqliteStore,
-    },
+    store::{ConversationStore, NotebookStore, SourceStore, conformance::samples, sql::SqlStore},
 };
 
 const PATH: &str = "NOTEBOOK_CRASH_TEST_PATH";
@@ -59,7 +57,7 @@ fn child_writes_until_it_is_killed() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let config = SqliteConfig::new(PathBuf::from(path));
-        let store = Arc::new(SqliteStore::open(config).await.unwrap());
+        let store = Arc::new(SqlStore::sqlite(config).await.unwrap());
         let writers: Vec<_> =
             (0..8).map(|_| tokio::spawn(write_forever(Arc::clone(&store)))).collect();
         for writer in writers {
@@ -68,7 +66,7 @@ fn child_writes_until_it_is_killed() {
     });
 }
 
-async fn write_forever(store: Arc<SqliteStore>) {
+async fn write_forever(store: Arc<SqlStore>) {
     let scope = scope();
     let notebook = store.create_notebook(&scope, samples::notebook()).await.unwrap();
     acknowledge("notebook", notebook.id, 0);
@@ -94,7 +92,7 @@ async fn write_forever(store: Arc<SqliteStore>) {
     }
 }
 
-async fn close(store: &SqliteStore, scope: &TenantScope, run: &Run) {
+async fn close(store: &SqlStore, scope: &TenantScope, run: &Run) {
     let outcome = RunOutcome {
         state: RunState::Completed,
         events: vec![samples::completed(6)],
@@ -146,7 +144,7 @@ fn run_and_kill(path: &Path, after: Duration) -> HashMap<(String, String), u64> 
     said
 }
 
-async fn check_acknowledged(store: &SqliteStore, said: &HashMap<(String, String), u64>) {
+async fn check_acknowledged(store: &SqlStore, said: &HashMap<(String, String), u64>) {
     let scope = scope();
     for ((what, id), number) in said {
         match what.as_str() {
@@ -176,7 +174,7 @@ fn version(document: &Document) -> u64 {
     first.strip_prefix("version ").unwrap().parse().unwrap()
 }
 
-async fn all_notebooks(store: &SqliteStore) -> Vec<Notebook> {
+async fn all_notebooks(store: &SqlStore) -> Vec<Notebook> {
     let mut all = Vec::new();
     let mut page = PageRequest::first(1000);
     loop {
@@ -188,7 +186,7 @@ async fn all_notebooks(store: &SqliteStore) -> Vec<Notebook> {
 }
 
 /// Everything that is there is whole.
-async fn check_whole(store: &SqliteStore) {
+async fn check_whole(store: &SqlStore) {
     let scope = scope();
     for notebook in all_notebooks(store).await {
         for source in store.sources(&scope, notebook.id).await.unwrap() {
@@ -205,7 +203,7 @@ async fn check_whole(store: &SqliteStore) {
     }
 }
 
-async fn check_run(store: &SqliteStore, run: &Run) {
+async fn check_run(store: &SqlStore, run: &Run) {
     let scope = scope();
     store.message(&scope, run.question).await.unwrap();
     let events = store.events(&scope, run.id, 0, 100).await.unwrap();
@@ -230,7 +228,7 @@ fn q10_what_was_acknowledged_survives_kill_9() {
         acknowledged += said.len();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let store = SqliteStore::open(SqliteConfig::new(&path)).await.unwrap();
+            let store = SqlStore::sqlite(SqliteConfig::new(&path)).await.unwrap();
             check_acknowledged(&store, &said).await;
             check_whole(&store).await;
             // Every other round leaves the log as the kill left it, plus what was just read.

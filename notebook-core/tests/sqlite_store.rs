@@ -17,8 +17,7 @@ use notebook_core::{
     run_log::{self, RunLog},
     sqlite::{Durability, SqliteConfig},
     store::{
-        self, ConversationStore, NotebookStore, SourceStore, conformance::samples,
-        sqlite::SqliteStore,
+        self, ConversationStore, NotebookStore, SourceStore, conformance::samples, sql::SqlStore,
     },
 };
 use tempfile::TempDir;
@@ -31,11 +30,11 @@ fn config(folder: &TempDir) -> SqliteConfig {
     SqliteConfig::new(folder.path().join("data/notebook.db"))
 }
 
-async fn open(folder: &TempDir) -> SqliteStore {
-    SqliteStore::open(config(folder)).await.unwrap()
+async fn open(folder: &TempDir) -> SqlStore {
+    SqlStore::sqlite(config(folder)).await.unwrap()
 }
 
-async fn new_source(store: &SqliteStore, scope: &TenantScope) -> notebook_core::model::Source {
+async fn new_source(store: &SqlStore, scope: &TenantScope) -> notebook_core::model::Source {
     let notebook = store.create_notebook(scope, samples::notebook()).await.unwrap();
     let source = samples::source(notebook.id);
     store.create_source(scope, source.clone()).await.unwrap();
@@ -71,15 +70,15 @@ async fn what_was_written_is_there_after_reopening() {
     let source = new_source(&store, &scope).await;
     let document = samples::document(200_000);
     store.put_document(&scope, source.id, document.clone()).await.unwrap();
-    // Dropped, not closed: what was answered is kept all the same.
-    drop(store);
-    let store = open(&folder).await;
-    assert_eq!(store.source(&scope, source.id).await.unwrap(), source);
-    assert!(store.document(&scope, source.id).await.unwrap() == document);
     store.close().await.unwrap();
     let log = config(&folder).path.with_extension("db-wal");
     assert!(!log.exists(), "closing leaves one file");
     let store = open(&folder).await;
+    assert!(store.document(&scope, source.id).await.unwrap() == document);
+    // Dropped, not closed: what was answered is kept all the same.
+    drop(store);
+    let store = open(&folder).await;
+    assert_eq!(store.source(&scope, source.id).await.unwrap(), source);
     assert!(store.document(&scope, source.id).await.unwrap() == document);
 }
 
@@ -136,7 +135,7 @@ async fn a_full_disk_is_reported_and_recovered_from() {
     let folder = folder();
     let scope = samples::tenant();
     let small = SqliteConfig { max_bytes: Some(2 << 20), ..config(&folder) };
-    let store = SqliteStore::open(small).await.unwrap();
+    let store = SqlStore::sqlite(small).await.unwrap();
     let source = new_source(&store, &scope).await;
     let fits = samples::document(500_000);
     store.put_document(&scope, source.id, fits.clone()).await.unwrap();
@@ -161,7 +160,7 @@ async fn a_call_that_does_not_fit_does_not_harm_those_beside_it() {
     let folder = folder();
     let scope = samples::tenant();
     let small = SqliteConfig { max_bytes: Some(2 << 20), ..config(&folder) };
-    let store = SqliteStore::open(small).await.unwrap();
+    let store = SqlStore::sqlite(small).await.unwrap();
     let source = new_source(&store, &scope).await;
     let new: Vec<_> = (0..40).map(|_| samples::notebook()).collect();
     let huge = store.put_document(&scope, source.id, samples::document(4 << 20));
@@ -217,7 +216,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
         .execute("UPDATE schema_migrations SET checksum = zeroblob(32) WHERE version = 999", [])
         .unwrap();
     drop(connection);
-    let error = SqliteStore::open(config(&folder)).await.unwrap_err();
+    let error = SqlStore::sqlite(config(&folder)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(error.context("schema"), Some("999"));
     assert!(error.context("fix").unwrap().contains("newer version"), "{error}");
@@ -230,7 +229,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let contents = b"This is a letter, not a database.".repeat(400);
     std::fs::write(&path, &contents).unwrap();
-    let error = SqliteStore::open(config(&folder)).await.unwrap_err();
+    let error = SqlStore::sqlite(config(&folder)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
     assert_eq!(std::fs::read(&path).unwrap(), contents);
 }
@@ -240,11 +239,11 @@ async fn a_path_that_cannot_be_opened_is_named() {
     let folder = folder();
     let path = folder.path().join("folder");
     std::fs::create_dir(&path).unwrap();
-    let error = SqliteStore::open(SqliteConfig::new(&path)).await.unwrap_err();
+    let error = SqlStore::sqlite(SqliteConfig::new(&path)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(error.context("path"), Some(path.to_str().unwrap()));
     let none = SqliteConfig { readers: 0, ..config(&folder) };
-    let error = SqliteStore::open(none).await.unwrap_err();
+    let error = SqlStore::sqlite(none).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
@@ -279,7 +278,7 @@ async fn another_writer_is_waited_for() {
     let scope = samples::tenant();
     let patient = open(&folder).await;
     let hasty = SqliteConfig { busy_timeout: Duration::from_millis(20), ..config(&folder) };
-    let hasty = SqliteStore::open(hasty).await.unwrap();
+    let hasty = SqlStore::sqlite(hasty).await.unwrap();
     let other = rusqlite::Connection::open(config(&folder).path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = hasty.create_notebook(&scope, samples::notebook()).await.unwrap_err();
@@ -331,7 +330,7 @@ async fn the_file_is_its_owners_alone() {
 async fn relaxed_durability_keeps_the_promises() {
     let folder = folder();
     let relaxed = SqliteConfig { durability: Durability::Relaxed, ..config(&folder) };
-    let store = SqliteStore::open(relaxed).await.unwrap();
+    let store = SqlStore::sqlite(relaxed).await.unwrap();
     run_log::conformance::run_all(&store, &store).await;
     let conversation = samples::conversation(samples::notebook().id);
     let absent = store.conversation(&samples::tenant(), conversation.id).await.unwrap_err();

@@ -18,7 +18,7 @@ use notebook_core::{
     },
     run_log::RunLog,
     sqlite::{Durability, SqliteConfig},
-    store::{Store, conformance::samples, memory::MemoryStore, sqlite::SqliteStore},
+    store::{Store, conformance::samples, memory::MemoryStore, sql::SqlStore},
 };
 use proptest::prelude::*;
 
@@ -366,7 +366,7 @@ proptest! {
                 readers: 1,
                 ..SqliteConfig::new(folder.path().join("notebook.db"))
             };
-            let sqlite = SqliteStore::open(config).await.unwrap();
+            let sqlite = SqlStore::sqlite(config).await.unwrap();
             let memory = MemoryStore::new();
             let tenants = [samples::tenant(), samples::tenant()];
             let mut before = Vec::new();

@@ -20,7 +20,7 @@ use notebook_core::{
     model::ModelSettings,
     run_log::RunLog,
     sqlite::SqliteConfig,
-    store::{Store, sqlite::SqliteStore},
+    store::{Store, sql::SqlStore},
     vector::VectorIndex,
 };
 use notebook_rag::{
@@ -50,7 +50,7 @@ const RUNS_END: Duration = Duration::from_secs(5);
 pub(crate) struct Running {
     pub(crate) app: App,
     workers: IngestWorkers,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     embedding_cache: Option<Arc<SqliteCache>>,
     folder: PathBuf,
     /// Held as long as this process uses the folder.
@@ -71,7 +71,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
 
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(SqliteStore::open(SqliteConfig::new(folder.join("notebook.db"))).await?);
+    let store = Arc::new(SqlStore::sqlite(SqliteConfig::new(folder.join("notebook.db"))).await?);
     let shared_store: Arc<dyn Store> = store.clone();
     let log: Arc<dyn RunLog> = store.clone();
     let blobs = LocalFileSystem::new_with_prefix(folder.join("blobs"))

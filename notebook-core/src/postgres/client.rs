@@ -4,44 +4,35 @@ use std::str::FromStr as _;
 
 use futures::future::BoxFuture;
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres, Transaction,
+    Connection as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{Migration, PostgresConfig, error::from_postgres, migrate::migrate};
-use crate::{Error, ErrorKind, Result};
+use super::{PostgresConfig, error::from_postgres, migrate::migrate};
+use crate::{
+    Error, ErrorKind, Result,
+    sql::{Migration, Tx},
+};
 
 /// How often a transaction that lost against another is run again.
 const REPEATS: usize = 5;
-
-/// A transaction, with errors that name what it is for.
-pub(crate) struct Tx {
-    inner: Transaction<'static, Postgres>,
-    /// What the call is doing, for errors.
-    pub(crate) operation: &'static str,
-}
-
-impl Tx {
-    /// Where statements are run.
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.inner
-    }
-
-    /// An error of a statement in this transaction.
-    pub(crate) fn failed(&self, error: sqlx::Error) -> Error {
-        from_postgres(self.operation, error)
-    }
-}
+/// Connections beside the pool's: heartbeats are short.
+const RESERVED: u32 = 2;
+const WRITE: &str = "BEGIN";
+/// One snapshot for the statements of a read.
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A handle to the database. Clones share the pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pool: PgPool,
+    /// For calls that must get through when the pool is used up, or stands still with its runtime.
+    reserved: PgPool,
 }
 
 impl Client {
     /// Connects, and brings the schema up to date.
-    pub(crate) async fn open(config: &PostgresConfig, steps: &'static [Migration]) -> Result<Self> {
+    pub(crate) async fn open(config: &PostgresConfig, steps: &[Migration]) -> Result<Self> {
         const OPEN: &str = "open database";
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if config.schema.is_empty() || config.schema.len() > 60 || !config.schema.chars().all(plain)
@@ -59,34 +50,73 @@ impl Client {
             ("idle_in_transaction_session_timeout", "60000"),
             ("timezone", "UTC"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.connections)
-            .acquire_timeout(config.acquire_timeout)
-            // A connection that comes back inside a transaction has met a defect: nobody gets it again.
-            .after_release(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
-            })
-            .connect_with(options)
-            .await
-            .map_err(|error| from_postgres(OPEN, error))?;
-        let client = Self { pool };
-        migrate(&client, &config.schema, steps).await?;
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(config.acquire_timeout)
+                // A connection that comes back inside a transaction has met a defect: nobody gets it again.
+                .after_release(|connection, _| {
+                    Box::pin(async move { Ok(!connection.is_in_transaction()) })
+                })
+        };
+        let reserved = pool(RESERVED).connect_lazy_with(options.clone());
+        let pool = pool(config.connections).connect_with(options).await;
+        let client = Self { pool: pool.map_err(|error| from_postgres(OPEN, error))?, reserved };
+        migrate(&client.pool, &config.schema, steps).await?;
         Ok(client)
+    }
+
+    /// The same database by connections that only this handle's clones use.
+    pub(crate) fn reserved(&self) -> Self {
+        Self { pool: self.reserved.clone(), reserved: self.reserved.clone() }
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
     /// against another transaction is run again.
-    pub(crate) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<I, T>(
         &self,
         operation: &'static str,
-        work: impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T> {
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.spawned(WRITE, operation, input, work).await
+    }
+
+    /// Runs `work` on one snapshot.
+    pub(crate) async fn read<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.spawned(READ, operation, input, work).await
+    }
+
+    async fn spawned<I, T>(
+        &self,
+        begin: &'static str,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let pool = self.pool.clone();
         // A task of its own: a caller that goes away leaves no transaction open.
         let task = tokio::spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, operation, &work).await;
+                let result = once(&pool, begin, operation, &input, &work).await;
                 let lost = result.as_ref().is_err_and(lost_to_another);
                 if !lost || left == 0 {
                     return result;
@@ -103,21 +133,25 @@ impl Client {
 
     /// Closes the connections once they are idle. Later calls fail.
     pub(crate) async fn close(&self) {
+        self.reserved.close().await;
         self.pool.close().await;
     }
 }
 
-async fn once<T>(
+async fn once<I, T>(
     pool: &PgPool,
+    begin: &'static str,
     operation: &'static str,
-    work: &(impl for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync),
+    input: &I,
+    work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
 ) -> Result<T> {
-    let inner = pool.begin().await.map_err(|error| from_postgres(operation, error))?;
-    let mut tx = Tx { inner, operation };
-    let result = work(&mut tx).await;
+    let begun = pool.begin_with(begin).await;
+    let mut transaction = begun.map_err(|error| from_postgres(operation, error))?;
+    let mut tx = Tx::postgres(&mut transaction, operation);
+    let result = work(&mut tx, input).await;
     let ended = match &result {
-        Ok(_) => tx.inner.commit().await,
-        Err(_) => tx.inner.rollback().await,
+        Ok(_) => transaction.commit().await,
+        Err(_) => transaction.rollback().await,
     };
     match (result, ended) {
         (Ok(_), Err(error)) => Err(from_postgres(operation, error)),
@@ -126,10 +160,11 @@ async fn once<T>(
     }
 }
 
-/// Whether another transaction was the reason: a deadlock, or a conflict that PostgreSQL noticed.
+/// Whether another transaction was the reason: a deadlock, a conflict that PostgreSQL noticed, or a row that
+/// came or went (a key that is taken, a parent that is gone) after this one had looked.
 fn lost_to_another(error: &Error) -> bool {
     let source =
         std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
     let code = source.and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
-    matches!(code.as_deref(), Some("40001" | "40P01"))
+    matches!(code.as_deref(), Some("40001" | "40P01" | "23503" | "23505"))
 }

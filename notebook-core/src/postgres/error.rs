@@ -18,13 +18,6 @@ pub(crate) fn from_postgres(operation: &'static str, error: sqlx::Error) -> Erro
     made.caused_by(error)
 }
 
-/// The error for a stored value that cannot be what this program wrote.
-pub(crate) fn corrupt(operation: &'static str, column: usize) -> Error {
-    Error::new(ErrorKind::Corrupt, operation)
-        .with("column", column.to_string())
-        .with("fix", "restore the database from a backup")
-}
-
 fn kind(error: &sqlx::Error) -> (ErrorKind, Retry) {
     match error {
         sqlx::Error::Database(database) => {

@@ -11,8 +11,8 @@ mod client;
 mod config;
 mod error;
 mod migrate;
+mod transaction;
 
-pub(crate) use client::{Client, Tx};
+pub(crate) use client::Client;
 pub use config::PostgresConfig;
-pub(crate) use error::corrupt;
-pub(crate) use migrate::Migration;
+pub(crate) use transaction::{cell, execute, execute_arrays, now, rows, rows_of_keys, take_turn};

@@ -5,7 +5,8 @@
 //! that was thought dead and wakes up writes nothing any more.
 //!
 //! Every adapter decides by the same pure functions: [`step`] says what a job becomes,
-//! [`plan`](plan::plan) which jobs are claimed. Adapters: [`memory`], `sqlite`, `postgres` (features). All are held
+//! [`plan`](plan::plan) which jobs are claimed. Adapters: [`memory`], `sql` (features `sqlite`,
+//! `postgres`). All are held
 //! to the suite in `queue::conformance` (feature `conformance`).
 //!
 //! The two sides are two traits: [`Queue`] belongs to a tenant's requests and takes their scope;
@@ -16,13 +17,9 @@ pub mod conformance;
 mod job;
 pub mod memory;
 pub mod plan;
-#[cfg(feature = "postgres")]
-pub mod postgres;
 pub mod runner;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod sql;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
+pub mod sql;
 mod step;
 
 use std::{collections::BTreeMap, time::Duration};

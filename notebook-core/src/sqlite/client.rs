@@ -3,22 +3,26 @@ use std::{
     thread,
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Migration, SqliteConfig, Tx,
+    SqliteConfig,
     error::{Failure, closed},
     readers, writer,
 };
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    sql::{Migration, Tx},
+};
 
 /// A call on its way to a database thread and back.
 pub(super) trait Call: Send {
     /// Runs the call and keeps its result; says whether it succeeded. May be run again when the
     /// transaction around it was lost.
-    fn run(&mut self, connection: &Connection) -> bool;
+    fn run(&mut self, connection: &mut Connection) -> bool;
     /// Replaces the result by the failure of the transaction around it.
     fn fail(&mut self, failure: &Failure);
     /// Whether nobody waits for the result any more.
@@ -30,20 +34,31 @@ pub(super) trait Call: Send {
 /// What travels to a database thread.
 pub(super) type Queued = Box<dyn Call>;
 
-struct Pending<T, W> {
+struct Pending<I, T, W> {
     operation: &'static str,
+    input: I,
     work: W,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<T: Send, W: Fn(&Tx<'_>) -> Result<T> + Send> Call for Pending<T, W> {
-    fn run(&mut self, connection: &Connection) -> bool {
-        let tx = Tx::new(connection, self.operation);
-        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(&tx)));
-        let result = result.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Internal, self.operation).with("reason", "it panicked"))
-        });
+impl<I, T, W> Call for Pending<I, T, W>
+where
+    I: Send,
+    T: Send,
+    W: for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send,
+{
+    fn run(&mut self, connection: &mut Connection) -> bool {
+        let failed =
+            |reason| Err(Error::new(ErrorKind::Internal, self.operation).with("reason", reason));
+        let mut tx = Tx::sqlite(connection, self.operation);
+        // Nothing in it waits but for statements, and those are done when they return.
+        let work = AssertUnwindSafe(|| (self.work)(&mut tx, &self.input).now_or_never());
+        let result = match catch_unwind(work) {
+            Ok(Some(result)) => result,
+            Ok(None) => failed("it waited for something else than the database"),
+            Err(_) => failed("it panicked"),
+        };
         self.result.insert(result).is_ok()
     }
 
@@ -68,30 +83,31 @@ struct Lane {
 }
 
 impl Lane {
-    async fn call<T: Send + 'static>(
+    async fn call<I: Send + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
         let sender = self.sender.read().clone().ok_or_else(|| closed(operation))?;
         let (reply, answer) = oneshot::channel();
-        let call: Queued = Box::new(Pending { operation, work, result: None, reply });
+        let call: Queued = Box::new(Pending { operation, input, work, result: None, reply });
         sender.send(call).await.map_err(|_| closed(operation))?;
         drop(sender);
         answer.await.unwrap_or_else(|_| Err(closed(operation)))
     }
-}
 
-impl Lane {
     /// Queues a call that nobody waits for; without room for it, it does not happen.
-    fn offer(
+    fn offer<I: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl Fn(&Tx<'_>) -> Result<()> + Send + 'static,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<()>> + Send + 'static,
     ) {
         if let Some(sender) = self.sender.read().as_ref() {
             let (reply, _) = oneshot::channel();
-            let _ = sender.try_send(Box::new(Pending { operation, work, result: None, reply }));
+            let call = Pending { operation, input, work, result: None, reply };
+            let _ = sender.try_send(Box::new(call));
         }
     }
 }
@@ -142,30 +158,33 @@ impl Client {
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it.
-    pub(crate) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<I: Send + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.writer.call(operation, work).await
+        self.writer.call(operation, input, work).await
     }
 
     /// Queues a write that may be forgotten: for what is worth doing, but not worth waiting for.
-    pub(crate) fn offer(
+    pub(crate) fn offer<I: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl Fn(&Tx<'_>) -> Result<()> + Send + 'static,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<()>> + Send + 'static,
     ) {
-        self.writer.offer(operation, work);
+        self.writer.offer(operation, input, work);
     }
 
     /// Runs `work` on one snapshot.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<I: Send + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.readers.call(operation, work).await
+        self.readers.call(operation, input, work).await
     }
 
     /// Runs what is queued, then closes the file. Later calls fail; a second close does nothing.

@@ -43,13 +43,6 @@ impl Failure {
     }
 }
 
-/// The error for a stored value that cannot be what this program wrote.
-pub(crate) fn corrupt(operation: &'static str, column: usize) -> Error {
-    Error::new(ErrorKind::Corrupt, operation)
-        .with("column", column.to_string())
-        .with("fix", "restore the data folder from a backup")
-}
-
 /// The error for a call on a closed database.
 pub(crate) fn closed(operation: &'static str) -> Error {
     Error::new(ErrorKind::Unavailable, operation).with("reason", "the database is closed")

@@ -1,29 +1,17 @@
-//! Schema versions: each is applied once, in order, and remembered with its checksum.
+//! Brings the schema up to date.
 
-use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
+use rusqlite::Connection;
 
-use super::{Tx, dialect, error::from_sqlite};
-use crate::{Clock, Error, ErrorKind, Result, clock::SystemClock};
-
-/// One step of a schema. Once released it never changes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Migration {
-    /// From 1, without gaps.
-    pub(crate) version: u32,
-    /// What it does, in a few words.
-    pub(crate) name: &'static str,
-    /// The statements.
-    pub(crate) sql: &'static str,
-}
-
-impl Migration {
-    fn checksum(&self) -> [u8; 32] {
-        Sha256::digest(self.sql.as_bytes()).into()
-    }
-}
-
-const OPERATION: &str = "migrate database";
+use super::{
+    dialect,
+    error::from_sqlite,
+    transaction::{execute, rows},
+};
+use crate::{
+    Clock, Error, Result,
+    clock::SystemClock,
+    sql::{MIGRATE, Migration, Value, pending, values},
+};
 
 const CREATE: &str = "CREATE TABLE schema_migrations (
     version INTEGER NOT NULL PRIMARY KEY,
@@ -41,56 +29,40 @@ const RECORD: &str =
 /// `Unsupported` when the file was written by a newer program; `Conflict` when a step that was
 /// applied is not the one known here; `InvalidInput` when the file is another program's.
 pub(super) fn migrate(connection: &Connection, steps: &[Migration]) -> Result<()> {
-    let tx = Tx::new(connection, OPERATION);
-    let execute = |sql| connection.execute_batch(sql).map_err(|e| from_sqlite(OPERATION, e));
-    execute(dialect::BEGIN_WRITE)?;
-    let done = apply(&tx, steps).and_then(|()| execute(dialect::COMMIT));
+    script(connection, dialect::BEGIN_WRITE)?;
+    let done = apply(connection, steps).and_then(|()| script(connection, dialect::COMMIT));
     if done.is_err() && !connection.is_autocommit() {
-        execute(dialect::ROLLBACK)?;
+        script(connection, dialect::ROLLBACK)?;
     }
     done
 }
 
-fn apply(tx: &Tx<'_>, steps: &[Migration]) -> Result<()> {
-    let count = |sql, name: &[&str]| {
-        let params = rusqlite::params_from_iter(name);
-        Ok::<_, Error>(tx.one(sql, params, |row| row.get::<i64>(0))?.unwrap_or(0))
-    };
-    if count(dialect::TABLE_EXISTS, &["schema_migrations"])? == 0 {
-        if count(dialect::TABLES, &[])? != 0 {
-            return Err(Error::invalid(
-                OPERATION,
-                "path",
-                "give a file that no other program uses",
-            ));
-        }
-        tx.execute(CREATE, [])?;
-    }
-    let applied = tx.all(APPLIED, [], |row| Ok((row.unsigned(0)?, row.get(1)?)))?;
-    check(&applied, steps)?;
-    let now = SystemClock.now().as_millis();
-    for step in steps.iter().skip(applied.len()) {
-        tx.execute_script(step.sql)?;
-        tx.execute(RECORD, params![step.version, step.name, step.checksum(), now])?;
-    }
-    Ok(())
+fn script(connection: &Connection, sql: &str) -> Result<()> {
+    connection.execute_batch(sql).map_err(|e| from_sqlite(MIGRATE, e))
 }
 
-/// Checks that what was applied is the beginning of what is known: first that it is of this kind at all.
-fn check(applied: &[(u32, [u8; 32])], steps: &[Migration]) -> Result<()> {
-    for ((version, checksum), step) in applied.iter().zip(steps) {
-        if *version != step.version || *checksum != step.checksum() {
-            return Err(Error::new(ErrorKind::Conflict, OPERATION)
-                .with("schema", version.to_string())
-                .with("fix", "the data was written by another build: start that one"));
+fn applied(connection: &Connection) -> Result<Vec<(u32, [u8; 32])>> {
+    rows(connection, MIGRATE, APPLIED, &[], &mut |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn apply(connection: &Connection, steps: &[Migration]) -> Result<()> {
+    let count = |sql, values: &[Value<'_>]| {
+        let counts = rows(connection, MIGRATE, sql, values, &mut |row| row.get::<i64>(0))?;
+        Ok::<_, Error>(counts.first().copied().unwrap_or(0))
+    };
+    if count(dialect::TABLE_EXISTS, values!["schema_migrations"])? == 0 {
+        if count(dialect::TABLES, &[])? != 0 {
+            return Err(Error::invalid(MIGRATE, "path", "give a file that no other program uses"));
         }
+        execute(connection, MIGRATE, CREATE, &[])?;
     }
-    let newest = steps.last().map_or(0, |step| step.version);
-    if let Some((version, _)) = applied.iter().find(|(version, _)| *version > newest) {
-        return Err(Error::new(ErrorKind::Unsupported, OPERATION)
-            .with("schema", version.to_string())
-            .with("known", newest.to_string())
-            .with("fix", "the data was written by a newer version: start that one"));
+    let applied = applied(connection)?;
+    let now = SystemClock.now().as_millis();
+    for step in pending(&applied, steps)? {
+        script(connection, step.sql)?;
+        let checksum = step.checksum();
+        let values = values![step.version, step.name, checksum, now];
+        execute(connection, MIGRATE, RECORD, values)?;
     }
     Ok(())
 }
@@ -98,6 +70,7 @@ fn check(applied: &[(u32, [u8; 32])], steps: &[Migration]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     const STEPS: [Migration; 2] = [
         Migration { version: 1, name: "one", sql: "CREATE TABLE a (x INTEGER) STRICT;" },
@@ -105,8 +78,7 @@ mod tests {
     ];
 
     fn versions(connection: &Connection) -> Vec<u32> {
-        let tx = Tx::new(connection, "test");
-        tx.all(APPLIED, [], |row| row.unsigned(0)).unwrap()
+        applied(connection).unwrap().into_iter().map(|(version, _)| version).collect()
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The embedded database that the SQLite adapters share: one writer thread with group
 //! commit, a few reader threads, migrations.
 //!
-//! The adapters are [`store::sqlite::SqliteStore`](crate::store::sqlite::SqliteStore) and
-//! [`cache::sqlite::SqliteCache`](crate::cache::sqlite::SqliteCache).
+//! The adapters are [`SqlStore`](crate::store::sql::SqlStore), [`SqlQueue`](crate::queue::sql::SqlQueue) and
+//! [`SqliteCache`](crate::cache::sqlite::SqliteCache).
 //!
 //! # Threads
 //! SQLite is never called on the caller's thread. A write is queued to the writer thread,
@@ -26,12 +26,9 @@ pub(crate) mod dialect;
 mod error;
 mod migrate;
 mod readers;
-mod row;
 mod transaction;
 mod writer;
 
 pub(crate) use client::Client;
 pub use config::{Durability, SqliteConfig};
-pub(crate) use migrate::Migration;
-pub(crate) use row::Row;
-pub(crate) use transaction::Tx;
+pub(crate) use transaction::{cell, execute, rows};

@@ -24,9 +24,9 @@ pub(super) fn run(
 ) {
     let calls: Calls = Arc::new(Mutex::new(calls));
     let threads = (0..config.readers).map(|_| {
-        let connection = dialect::open_reader(config)?;
+        let mut connection = dialect::open_reader(config)?;
         let calls = Arc::clone(&calls);
-        spawn("notebook-db-reader", move || read(&connection, &calls))
+        spawn("notebook-db-reader", move || read(&mut connection, &calls))
     });
     match threads.collect::<Result<Vec<_>>>() {
         Ok(threads) => {
@@ -41,7 +41,7 @@ pub(super) fn run(
     }
 }
 
-fn read(connection: &Connection, calls: &Calls) {
+fn read(connection: &mut Connection, calls: &Calls) {
     loop {
         // The lock is held while waiting: the other idle threads queue up behind it.
         let next = calls.lock().blocking_recv();
@@ -53,14 +53,17 @@ fn read(connection: &Connection, calls: &Calls) {
     }
 }
 
-fn snapshot(connection: &Connection, call: &mut Queued) {
-    let execute = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
-    match execute(dialect::BEGIN_READ) {
+fn snapshot(connection: &mut Connection, call: &mut Queued) {
+    match execute(connection, dialect::BEGIN_READ) {
         Ok(()) => {
             call.run(connection);
             // Nothing was written, so that there is nothing that could fail to be kept.
-            let _ = execute(dialect::COMMIT);
+            let _ = execute(connection, dialect::COMMIT);
         }
         Err(error) => call.fail(&Failure::of(error)),
     }
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }

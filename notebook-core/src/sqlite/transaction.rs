@@ -1,71 +1,65 @@
-use rusqlite::{Connection, Params};
+//! Statements on a connection.
 
-use super::{Row, error::from_sqlite};
-use crate::Result;
+use rusqlite::{
+    Connection, ToSql,
+    types::{ToSqlOutput, ValueRef},
+};
 
-/// The inside of one transaction: what a call may do, with errors that name its operation.
-#[derive(Clone, Copy)]
-pub(crate) struct Tx<'c> {
-    connection: &'c Connection,
-    /// What the call is doing, for errors.
-    pub(crate) operation: &'static str,
+use super::error::from_sqlite;
+use crate::{
+    Result,
+    sql::{Cell, Row, Value},
+};
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = match *self {
+            Self::Int(Some(number)) => ValueRef::Integer(number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(Some(bytes)) => ValueRef::Blob(bytes),
+            Self::Int(None) | Self::Text(None) | Self::Blob(None) => ValueRef::Null,
+        };
+        Ok(ToSqlOutput::Borrowed(value))
+    }
 }
 
-impl<'c> Tx<'c> {
-    pub(crate) const fn new(connection: &'c Connection, operation: &'static str) -> Self {
-        Self { connection, operation }
-    }
+/// The value in a column; none when it is of no type that is used here.
+pub(crate) fn cell<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Option<Cell<'r>> {
+    Some(match row.get_ref(column).ok()? {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Text(bytes) => Cell::Text(std::str::from_utf8(bytes).ok()?),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes),
+        ValueRef::Real(_) => return None,
+    })
+}
 
-    /// Runs a statement and returns how many rows it changed.
-    pub(crate) fn execute(&self, sql: &'static str, params: impl Params) -> Result<usize> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        statement.execute(params).map_err(|e| self.failed(e))
-    }
+/// Runs a statement and returns how many rows it changed.
+pub(crate) fn execute(
+    connection: &Connection,
+    operation: &'static str,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<usize> {
+    let failed = |error| from_sqlite(operation, error);
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    statement.execute(rusqlite::params_from_iter(values)).map_err(failed)
+}
 
-    /// Runs several statements without parameters.
-    pub(crate) fn execute_script(&self, sql: &str) -> Result<()> {
-        self.connection.execute_batch(sql).map_err(|e| self.failed(e))
+/// Runs a query and returns its rows.
+pub(crate) fn rows<T>(
+    connection: &Connection,
+    operation: &'static str,
+    sql: &'static str,
+    values: &[Value<'_>],
+    read: &mut impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let failed = |error| from_sqlite(operation, error);
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        found.push(read(&Row::sqlite(row, operation))?);
     }
-
-    /// The first row, if there is one.
-    pub(crate) fn one<T>(
-        &self,
-        sql: &'static str,
-        params: impl Params,
-        read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Option<T>> {
-        Ok(self.rows(sql, params, 1, read)?.pop())
-    }
-
-    /// All rows.
-    pub(crate) fn all<T>(
-        &self,
-        sql: &'static str,
-        params: impl Params,
-        read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        self.rows(sql, params, usize::MAX, read)
-    }
-
-    fn rows<T>(
-        &self,
-        sql: &'static str,
-        params: impl Params,
-        limit: usize,
-        mut read: impl FnMut(&Row<'_>) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        let mut rows = statement.query(params).map_err(|e| self.failed(e))?;
-        let mut found = Vec::new();
-        while found.len() < limit
-            && let Some(row) = rows.next().map_err(|e| self.failed(e))?
-        {
-            found.push(read(&Row::new(row, self.operation))?);
-        }
-        Ok(found)
-    }
-
-    fn failed(&self, error: rusqlite::Error) -> crate::Error {
-        from_sqlite(self.operation, error)
-    }
+    Ok(found)
 }

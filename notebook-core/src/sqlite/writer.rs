@@ -9,8 +9,8 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Migration, SqliteConfig, client::Queued, dialect, error::Failure, migrate::migrate};
-use crate::Result;
+use super::{SqliteConfig, client::Queued, dialect, error::Failure, migrate::migrate};
+use crate::{Result, sql::Migration};
 
 /// The most calls in one transaction.
 const MOST_CALLS: usize = 512;
@@ -75,9 +75,9 @@ impl Writer {
     }
 
     /// Runs one call in a transaction of its own and answers it.
-    fn alone(&self, mut call: Queued) {
+    fn alone(&mut self, mut call: Queued) {
         let done = self.execute(dialect::BEGIN_WRITE).and_then(|()| {
-            if call.run(&self.connection) { self.execute(dialect::COMMIT) } else { Ok(()) }
+            if call.run(&mut self.connection) { self.execute(dialect::COMMIT) } else { Ok(()) }
         });
         self.roll_back_if_open();
         if let Err(error) = done {
@@ -126,9 +126,9 @@ impl Writer {
 
     /// Runs a call so that its failure undoes what it did and nothing else. Fails when SQLite
     /// gave up the whole transaction, as it may when the disk is full.
-    fn in_savepoint(&self, call: &mut Queued) -> rusqlite::Result<()> {
+    fn in_savepoint(&mut self, call: &mut Queued) -> rusqlite::Result<()> {
         self.execute(dialect::SAVEPOINT)?;
-        if !call.run(&self.connection) {
+        if !call.run(&mut self.connection) {
             self.execute(dialect::ROLLBACK_TO)?;
         }
         self.execute(dialect::RELEASE)

@@ -1,6 +1,6 @@
 //! The store port: notebooks, sources with their text, conversations, messages.
 //!
-//! Adapters: [`memory`], `sqlite` (feature `sqlite`). All are held to the suite in
+//! Adapters: [`memory`], `sql` (features `sqlite`, `postgres`). All are held to the suite in
 //! `store::conformance` (feature `conformance`).
 //!
 //! # Behaviour that holds for every method
@@ -19,9 +19,7 @@ pub mod conformance;
 pub mod memory;
 pub mod rules;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(crate) mod sql;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
+pub mod sql;
 
 use async_trait::async_trait;
 

@@ -3,10 +3,12 @@
 //! Each tenant counts its uses (writes, and reads of fading entries); an entry remembers the
 //! count of its last one.
 
-use rusqlite::params;
-
 use super::ENTRY_OVERHEAD;
-use crate::{Result, TenantId, cache::CacheKey, sqlite::Tx};
+use crate::{
+    Result, TenantId,
+    cache::CacheKey,
+    sql::{Tx, values},
+};
 
 /// An entry fades when this many uses have passed since its own.
 const FADES_AFTER: i64 = 64;
@@ -40,11 +42,11 @@ pub(super) struct Found {
 }
 
 /// The values of the keys.
-pub(super) fn get(tx: &Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<Found> {
+pub(super) async fn get(tx: &mut Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<Found> {
     let mut found = Found { values: Vec::with_capacity(keys.len()), fading: Vec::new() };
     for key in keys {
-        let params = params![tenant.as_bytes(), key.as_bytes()];
-        let entry = tx.one(SELECT, params, |row| Ok((row.get(0)?, row.get::<i64>(1)?)))?;
+        let values = values![tenant.as_bytes(), key.as_bytes()];
+        let entry = tx.one(SELECT, values, |row| Ok((row.get(0)?, row.get::<i64>(1)?))).await?;
         if entry.as_ref().is_some_and(|(_, age)| *age > FADES_AFTER) {
             found.fading.push(*key);
         }
@@ -54,58 +56,70 @@ pub(super) fn get(tx: &Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<Fo
 }
 
 /// Makes entries the newest of their tenant.
-pub(super) fn touch(tx: &Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<()> {
+pub(super) async fn touch(tx: &mut Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<()> {
     for key in keys {
-        tx.execute(COUNT, params![0, tenant.as_bytes()])?;
-        tx.execute(TOUCH, params![tenant.as_bytes(), key.as_bytes()])?;
+        count(tx, tenant, 0).await?;
+        tx.execute(TOUCH, values![tenant.as_bytes(), key.as_bytes()]).await?;
     }
     Ok(())
 }
 
 /// Stores values and forgets others until they fit.
-pub(super) fn put(
-    tx: &Tx<'_>,
+pub(super) async fn put(
+    tx: &mut Tx<'_>,
     tenant: TenantId,
     entries: &[(CacheKey, Vec<u8>)],
     max_bytes: i64,
 ) -> Result<()> {
     for (key, value) in entries {
-        tx.execute(ADD_TENANT, params![tenant.as_bytes()])?;
-        remove(tx, tenant, *key.as_bytes())?;
+        tx.execute(ADD_TENANT, values![tenant.as_bytes()]).await?;
+        remove(tx, tenant, *key.as_bytes()).await?;
         let bytes = value.len().saturating_add(ENTRY_OVERHEAD);
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         if bytes <= max_bytes {
-            tx.execute(COUNT, params![bytes, tenant.as_bytes()])?;
-            tx.execute(INSERT, params![key.as_bytes(), bytes, value, tenant.as_bytes()])?;
+            count(tx, tenant, bytes).await?;
+            tx.execute(INSERT, values![key.as_bytes(), bytes, *value, tenant.as_bytes()]).await?;
         }
-        make_room(tx, max_bytes)?;
+        make_room(tx, max_bytes).await?;
     }
     Ok(())
 }
 
 /// Forgets everything of a tenant.
-pub(super) fn clear(tx: &Tx<'_>, tenant: TenantId) -> Result<()> {
-    tx.execute(REMOVE_TENANT, params![tenant.as_bytes()]).map(drop)
+pub(super) async fn clear(tx: &mut Tx<'_>, tenant: TenantId) -> Result<()> {
+    tx.execute(REMOVE_TENANT, values![tenant.as_bytes()]).await.map(drop)
 }
 
-/// Forgets an entry, if there is one.
-pub(super) fn remove(tx: &Tx<'_>, tenant: TenantId, key: [u8; 32]) -> Result<()> {
-    let params = params![tenant.as_bytes(), key];
-    if let Some(bytes) = tx.one(BYTES, params, |row| row.get::<i64>(0))? {
-        tx.execute(REMOVE, params)?;
-        tx.execute(COUNT, params![-bytes, tenant.as_bytes()])?;
+/// Forgets entries, those that there are.
+pub(super) async fn remove_all(tx: &mut Tx<'_>, tenant: TenantId, keys: &[CacheKey]) -> Result<()> {
+    for key in keys {
+        remove(tx, tenant, *key.as_bytes()).await?;
     }
     Ok(())
 }
 
-fn make_room(tx: &Tx<'_>, max_bytes: i64) -> Result<()> {
-    while tx.one(TOTAL, [], |row| row.get::<Option<i64>>(0))?.flatten() > Some(max_bytes) {
-        let largest = tx.one(LARGEST, [], |row| row.id(0, TenantId::from_u128))?;
+async fn remove(tx: &mut Tx<'_>, tenant: TenantId, key: [u8; 32]) -> Result<()> {
+    let values = values![tenant.as_bytes(), key];
+    if let Some(bytes) = tx.one(BYTES, values, |row| row.get::<i64>(0)).await? {
+        tx.execute(REMOVE, values).await?;
+        count(tx, tenant, -bytes).await?;
+    }
+    Ok(())
+}
+
+/// Counts a use, and `bytes` more.
+async fn count(tx: &mut Tx<'_>, tenant: TenantId, bytes: i64) -> Result<()> {
+    tx.execute(COUNT, values![bytes, tenant.as_bytes()]).await.map(drop)
+}
+
+async fn make_room(tx: &mut Tx<'_>, max_bytes: i64) -> Result<()> {
+    while tx.one(TOTAL, &[], |row| row.get::<Option<i64>>(0)).await?.flatten() > Some(max_bytes) {
+        let largest = tx.one(LARGEST, &[], |row| row.id(0, TenantId::from_u128)).await?;
         let Some(largest) = largest else { return Ok(()) };
-        let oldest = tx.one(OLDEST, params![largest.as_bytes()], |row| row.get::<[u8; 32]>(0))?;
-        match oldest {
-            Some(key) => remove(tx, largest, key)?,
-            None => clear(tx, largest)?,
+        let values = values![largest.as_bytes()];
+        match tx.one(OLDEST, values, |row| row.get::<[u8; 32]>(0)).await? {
+            Some(key) => remove(tx, largest, key).await?,
+            None => clear(tx, largest).await?,
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ impl SqliteCache {
     /// the newest entries, whatever the configured durability.
     ///
     /// # Errors
-    /// As [`SqliteStore::open`](crate::store::sqlite::SqliteStore::open).
+    /// As [`SqlStore::sqlite`](crate::store::sql::SqlStore::sqlite).
     pub async fn open(config: SqliteConfig, max_bytes: usize) -> Result<Self> {
         let config = SqliteConfig { durability: Durability::Relaxed, ..config };
         let client = Client::open(config, schema::MIGRATIONS).await.map_err(say_what_to_do)?;
@@ -59,35 +59,43 @@ fn say_what_to_do(error: Error) -> Error {
 #[async_trait]
 impl Cache for SqliteCache {
     async fn get(&self, scope: &TenantScope, keys: &[CacheKey]) -> Result<Vec<Option<Vec<u8>>>> {
-        let tenant = scope.tenant();
-        let wanted = keys.to_vec();
-        let found = self.client.read("read cache", move |tx| entries::get(tx, tenant, &wanted));
+        let input = (scope.tenant(), keys.to_vec());
+        let found = self.client.read("read cache", input, |tx, (tenant, keys)| {
+            Box::pin(entries::get(tx, *tenant, keys))
+        });
         let entries::Found { values, fading } = found.await?;
         if !fading.is_empty() {
             // Nobody waits for it, and a full queue only means a worse guess later.
-            self.client.offer("use cache", move |tx| entries::touch(tx, tenant, &fading));
+            self.client.offer("use cache", (scope.tenant(), fading), |tx, (tenant, keys)| {
+                Box::pin(entries::touch(tx, *tenant, keys))
+            });
         }
         Ok(values)
     }
 
     async fn put(&self, scope: &TenantScope, entries: Vec<(CacheKey, Vec<u8>)>) -> Result<()> {
-        let (tenant, max_bytes) = (scope.tenant(), self.max_bytes);
+        let input = (scope.tenant(), entries, self.max_bytes);
         self.client
-            .write("write cache", move |tx| entries::put(tx, tenant, &entries, max_bytes))
+            .write("write cache", input, |tx, (tenant, entries, max_bytes)| {
+                Box::pin(entries::put(tx, *tenant, entries, *max_bytes))
+            })
             .await
     }
 
     async fn remove(&self, scope: &TenantScope, keys: &[CacheKey]) -> Result<()> {
-        let (tenant, keys) = (scope.tenant(), keys.to_vec());
+        let input = (scope.tenant(), keys.to_vec());
         self.client
-            .write("remove from cache", move |tx| {
-                keys.iter().try_for_each(|key| entries::remove(tx, tenant, *key.as_bytes()))
+            .write("remove from cache", input, |tx, (tenant, keys)| {
+                Box::pin(entries::remove_all(tx, *tenant, keys))
             })
             .await
     }
 
     async fn clear(&self, scope: &TenantScope) -> Result<()> {
-        let tenant = scope.tenant();
-        self.client.write("clear cache", move |tx| entries::clear(tx, tenant)).await
+        self.client
+            .write("clear cache", scope.tenant(), |tx, tenant| {
+                Box::pin(entries::clear(tx, *tenant))
+            })
+            .await
     }
 }

@@ -1,6 +1,6 @@
 //! The tables of the cache.
 
-use crate::sqlite::Migration;
+use crate::sql::Migration;
 
 /// Every step of the schema, in order.
 pub(super) const MIGRATIONS: &[Migration] =

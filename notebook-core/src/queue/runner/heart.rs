@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -97,7 +97,7 @@ impl Registry {
 }
 
 /// The thread. It ends when it is stopped or dropped.
-pub(super) struct Heart(Arc<(Mutex<bool>, Condvar)>);
+pub(super) struct Heart(CancellationToken);
 
 impl Heart {
     pub(super) fn start(
@@ -110,20 +110,24 @@ impl Heart {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
-        let stopped = Arc::new((Mutex::new(false), Condvar::new()));
-        let own = Arc::clone(&stopped);
+        let stopped = CancellationToken::new();
+        let own = stopped.clone();
+        // One future for as long as the thread lives: a connection that was made here is read here,
+        // and would stand still, with whatever it holds, between one future and the next.
         let beat = move || {
-            while !wait(&own, config.heartbeat / 4) {
-                runtime.block_on(round(&*worklist, &registry, config));
-            }
+            runtime.block_on(own.run_until_cancelled(async {
+                loop {
+                    tokio::time::sleep(config.heartbeat / 4).await;
+                    round(&*worklist, &registry, config).await;
+                }
+            }));
         };
         thread::Builder::new().name("notebook-heart".into()).spawn(beat).map_err(failed)?;
         Ok(Self(stopped))
     }
 
     pub(super) fn stop(&self) {
-        *self.0.0.lock() = true;
-        self.0.1.notify_all();
+        self.0.cancel();
     }
 }
 
@@ -131,14 +135,6 @@ impl Drop for Heart {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn wait(stopped: &(Mutex<bool>, Condvar), time: Duration) -> bool {
-    let mut ended = stopped.0.lock();
-    if !*ended {
-        stopped.1.wait_for(&mut ended, time);
-    }
-    *ended
 }
 
 /// Four rounds make a heartbeat's time: one that fails is repeated soon, and a cancellation is not told late.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::document::{Block, BlockKind, Page, Span};
 
 /// Length of a segment of text in bytes, but for the last and up to three bytes.
-pub(crate) const SEGMENT: usize = 64 << 10;
+pub(super) const SEGMENT: usize = 64 << 10;
 
 /// Cuts a text into segments on character boundaries; none for an empty text.
-pub(crate) fn segments(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn segments(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
@@ -32,7 +32,7 @@ struct Packed<K> {
 }
 
 /// Blocks as JSON.
-pub(crate) fn pack_blocks(blocks: &[Block]) -> serde_json::Result<String> {
+pub(super) fn pack_blocks(blocks: &[Block]) -> serde_json::Result<String> {
     let mut kinds: Vec<BlockKind> = Vec::new();
     let mut end = 0;
     let mut spans = Vec::with_capacity(blocks.len());
@@ -48,7 +48,7 @@ pub(crate) fn pack_blocks(blocks: &[Block]) -> serde_json::Result<String> {
 }
 
 /// Blocks from JSON; `None` when it is not what [`pack_blocks`] wrote.
-pub(crate) fn unpack_blocks(json: &str) -> Option<Vec<Block>> {
+pub(super) fn unpack_blocks(json: &str) -> Option<Vec<Block>> {
     let packed: Packed<BlockKind> = parse(json)?;
     let mut end = 0;
     let block = |&(kind, gap, length): &(u32, i64, i64)| {
@@ -59,14 +59,14 @@ pub(crate) fn unpack_blocks(json: &str) -> Option<Vec<Block>> {
 }
 
 /// Pages as JSON.
-pub(crate) fn pack_pages(pages: &[Page]) -> serde_json::Result<String> {
+pub(super) fn pack_pages(pages: &[Page]) -> serde_json::Result<String> {
     let mut end = 0;
     let spans = pages.iter().map(|page| pack(page.number, page.span, &mut end)).collect();
     serde_json::to_string(&Packed::<()> { kinds: Vec::new(), spans })
 }
 
 /// Pages from JSON; `None` when it is not what [`pack_pages`] wrote.
-pub(crate) fn unpack_pages(json: &str) -> Option<Vec<Page>> {
+pub(super) fn unpack_pages(json: &str) -> Option<Vec<Page>> {
     let packed: Packed<()> = parse(json)?;
     let mut end = 0;
     let page = |&(number, gap, length): &(u32, i64, i64)| {

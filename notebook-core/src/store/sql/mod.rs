@@ -1,78 +1,81 @@
-//! The statements of the store and the run log, in the SQL that SQLite and PostgreSQL share.
+//! The store and the run log in SQL: one SQLite file, or PostgreSQL.
 //!
-//! Parameters are written `$1`, `$2`, … as PostgreSQL has them. SQLite takes them for names
-//! and numbers them as they first appear, so in each statement they first appear in rising
-//! order: a test holds them to it.
+//! ```
+//! use notebook_core::{sqlite::SqliteConfig, store::sql::SqlStore};
 //!
-//! Ids are 16 bytes, big-endian; times are milliseconds; flags are 0 or 1; nested values are
-//! JSON as text; enums are their names on the wire. Every primary key begins with the tenant,
-//! and every statement names it.
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let store = SqlStore::sqlite(SqliteConfig::new(folder.join("notebook.db"))).await?;
+//! // … hand it out as `Arc<dyn Store>` and `Arc<dyn RunLog>` …
+//! store.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Canonical texts lie in segments of 64 KiB, so that a quote is read without the rest. How calls are
+//! grouped, cancelled and shared between processes stands in `notebook_core::sqlite` and `notebook_core::postgres`.
+//! PostgreSQL refuses U+0000 in a text as `InvalidInput`; SQLite takes it.
 
-pub(crate) mod codec;
-#[cfg(feature = "sqlite")]
-pub(crate) mod conversations;
-#[cfg(feature = "sqlite")]
-pub(crate) mod layout;
-#[cfg(feature = "sqlite")]
-pub(crate) mod notebooks;
-#[cfg(feature = "sqlite")]
-pub(crate) mod runs;
-#[cfg(feature = "sqlite")]
-pub(crate) mod sources;
+mod conversations;
+mod layout;
+mod notebooks;
+mod runs;
+mod schema;
+mod sources;
+mod statement;
 
+#[cfg(feature = "postgres")]
+use crate::postgres::{self, PostgresConfig};
 #[cfg(feature = "sqlite")]
-/// An id after every id that is made: where a list from the newest begins.
-pub(crate) const AFTER_ALL: [u8; 16] = [0xff; 16];
+use crate::sqlite::{self, SqliteConfig};
+use crate::{Result, sql::Database};
 
-/// A limit as the database counts.
-pub(crate) fn limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in a database.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    database: Database,
 }
 
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use super::*;
-
-    fn all() -> Vec<&'static str> {
-        [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL].concat()
+impl SqlStore {
+    /// Opens an SQLite file, makes it if missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// `Unsupported` when the file was written by a newer version, or the file system has no
+    /// shared memory; `Conflict` or `InvalidInput` when it was written by another build or
+    /// program; `Corrupt` when it is no database; `Unavailable` when it cannot be opened or
+    /// another process holds it; `StorageFull`.
+    #[cfg(feature = "sqlite")]
+    pub async fn sqlite(config: SqliteConfig) -> Result<Self> {
+        let client = sqlite::Client::open(config, schema::sqlite::MIGRATIONS).await?;
+        Ok(Self { database: Database::Sqlite(std::sync::Arc::new(client)) })
     }
 
-    fn parameters(sql: &str) -> Vec<u32> {
-        let parts = sql.split('$').skip(1);
-        parts
-            .map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>())
-            .map(|digits| digits.parse().unwrap())
-            .collect()
+    /// Connects to PostgreSQL, makes the schema and its tables if missing, and brings them up to date.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the URL or the schema's name is none; `Unauthorized`; `Unavailable`; `Unsupported` when
+    /// the tables were written by a newer version, `Conflict` by another build.
+    #[cfg(feature = "postgres")]
+    pub async fn postgres(config: &PostgresConfig) -> Result<Self> {
+        let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
+        Ok(Self { database: Database::Postgres(client) })
     }
 
-    #[test]
-    fn parameters_first_appear_in_rising_order() {
-        for sql in all() {
-            let mut highest = 0;
-            for number in parameters(sql) {
-                assert!(number <= highest + 1, "${number} too early in: {sql}");
-                highest = highest.max(number);
-            }
-            assert!(highest > 0, "no parameter in: {sql}");
-        }
+    /// The database, for what lies beside the store.
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
     }
 
-    #[test]
-    fn every_statement_names_the_tenant() {
-        for sql in all() {
-            assert!(sql.contains("tenant_id"), "{sql}");
-        }
-    }
-
-    #[test]
-    fn every_statement_is_listed() {
-        let sources = [
-            include_str!("notebooks.rs"),
-            include_str!("sources.rs"),
-            include_str!("conversations.rs"),
-            include_str!("runs.rs"),
-        ];
-        let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
-        assert_eq!(written, all().len());
+    /// Finishes what is queued and closes the database. Later calls fail as `Unavailable`; closing
+    /// again does nothing.
+    ///
+    /// A store that is dropped instead finishes what is queued too, but nobody can wait for it.
+    ///
+    /// # Errors
+    /// Those of the storage itself. What was answered `Ok` is safe even then.
+    pub async fn close(&self) -> Result<()> {
+        self.database.close().await
     }
 }

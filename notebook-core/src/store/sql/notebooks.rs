@@ -1,39 +1,148 @@
-//! Statements about notebooks.
+use async_trait::async_trait;
 
-macro_rules! columns {
-    () => {
-        "id, name, named_by_user, archived, settings, created_at, updated_at"
-    };
+use super::{SqlStore, statement::notebooks as statement};
+use crate::{
+    Error, NotebookId, Result, TenantId, TenantScope,
+    model::{Notebook, Page, PageRequest},
+    sql::{AFTER_ALL, Lock, Row, Tx, codec::json, limit, values},
+    store::{
+        NotebookStore,
+        rules::{self, Cursor},
+    },
+};
+
+#[async_trait]
+impl NotebookStore for SqlStore {
+    async fn create_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<Notebook> {
+        let input = (scope.tenant(), notebook);
+        self.database
+            .write("create notebook", input, |tx, (tenant, notebook)| {
+                Box::pin(create(tx, *tenant, notebook))
+            })
+            .await
+    }
+
+    async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read notebook", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn notebooks(
+        &self,
+        scope: &TenantScope,
+        archived: bool,
+        page: PageRequest,
+    ) -> Result<Page<Notebook>> {
+        let cursor = rules::cursor::<NotebookId>("list notebooks", &page)?;
+        let input = (scope.tenant(), archived, cursor);
+        let items =
+            self.database.read("list notebooks", input, |tx, (tenant, archived, cursor)| {
+                Box::pin(list(tx, *tenant, *archived, *cursor))
+            });
+        Ok(rules::page(items.await?, cursor.limit, |notebook| notebook.id))
+    }
+
+    async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()> {
+        let input = (scope.tenant(), notebook);
+        self.database
+            .write("update notebook", input, |tx, (tenant, notebook)| {
+                Box::pin(update(tx, *tenant, notebook))
+            })
+            .await
+    }
+
+    async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        let input = (scope.tenant(), id);
+        self.database
+            .write("delete notebook", input, |tx, (tenant, id)| Box::pin(delete(tx, *tenant, *id)))
+            .await
+    }
 }
 
-/// Changes nothing when the id is taken, by whichever tenant.
-pub(crate) const INSERT: &str = concat!(
-    "INSERT INTO notebooks (tenant_id, ",
-    columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
-);
+/// The notebook, or `NotFound`.
+pub(super) async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<Notebook> {
+    let found = tx.one(statement::SELECT, values![tenant.as_bytes(), id.as_bytes()], read).await?;
+    found.ok_or_else(|| missing(tx))
+}
 
-pub(crate) const SELECT: &str =
-    concat!("SELECT ", columns!(), " FROM notebooks WHERE tenant_id = $1 AND id = $2");
+/// Makes sure that the notebook is there until the transaction ends.
+pub(super) async fn keep(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one_locked(Lock::Keep, statement::SELECT, values, |_| Ok(())).await?;
+    found.ok_or_else(|| missing(tx))
+}
 
-/// Newest first, older than `$2`, with archived ones when `$3` is 1.
-pub(crate) const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM notebooks WHERE tenant_id = $1 AND id < $2 AND archived <= $3
-      ORDER BY id DESC LIMIT $4"
-);
+async fn create(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Result<Notebook> {
+    let changed = tx
+        .execute(
+            statement::INSERT,
+            values![
+                tenant.as_bytes(),
+                notebook.id.as_bytes(),
+                notebook.name,
+                notebook.named_by_user,
+                notebook.archived,
+                json(tx.operation, &notebook.settings)?,
+                notebook.created_at.as_millis(),
+                notebook.updated_at.as_millis(),
+            ],
+        )
+        .await?;
+    if changed == 1 { Ok(notebook.clone()) } else { find(tx, tenant, notebook.id).await }
+}
 
-pub(crate) const UPDATE: &str = "UPDATE notebooks
-    SET name = $1, named_by_user = $2, archived = $3, settings = $4, updated_at = $5
-    WHERE tenant_id = $6 AND id = $7";
+async fn list(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    archived: bool,
+    cursor: Cursor<NotebookId>,
+) -> Result<Vec<Notebook>> {
+    let before = cursor.after.map_or(AFTER_ALL, |id| *id.as_bytes());
+    let limit = limit(cursor.limit + 1);
+    tx.all(statement::LIST, values![tenant.as_bytes(), before, archived, limit], read).await
+}
 
-/// Moves the time forward, never back.
-pub(crate) const TOUCH: &str = "UPDATE notebooks SET updated_at = $1
-    WHERE updated_at < $1 AND tenant_id = $2 AND id = $3";
+async fn update(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Result<()> {
+    let changed = tx
+        .execute(
+            statement::UPDATE,
+            values![
+                notebook.name,
+                notebook.named_by_user,
+                notebook.archived,
+                json(tx.operation, &notebook.settings)?,
+                notebook.updated_at.as_millis(),
+                tenant.as_bytes(),
+                notebook.id.as_bytes(),
+            ],
+        )
+        .await?;
+    found(tx, changed)
+}
 
-/// Takes what is in the notebook with it, by foreign keys.
-pub(crate) const DELETE: &str = "DELETE FROM notebooks WHERE tenant_id = $1 AND id = $2";
+async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {
+    let changed = tx.execute(statement::DELETE, values![tenant.as_bytes(), id.as_bytes()]).await?;
+    found(tx, changed)
+}
 
-#[cfg(test)]
-pub(crate) const ALL: &[&str] = &[INSERT, SELECT, LIST, UPDATE, TOUCH, DELETE];
+fn read(row: &Row<'_>) -> Result<Notebook> {
+    Ok(Notebook {
+        id: row.id(0, NotebookId::from_u128)?,
+        name: row.get(1)?,
+        named_by_user: row.get(2)?,
+        archived: row.get(3)?,
+        settings: row.json(4)?,
+        created_at: row.get(5)?,
+        updated_at: row.get(6)?,
+    })
+}
+
+fn found(tx: &Tx<'_>, changed: usize) -> Result<()> {
+    if changed == 0 { Err(missing(tx)) } else { Ok(()) }
+}
+
+fn missing(tx: &Tx<'_>) -> Error {
+    Error::not_found(tx.operation, "notebook")
+}

@@ -1,66 +1,301 @@
-//! Statements about runs and their events.
+use async_trait::async_trait;
 
-macro_rules! columns {
-    () => {
-        "id, notebook_id, conversation_id, question_id, answer_id, state, created_at, ended_at"
-    };
+use super::{
+    SqlStore, conversations,
+    statement::{
+        conversations as conversation_statement, notebooks as notebook_statement, runs as statement,
+    },
+};
+use crate::{
+    ConversationId, Error, ErrorKind, MessageId, NotebookId, Result, RunId, TenantId, TenantScope,
+    Timestamp,
+    model::{Message, NewRun, Opened, Run, RunEvent, RunOutcome, RunState},
+    run_log::{RunLog, rules},
+    sql::{
+        self, Lock, Row, Tx, Value,
+        codec::{json, name, number},
+        values,
+    },
+};
+
+#[async_trait]
+impl RunLog for SqlStore {
+    async fn open(&self, scope: &TenantScope, new: NewRun) -> Result<Opened> {
+        rules::check_new("open run", &new)?;
+        let input = (scope.tenant(), new);
+        self.database
+            .write("open run", input, |tx, (tenant, new)| Box::pin(open(tx, *tenant, new)))
+            .await
+    }
+
+    async fn run(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read run", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn runs(
+        &self,
+        scope: &TenantScope,
+        conversation: ConversationId,
+        limit: usize,
+    ) -> Result<Vec<Run>> {
+        let input = (scope.tenant(), conversation, limit);
+        self.database
+            .read("list runs", input, |tx, (tenant, conversation, limit)| {
+                Box::pin(list(tx, *tenant, *conversation, *limit))
+            })
+            .await
+    }
+
+    async fn start(&self, scope: &TenantScope, id: RunId) -> Result<()> {
+        let input = (scope.tenant(), id);
+        self.database
+            .write("start run", input, |tx, (tenant, id)| Box::pin(start(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn append(&self, scope: &TenantScope, id: RunId, events: &[RunEvent]) -> Result<()> {
+        let input = (scope.tenant(), id, events.to_vec());
+        self.database
+            .write("append events", input, |tx, (tenant, id, events)| {
+                Box::pin(append(tx, *tenant, *id, events))
+            })
+            .await
+    }
+
+    async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run> {
+        let input = (scope.tenant(), id, outcome);
+        self.database
+            .write("close run", input, |tx, (tenant, id, outcome)| {
+                Box::pin(close(tx, *tenant, *id, outcome))
+            })
+            .await
+    }
+
+    async fn events(
+        &self,
+        scope: &TenantScope,
+        id: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<RunEvent>> {
+        let input = (scope.tenant(), id, after, limit);
+        self.database
+            .read("read events", input, |tx, (tenant, id, after, limit)| {
+                Box::pin(events(tx, *tenant, *id, *after, *limit))
+            })
+            .await
+    }
+
+    async fn unfinished(&self, scope: &TenantScope) -> Result<Vec<Run>> {
+        self.database
+            .read("list unfinished runs", scope.tenant(), |tx, tenant| {
+                Box::pin(unfinished(tx, *tenant))
+            })
+            .await
+    }
 }
 
-/// Changes nothing when the id is taken.
-pub(crate) const INSERT: &str = concat!(
-    "INSERT INTO runs (tenant_id, ",
-    columns!(),
-    ", idempotency_key, request_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-     ON CONFLICT (tenant_id, id) DO NOTHING"
-);
+async fn open(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<Opened> {
+    let run = &new.run;
+    // Runs of a conversation are opened one after the other: a key is seen by the next that has it.
+    let conversation = conversations::find_locked(tx, tenant, run.conversation).await?;
+    if conversation.notebook != run.notebook {
+        return Err(Error::not_found(tx.operation, "notebook"));
+    }
+    if let Some((first, hash)) = first_with_key(tx, tenant, new).await? {
+        return rules::repeated(tx.operation, first, &hash, new);
+    }
+    if !insert(tx, tenant, new).await? {
+        return Err(Error::new(ErrorKind::AlreadyExists, tx.operation).with("what", "run"));
+    }
+    match &new.question {
+        Some(question) => add_message(tx, tenant, run, question).await?,
+        None if has_message(tx, tenant, run, run.question).await? => {}
+        None => return Err(Error::not_found(tx.operation, "question")),
+    }
+    touch(tx, tenant, run, run.created_at).await?;
+    Ok(Opened::Created(run.clone()))
+}
 
-pub(crate) const SELECT: &str =
-    concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
+async fn start(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<()> {
+    let run = find_locked(tx, tenant, id).await?;
+    rules::check_open(tx.operation, run.state)?;
+    set_state(tx, tenant, &Run { state: RunState::Running, ..run }).await
+}
 
-/// The run that a key was first used for, with the hash of its request.
-pub(crate) const SELECT_BY_KEY: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", request_hash FROM runs
-      WHERE tenant_id = $1 AND conversation_id = $2 AND idempotency_key = $3"
-);
+async fn append(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, events: &[RunEvent]) -> Result<()> {
+    let run = find_locked(tx, tenant, id).await?;
+    let last = last_event(tx, tenant, id).await?;
+    rules::check_append(tx.operation, run.state, last, events)?;
+    insert_events(tx, tenant, id, events).await
+}
 
-/// Newest first.
-pub(crate) const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM runs WHERE tenant_id = $1 AND conversation_id = $2 ORDER BY id DESC LIMIT $3"
-);
+async fn close(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, outcome: &RunOutcome) -> Result<Run> {
+    let run = find_locked(tx, tenant, id).await?;
+    let last = last_event(tx, tenant, id).await?;
+    let ended = rules::check_close(tx.operation, &run, last, outcome)?;
+    let run = Run { state: outcome.state, ended_at: Some(ended), ..run };
+    if let Some(answer) = &outcome.answer {
+        add_message(tx, tenant, &run, answer).await?;
+    }
+    insert_events(tx, tenant, id, &outcome.events).await?;
+    set_state(tx, tenant, &run).await?;
+    touch(tx, tenant, &run, ended).await?;
+    Ok(run)
+}
 
-/// Oldest first.
-pub(crate) const UNFINISHED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM runs WHERE tenant_id = $1 AND ended_at IS NULL ORDER BY id"
-);
+async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Run> {
+    let found = tx.one(statement::SELECT, values![tenant.as_bytes(), id.as_bytes()], read).await?;
+    found.ok_or_else(|| Error::not_found(tx.operation, "run"))
+}
 
-pub(crate) const UPDATE_STATE: &str =
-    "UPDATE runs SET state = $1, ended_at = $2 WHERE tenant_id = $3 AND id = $4";
+/// The same; nobody else changes the run, nor its events, until the transaction ends.
+async fn find_locked(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Run> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one_locked(Lock::Change, statement::SELECT, values, read).await?;
+    found.ok_or_else(|| Error::not_found(tx.operation, "run"))
+}
 
-/// The number of the last event; null when there is none.
-pub(crate) const LAST_EVENT: &str =
-    "SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2";
+async fn list(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    conversation: ConversationId,
+    limit: usize,
+) -> Result<Vec<Run>> {
+    conversations::find(tx, tenant, conversation).await?;
+    let limit = sql::limit(limit);
+    tx.all(statement::LIST, values![tenant.as_bytes(), conversation.as_bytes(), limit], read).await
+}
 
-pub(crate) const INSERT_EVENT: &str =
-    "INSERT INTO run_events (tenant_id, run_id, seq, at, body) VALUES ($1, $2, $3, $4, $5)";
+async fn unfinished(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Run>> {
+    tx.all(statement::UNFINISHED, values![tenant.as_bytes()], read).await
+}
 
-pub(crate) const LIST_EVENTS: &str = "SELECT seq, at, body FROM run_events
-    WHERE tenant_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq LIMIT $4";
+async fn events(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: RunId,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<RunEvent>> {
+    find(tx, tenant, id).await?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let values = values![tenant.as_bytes(), id.as_bytes(), after, sql::limit(limit)];
+    tx.all(statement::LIST_EVENTS, values, read_event).await
+}
 
-#[cfg(test)]
-pub(crate) const ALL: &[&str] = &[
-    INSERT,
-    SELECT,
-    SELECT_BY_KEY,
-    LIST,
-    UNFINISHED,
-    UPDATE_STATE,
-    LAST_EVENT,
-    INSERT_EVENT,
-    LIST_EVENTS,
-];
+async fn first_with_key(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    new: &NewRun,
+) -> Result<Option<(Run, String)>> {
+    let Some(key) = &new.idempotency_key else { return Ok(None) };
+    let values = values![tenant.as_bytes(), new.run.conversation.as_bytes(), *key];
+    tx.one(statement::SELECT_BY_KEY, values, |row| Ok((read(row)?, row.get(8)?))).await
+}
+
+async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<bool> {
+    let run = &new.run;
+    let changed = tx
+        .execute(
+            statement::INSERT,
+            values![
+                tenant.as_bytes(),
+                run.id.as_bytes(),
+                run.notebook.as_bytes(),
+                run.conversation.as_bytes(),
+                run.question.as_bytes(),
+                run.answer.as_bytes(),
+                name(tx.operation, run.state)?,
+                run.created_at.as_millis(),
+                run.ended_at.map(Timestamp::as_millis),
+                new.idempotency_key,
+                new.request_hash,
+            ],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+async fn set_state(tx: &mut Tx<'_>, tenant: TenantId, run: &Run) -> Result<()> {
+    let state = name(tx.operation, run.state)?;
+    let ended = run.ended_at.map(Timestamp::as_millis);
+    let values = values![state, ended, tenant.as_bytes(), run.id.as_bytes()];
+    tx.execute(statement::UPDATE_STATE, values).await.map(drop)
+}
+
+async fn add_message(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    run: &Run,
+    message: &Message,
+) -> Result<()> {
+    if let Some(parent) = message.parent
+        && !has_message(tx, tenant, run, parent).await?
+    {
+        return Err(Error::not_found(tx.operation, "parent message"));
+    }
+    if conversations::insert_message(tx, tenant, message).await? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::AlreadyExists, tx.operation).with("what", "message"))
+}
+
+async fn has_message(tx: &mut Tx<'_>, tenant: TenantId, run: &Run, id: MessageId) -> Result<bool> {
+    let values = values![tenant.as_bytes(), run.conversation.as_bytes(), id.as_bytes()];
+    let found = tx.one(conversation_statement::MESSAGE_EXISTS, values, |_| Ok(())).await?;
+    Ok(found.is_some())
+}
+
+/// Moves `updated_at` of the run's conversation and notebook forward.
+async fn touch(tx: &mut Tx<'_>, tenant: TenantId, run: &Run, at: Timestamp) -> Result<()> {
+    let at = at.as_millis();
+    let conversation = values![at, tenant.as_bytes(), run.conversation.as_bytes()];
+    tx.execute(conversation_statement::TOUCH, conversation).await?;
+    let notebook = values![at, tenant.as_bytes(), run.notebook.as_bytes()];
+    tx.execute(notebook_statement::TOUCH, notebook).await.map(drop)
+}
+
+async fn last_event(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<u64> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let last = tx.one(statement::LAST_EVENT, values, |row| row.get::<Option<u64>>(0)).await?;
+    Ok(last.flatten().unwrap_or(0))
+}
+
+async fn insert_events(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: RunId,
+    events: &[RunEvent],
+) -> Result<()> {
+    let encode = |event: &RunEvent| {
+        let seq = number(tx.operation, "seq", event.seq)?;
+        Ok((seq, event.at.as_millis(), json(tx.operation, &event.body)?))
+    };
+    let encoded = events.iter().map(encode).collect::<Result<Vec<_>>>()?;
+    let rows: Vec<Vec<Value<'_>>> = encoded
+        .iter()
+        .map(|(seq, at, body)| values![tenant.as_bytes(), id.as_bytes(), *seq, *at, *body].to_vec())
+        .collect();
+    tx.execute_all(statement::INSERT_EVENT, statement::INSERT_EVENTS, &rows).await.map(drop)
+}
+
+fn read(row: &Row<'_>) -> Result<Run> {
+    Ok(Run {
+        id: row.id(0, RunId::from_u128)?,
+        notebook: row.id(1, NotebookId::from_u128)?,
+        conversation: row.id(2, ConversationId::from_u128)?,
+        question: row.id(3, MessageId::from_u128)?,
+        answer: row.id(4, MessageId::from_u128)?,
+        state: row.name(5)?,
+        created_at: row.get(6)?,
+        ended_at: row.get(7)?,
+    })
+}
+
+fn read_event(row: &Row<'_>) -> Result<RunEvent> {
+    Ok(RunEvent { seq: row.get(0)?, at: row.get(1)?, body: row.json(2)? })
+}

@@ -3,10 +3,10 @@
 //! Small rows lie in the tree of their primary key (`WITHOUT ROWID`), so that a tenant's rows
 //! are neighbours; rows with long texts do not, for there the tree would hold the texts too.
 
-use crate::sqlite::Migration;
+use crate::sql::Migration;
 
 /// Every step of the schema, in order.
-pub(super) const MIGRATIONS: &[Migration] = &[
+pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "notebooks, sources, conversations, runs", sql: V1 },
     Migration { version: 2, name: "jobs", sql: V2 },
 ];

@@ -14,29 +14,29 @@ macro_rules! chunk_columns {
     };
 }
 
-pub(crate) const INSERT: &str = concat!(
+pub(in crate::store::sql) const INSERT: &str = concat!(
     "INSERT INTO sources (tenant_id, ",
     columns!(),
     ", unfinished) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
      $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING"
 );
 
-pub(crate) const SELECT: &str =
+pub(in crate::store::sql) const SELECT: &str =
     concat!("SELECT ", columns!(), " FROM sources WHERE tenant_id = $1 AND id = $2");
 
-pub(crate) const LIST: &str = concat!(
+pub(in crate::store::sql) const LIST: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM sources WHERE tenant_id = $1 AND notebook_id = $2 ORDER BY id"
 );
 
-pub(crate) const UNFINISHED: &str = concat!(
+pub(in crate::store::sql) const UNFINISHED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM sources WHERE tenant_id = $1 AND unfinished = 1 ORDER BY id"
 );
 
-pub(crate) const UPDATE: &str = "UPDATE sources
+pub(in crate::store::sql) const UPDATE: &str = "UPDATE sources
     SET name = $1, kind = $2, bytes = $3, sha256 = $4, blob = $5, stage = $6,
         progress_done = $7, progress_total = $8, keywords_ready = $9, vectors_ready = $10,
         failure = $11, title = $12, pages = $13, text_bytes = $14, chunks = $15, notes = $16,
@@ -44,39 +44,47 @@ pub(crate) const UPDATE: &str = "UPDATE sources
     WHERE tenant_id = $19 AND id = $20";
 
 /// Takes text and chunks with it, by foreign keys.
-pub(crate) const DELETE: &str = "DELETE FROM sources WHERE tenant_id = $1 AND id = $2";
+pub(in crate::store::sql) const DELETE: &str =
+    "DELETE FROM sources WHERE tenant_id = $1 AND id = $2";
 
-pub(crate) const EXISTS: &str = "SELECT 1 FROM sources WHERE tenant_id = $1 AND id = $2";
+pub(in crate::store::sql) const EXISTS: &str =
+    "SELECT 1 FROM sources WHERE tenant_id = $1 AND id = $2";
 
-pub(crate) const INSERT_DOCUMENT: &str = "INSERT INTO documents
+pub(in crate::store::sql) const INSERT_DOCUMENT: &str = "INSERT INTO documents
     (tenant_id, source_id, text_bytes, title, pages, blocks, flags)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 /// One row for a source, with nulls where it has no document.
-pub(crate) const SELECT_LAYOUT: &str = "SELECT d.text_bytes, d.title, d.pages, d.blocks, d.flags
+pub(in crate::store::sql) const SELECT_LAYOUT: &str =
+    "SELECT d.text_bytes, d.title, d.pages, d.blocks, d.flags
     FROM sources s LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.source_id = s.id
     WHERE s.tenant_id = $1 AND s.id = $2";
 
 /// One row for a source, with null where it has no document.
-pub(crate) const SELECT_LENGTH: &str = "SELECT d.text_bytes
+pub(in crate::store::sql) const SELECT_LENGTH: &str = "SELECT d.text_bytes
     FROM sources s LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.source_id = s.id
     WHERE s.tenant_id = $1 AND s.id = $2";
 
 /// Takes the text with it, by foreign keys.
-pub(crate) const DELETE_DOCUMENT: &str =
+pub(in crate::store::sql) const DELETE_DOCUMENT: &str =
     "DELETE FROM documents WHERE tenant_id = $1 AND source_id = $2";
 
-pub(crate) const INSERT_SEGMENT: &str =
+pub(in crate::store::sql) const INSERT_SEGMENT: &str =
     "INSERT INTO text_segments (tenant_id, source_id, start_at, text) VALUES ($1, $2, $3, $4)";
 
+/// The same for many segments, as arrays.
+pub(in crate::store::sql) const INSERT_SEGMENTS: &str =
+    "INSERT INTO text_segments (tenant_id, source_id, start_at, text)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[])";
+
 /// The segment that holds byte `$3` and those that begin after it and before `$4`.
-pub(crate) const SELECT_SEGMENTS: &str = "SELECT start_at, text FROM text_segments
+pub(in crate::store::sql) const SELECT_SEGMENTS: &str = "SELECT start_at, text FROM text_segments
     WHERE tenant_id = $1 AND source_id = $2 AND start_at >= (
         SELECT COALESCE(MAX(start_at), 0) FROM text_segments
         WHERE tenant_id = $1 AND source_id = $2 AND start_at <= $3
     ) AND start_at < $4 ORDER BY start_at";
 
-pub(crate) const UPSERT_CHUNK: &str = concat!(
+pub(in crate::store::sql) const UPSERT_CHUNK: &str = concat!(
     "INSERT INTO chunks (tenant_id, ",
     chunk_columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -85,9 +93,21 @@ pub(crate) const UPSERT_CHUNK: &str = concat!(
         headings = excluded.headings, tokens = excluded.tokens, text = excluded.text"
 );
 
-pub(crate) const DELETE_CHUNKS: &str = "DELETE FROM chunks WHERE tenant_id = $1 AND source_id = $2";
+/// The same for many chunks with keys that differ, as arrays.
+pub(in crate::store::sql) const UPSERT_CHUNKS: &str = concat!(
+    "INSERT INTO chunks (tenant_id, ",
+    chunk_columns!(),
+    ") SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[],
+        $6::bigint[], $7::text[], $8::bigint[], $9::text[])
+     ON CONFLICT (tenant_id, source_id, ordinal) DO UPDATE SET
+        span_start = excluded.span_start, span_end = excluded.span_end, page = excluded.page,
+        headings = excluded.headings, tokens = excluded.tokens, text = excluded.text"
+);
 
-pub(crate) const LIST_CHUNKS: &str = concat!(
+pub(in crate::store::sql) const DELETE_CHUNKS: &str =
+    "DELETE FROM chunks WHERE tenant_id = $1 AND source_id = $2";
+
+pub(in crate::store::sql) const LIST_CHUNKS: &str = concat!(
     "SELECT ",
     chunk_columns!(),
     " FROM chunks WHERE tenant_id = $1 AND source_id = $2 AND ordinal >= $3
@@ -95,16 +115,17 @@ pub(crate) const LIST_CHUNKS: &str = concat!(
 );
 
 /// The stage of a source, which says whether its chunks may be seen.
-pub(crate) const SELECT_STAGE: &str = "SELECT stage FROM sources WHERE tenant_id = $1 AND id = $2";
+pub(in crate::store::sql) const SELECT_STAGE: &str =
+    "SELECT stage FROM sources WHERE tenant_id = $1 AND id = $2";
 
-pub(crate) const SELECT_CHUNK: &str = concat!(
+pub(in crate::store::sql) const SELECT_CHUNK: &str = concat!(
     "SELECT ",
     chunk_columns!(),
     " FROM chunks WHERE tenant_id = $1 AND source_id = $2 AND ordinal = $3"
 );
 
 #[cfg(test)]
-pub(crate) const ALL: &[&str] = &[
+pub(in crate::store::sql) const ALL: &[&str] = &[
     INSERT,
     SELECT,
     LIST,
@@ -117,8 +138,10 @@ pub(crate) const ALL: &[&str] = &[
     SELECT_LENGTH,
     DELETE_DOCUMENT,
     INSERT_SEGMENT,
+    INSERT_SEGMENTS,
     SELECT_SEGMENTS,
     UPSERT_CHUNK,
+    UPSERT_CHUNKS,
     DELETE_CHUNKS,
     LIST_CHUNKS,
     SELECT_STAGE,

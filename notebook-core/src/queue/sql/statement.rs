@@ -1,10 +1,9 @@
-//! The statements, for every engine that speaks SQL.
+//! The statements.
 //!
-//! What a job becomes is decided by [`step`](super::step), between a read of its row and this write
-//! of it; the fence in the condition of the write is the last word. Parameters are numbered in the order
-//! in which they appear: SQLite takes `$1` for a name.
+//! What a job becomes is decided by [`step`](crate::queue::step), between a read of its row and this write
+//! of it; the fence in the condition of the write is the last word.
 
-use super::Priority;
+use crate::queue::Priority;
 
 /// The columns, in the order of the rows' readers and writers.
 macro_rules! columns {
@@ -15,13 +14,11 @@ macro_rules! columns {
     };
 }
 
-#[cfg(feature = "sqlite")]
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1");
 
-/// The same, and nobody else changes it until the transaction ends: for engines with many writers.
-#[cfg(feature = "postgres")]
-pub(super) const BY_ID_LOCKED: &str =
-    concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1 FOR UPDATE");
+/// The same for an array of ids, in the order in which all lock them.
+pub(super) const BY_IDS: &str =
+    concat!("SELECT ", columns!(), " FROM jobs WHERE id = ANY($1) ORDER BY id");
 
 pub(super) const INSERT: &str = concat!(
     "INSERT INTO jobs (",
@@ -30,12 +27,35 @@ pub(super) const INSERT: &str = concat!(
         $20, $21, $22, $23) ON CONFLICT DO NOTHING"
 );
 
+/// The same for arrays.
+pub(super) const INSERT_ALL: &str = concat!(
+    "INSERT INTO jobs (",
+    columns!(),
+    ") SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+        $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+        $13::bigint[], $14::bigint[], $15::bytea[], $16::bigint[], $17::text[], $18::bigint[],
+        $19::bigint[], $20::text[], $21::text[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING"
+);
+
 /// What can change in a job; `$16` is the fence that its row had.
 pub(super) const UPDATE: &str = "UPDATE jobs SET state = $1, attempt = $2, crash_count = $3,
     snooze_count = $4, fence = $5, run_at = $6, lease_until = $7, worker_id = $8,
     cancel_requested = $9, progress_done = $10, progress_total = $11, result = $12, error = $13,
     finished_at = $14
     WHERE id = $15 AND fence = $16";
+
+/// The same for arrays.
+pub(super) const UPDATE_ALL: &str = "UPDATE jobs SET state = n.state, attempt = n.attempt,
+    crash_count = n.crash_count, snooze_count = n.snooze_count, fence = n.fence, run_at = n.run_at,
+    lease_until = n.lease_until, worker_id = n.worker_id, cancel_requested = n.cancel_requested,
+    progress_done = n.progress_done, progress_total = n.progress_total, result = n.result,
+    error = n.error, finished_at = n.finished_at
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+        $7::bigint[], $8::bytea[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
+        $13::text[], $14::bigint[], $15::bytea[], $16::bigint[])
+    AS n (state, attempt, crash_count, snooze_count, fence, run_at, lease_until, worker_id,
+        cancel_requested, progress_done, progress_total, result, error, finished_at, id, had)
+    WHERE jobs.id = n.id AND jobs.fence = n.had";
 
 pub(super) const KEY_HOLDER: &str = "SELECT id FROM jobs
     WHERE tenant_id = $1 AND unique_key = $2 AND state IN ('scheduled', 'available', 'running')";
@@ -68,20 +88,10 @@ pub(super) const RUNNING_OF_TENANT: &str =
 pub(super) const RUNNING_OF_KIND: &str =
     "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind = $1";
 
-#[cfg(feature = "sqlite")]
 pub(super) const EXPIRED: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM jobs WHERE state = 'running' AND lease_until < $1 ORDER BY lease_until LIMIT $2"
-);
-
-/// The same, without those that another transaction has.
-#[cfg(feature = "postgres")]
-pub(super) const EXPIRED_LOCKED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM jobs WHERE state = 'running' AND lease_until < $1 ORDER BY lease_until LIMIT $2
-    FOR UPDATE SKIP LOCKED"
 );
 
 pub(super) const FORGET: &str = "DELETE FROM jobs WHERE id IN (
@@ -102,5 +112,30 @@ pub(super) const fn priority(rank: i64) -> Priority {
         0 => Priority::High,
         1 => Priority::Medium,
         _ => Priority::Low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_first_appear_in_rising_order() {
+        crate::sql::check_statements(&[
+            BY_ID,
+            BY_IDS,
+            INSERT,
+            INSERT_ALL,
+            UPDATE,
+            UPDATE_ALL,
+            KEY_HOLDER,
+            MAKE_DUE,
+            WAITING_KINDS,
+            WAITING,
+            RUNNING_OF_TENANT,
+            RUNNING_OF_KIND,
+            EXPIRED,
+            FORGET,
+        ]);
     }
 }

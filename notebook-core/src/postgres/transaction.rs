@@ -1,0 +1,189 @@
+//! Statements on a connection.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    AssertSqlSafe, Column as _, PgConnection, Postgres, Row as _, TypeInfo as _, ValueRef as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+
+use super::error::from_postgres;
+use crate::{
+    Error, ErrorKind, Result, Timestamp,
+    sql::{Cell, Lock, Row, Value},
+};
+
+type Statement = Query<'static, Postgres, PgArguments>;
+
+/// The value in a column; none when it is of no type that is used here.
+pub(crate) fn cell(row: &PgRow, column: usize) -> Option<Cell<'_>> {
+    let value = row.try_get_raw(column).ok()?;
+    if value.is_null() {
+        return Some(Cell::Null);
+    }
+    let bytes = value.as_bytes().ok()?;
+    // Prepared statements answer in the binary format: whole numbers big-endian, the rest as it is.
+    match row.column(column).type_info().name() {
+        "INT8" => Some(Cell::Int(i64::from_be_bytes(bytes.try_into().ok()?))),
+        "INT4" => Some(Cell::Int(i32::from_be_bytes(bytes.try_into().ok()?).into())),
+        "TEXT" => Some(Cell::Text(std::str::from_utf8(bytes).ok()?)),
+        "BYTEA" => Some(Cell::Blob(bytes)),
+        _ => None,
+    }
+}
+
+/// Runs a statement and returns how many rows it changed.
+pub(crate) async fn execute(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> Result<usize> {
+    let statement = bind(operation, sqlx::query(sql), values)?;
+    changed(connection, operation, statement).await
+}
+
+/// Runs a statement over arrays, one for each column of `rows`, and returns how many rows it changed.
+pub(crate) async fn execute_arrays(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    sql: &'static str,
+    rows: &[Vec<Value<'_>>],
+) -> Result<usize> {
+    let Some(first) = rows.first() else { return Ok(0) };
+    let mut statement = sqlx::query(sql);
+    for (column, kind) in first.iter().enumerate() {
+        let cells = rows.iter().map(|row| row.get(column));
+        statement = match kind {
+            Value::Int(_) => statement.bind(array(operation, cells, |value| match value {
+                Value::Int(number) => Some(number),
+                _ => None,
+            })?),
+            Value::Text(_) => statement.bind(array(operation, cells, |value| match value {
+                Value::Text(text) => Some(text.map(str::to_owned)),
+                _ => None,
+            })?),
+            Value::Blob(_) => statement.bind(array(operation, cells, |value| match value {
+                Value::Blob(bytes) => Some(bytes.map(<[u8]>::to_vec)),
+                _ => None,
+            })?),
+        };
+    }
+    changed(connection, operation, statement).await
+}
+
+/// The values of a column, which are all of the type that `pick` takes.
+fn array<'v, T>(
+    operation: &'static str,
+    cells: impl Iterator<Item = Option<&'v Value<'v>>>,
+    pick: impl Fn(Value<'v>) -> Option<Option<T>>,
+) -> Result<Vec<Option<T>>> {
+    cells
+        .map(|cell| {
+            let value = cell.copied().and_then(&pick);
+            value.ok_or_else(|| {
+                Error::new(ErrorKind::Internal, operation).with("reason", "rows of mixed types")
+            })
+        })
+        .collect()
+}
+
+async fn changed(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    statement: Statement,
+) -> Result<usize> {
+    let done = statement.execute(connection).await.map_err(|e| from_postgres(operation, e))?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// Runs a query and returns its rows.
+pub(crate) async fn rows<T: Send>(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    sql: &'static str,
+    lock: Option<Lock>,
+    values: &[Value<'_>],
+    read: &mut (impl FnMut(&Row<'_>) -> Result<T> + Send),
+) -> Result<Vec<T>> {
+    let statement = bind(operation, sqlx::query(locked(sql, lock)), values)?;
+    fetch(connection, operation, statement, read).await
+}
+
+/// Runs a query over an array of keys and returns its rows.
+pub(crate) async fn rows_of_keys<T: Send>(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    sql: &'static str,
+    lock: Lock,
+    keys: &[[u8; 16]],
+    read: &mut (impl FnMut(&Row<'_>) -> Result<T> + Send),
+) -> Result<Vec<T>> {
+    let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
+    let statement = sqlx::query(locked(sql, Some(lock))).bind(keys);
+    fetch(connection, operation, statement, read).await
+}
+
+async fn fetch<T: Send>(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    statement: Statement,
+    read: &mut (impl FnMut(&Row<'_>) -> Result<T> + Send),
+) -> Result<Vec<T>> {
+    let rows = statement.fetch_all(connection).await.map_err(|e| from_postgres(operation, e))?;
+    rows.iter().map(|row| read(&Row::postgres(row, operation))).collect()
+}
+
+/// A statement's text with what it locks. All of it is this program's own.
+fn locked(sql: &'static str, lock: Option<Lock>) -> AssertSqlSafe<Cow<'static, str>> {
+    let clause = match lock {
+        None => return AssertSqlSafe(Cow::Borrowed(sql)),
+        Some(Lock::Keep) => "FOR KEY SHARE",
+        Some(Lock::Change) => "FOR NO KEY UPDATE",
+        Some(Lock::Skip) => "FOR NO KEY UPDATE SKIP LOCKED",
+    };
+    AssertSqlSafe(Cow::Owned(format!("{sql} {clause}")))
+}
+
+fn bind(
+    operation: &'static str,
+    mut statement: Statement,
+    values: &[Value<'_>],
+) -> Result<Statement> {
+    for value in values {
+        statement = match *value {
+            Value::Int(number) => statement.bind(number),
+            Value::Text(text) => {
+                if text.is_some_and(|text| text.contains('\0')) {
+                    let fix = "leave out U+0000, which PostgreSQL cannot store";
+                    return Err(Error::invalid(operation, "text", fix));
+                }
+                statement.bind(text.map(str::to_owned))
+            }
+            Value::Blob(bytes) => statement.bind(bytes.map(<[u8]>::to_vec)),
+        };
+    }
+    Ok(statement)
+}
+
+/// The database's time.
+pub(crate) async fn now(
+    connection: &mut PgConnection,
+    operation: &'static str,
+) -> Result<Timestamp> {
+    let now = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+    let now = now.fetch_one(connection).await.map_err(|e| from_postgres(operation, e))?;
+    Ok(Timestamp::from_millis(now))
+}
+
+/// Waits until no other transaction holds the lock of this name.
+pub(crate) async fn take_turn(
+    connection: &mut PgConnection,
+    operation: &'static str,
+    name: i64,
+) -> Result<()> {
+    execute(connection, operation, "SELECT pg_advisory_xact_lock($1)", &[Value::Int(Some(name))])
+        .await
+        .map(drop)
+}

@@ -1,0 +1,392 @@
+//! The queue in the store's database: an SQLite file, or PostgreSQL for workers on many machines.
+//!
+//! Time is the database's own, so that workers whose clocks disagree agree on leases. Rows are locked before
+//! they are decided on. Where a kind or a tenant has a limit, claims take turns, so that it holds over all
+//! workers; else each passes over the jobs that another has its hands on.
+
+mod rows;
+mod statement;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
+use super::{
+    ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
+    Pulse, Queue, QueuePolicy, Worklist, memory::not_dead, plan::plan, random, scope_of, step,
+};
+use crate::{
+    Clock, Error, ErrorKind, Result, Retry, TenantId, TenantScope, Timestamp,
+    sql::{Database, Lock, Tx},
+    store::sql::SqlStore,
+};
+
+/// The most kinds of waiting jobs, counted in each tenant, that one claim chooses from. Which ones changes
+/// with each claim.
+const WAITING_KINDS: usize = 128;
+/// How often an insert looks for the holder of a key that ends at the same time.
+const LOOKS: usize = 10;
+/// How often a claim looks again when others had their hands on what it chose: more often than there are
+/// likely to be others at that moment.
+const CHOICES: usize = 64;
+/// Claims under limits take turns by it: any number that nobody else uses in the database.
+const TURN: i64 = 0x6e6f_7465_5f71_7565;
+
+/// Whose time counts.
+#[derive(Clone)]
+pub enum QueueTime {
+    /// The database's: a server's own, or that of the machine where the file is.
+    Database,
+    /// A clock's: for tests that move it.
+    Clock(Arc<dyn Clock>),
+}
+
+/// A queue that lies beside a store's tables.
+#[derive(Clone)]
+pub struct SqlQueue {
+    database: Database,
+    /// Heartbeats get through whatever else waits for a connection.
+    hearts: Database,
+    time: QueueTime,
+    policy: QueuePolicy,
+}
+
+/// What decisions depend on beside the rows.
+#[derive(Clone, Copy)]
+struct Now {
+    at: Timestamp,
+    policy: QueuePolicy,
+}
+
+impl SqlQueue {
+    /// The queue of a store.
+    #[must_use]
+    pub fn new(store: &SqlStore, time: QueueTime, policy: QueuePolicy) -> Self {
+        let database = store.database().clone();
+        Self { hearts: database.reserved(), database, time, policy }
+    }
+
+    async fn write<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.write_to(&self.database, operation, input, work).await
+    }
+
+    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    async fn write_to<I, T, W>(
+        &self,
+        database: &Database,
+        operation: &'static str,
+        input: I,
+        work: W,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        W: for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let input = (input, work, self.time.clone(), self.policy);
+        database
+            .write(operation, input, |tx, (input, work, time, policy)| {
+                Box::pin(async move {
+                    let at = match time {
+                        QueueTime::Clock(clock) => clock.now(),
+                        QueueTime::Database => tx.now().await?,
+                    };
+                    work(tx, input, Now { at, policy: *policy }).await
+                })
+            })
+            .await
+    }
+}
+
+impl Now {
+    /// What jobs, whose rows are locked, have become, where the event may happen; stored.
+    async fn apply_all(
+        self,
+        tx: &mut Tx<'_>,
+        events: Vec<(Job, Event)>,
+    ) -> Result<Vec<Option<Job>>> {
+        let apply = |(job, event): (Job, Event)| {
+            let fence = job.fence;
+            step(job, event, self.at, &self.policy).ok().map(|next| (next, fence))
+        };
+        let next: Vec<Option<(Job, Fence)>> = events.into_iter().map(apply).collect();
+        let changed: Vec<_> = next.iter().flatten().collect();
+        rows::update_all(tx, &changed).await?;
+        Ok(next.into_iter().map(|next| next.map(|(job, _)| job)).collect())
+    }
+
+    /// The same for one job.
+    async fn apply(self, tx: &mut Tx<'_>, job: Job, event: Event) -> Result<Option<Job>> {
+        Ok(self.apply_all(tx, vec![(job, event)]).await?.pop().flatten())
+    }
+}
+
+/// Stores jobs of a tenant, or finds the holders of their keys.
+async fn insert_all(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    jobs: &[NewJob],
+    now: Now,
+) -> Result<Vec<JobId>> {
+    let plain = |new: &NewJob| new.unique_key.is_none();
+    let distinct = jobs.iter().map(|new| new.id).collect::<BTreeSet<_>>().len() == jobs.len();
+    if jobs.len() > 1 && distinct && jobs.iter().all(plain) {
+        let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
+        let stored = rows::insert_all(tx, &made).await?;
+        if stored == made.len() {
+            return Ok(made.iter().map(|job| job.id).collect());
+        }
+        // Some were there already: each is looked at, and those just stored are found.
+    }
+    let mut ids = Vec::with_capacity(jobs.len());
+    for new in jobs {
+        ids.push(insert(tx, tenant, new.clone(), now).await?);
+    }
+    Ok(ids)
+}
+
+async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Result<JobId> {
+    let (id, key) = (new.id, new.unique_key.clone());
+    let job = new.into_job(tenant, now.at);
+    for _ in 0..LOOKS {
+        if rows::insert_all(tx, std::slice::from_ref(&job)).await? == 1 {
+            return Ok(id);
+        }
+        if let Some(key) = &key
+            && let Some(holder) = rows::key_holder(tx, tenant, key).await?
+        {
+            return Ok(holder);
+        }
+        if let Some(job) = rows::by_id(tx, id, Lock::Keep).await? {
+            // Made by a client: another tenant's id must not be told from a free one.
+            let own = job.tenant == tenant;
+            return if own {
+                Ok(id)
+            } else {
+                Err(Error::invalid(tx.operation, "id", "make a new one"))
+            };
+        }
+        // The holder ended between the two looks: the key is free now.
+    }
+    Err(Error::new(ErrorKind::Unavailable, tx.operation).retry(Retry::Backoff))
+}
+
+async fn own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, lock: Lock) -> Result<Job> {
+    let job = rows::by_id(tx, id, lock).await?.filter(|job| job.tenant == tenant);
+    job.ok_or_else(|| Error::not_found(tx.operation, "job"))
+}
+
+async fn read(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Job> {
+    let job = rows::find(tx, id).await?.filter(|job| job.tenant == tenant);
+    job.ok_or_else(|| Error::not_found(tx.operation, "job"))
+}
+
+async fn cancel(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Result<Job> {
+    let job = own(tx, tenant, id, Lock::Change).await?;
+    Ok(now.apply(tx, job.clone(), Event::Cancel).await?.unwrap_or(job))
+}
+
+async fn revive(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Result<Job> {
+    let job = own(tx, tenant, id, Lock::Change).await?;
+    if let Some(key) = &job.unique_key
+        && rows::key_holder(tx, tenant, key).await?.is_some()
+    {
+        return Err(not_dead());
+    }
+    now.apply(tx, job, Event::Revive).await?.ok_or_else(not_dead)
+}
+
+#[async_trait]
+impl Queue for SqlQueue {
+    async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        self.write("insert job", (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
+            Box::pin(insert_all(tx, *tenant, jobs, now))
+        })
+        .await
+    }
+
+    async fn job(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read job", input, |tx, (tenant, id)| Box::pin(read(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        self.write("cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
+            Box::pin(cancel(tx, *tenant, *id, now))
+        })
+        .await
+    }
+
+    async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
+        self.write("revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
+            Box::pin(revive(tx, *tenant, *id, now))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Worklist for SqlQueue {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
+        self.write("claim jobs", request.clone(), |tx, request, now| {
+            Box::pin(claim(tx, request, now))
+        })
+        .await
+    }
+
+    async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
+        self.write_to(&self.hearts, "prolong leases", beats, |tx, beats, now| {
+            Box::pin(heartbeat(tx, beats, now))
+        })
+        .await
+    }
+
+    async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
+        ends.iter().try_for_each(Finish::check)?;
+        self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+    }
+
+    async fn rescue(&self, limit: usize) -> Result<usize> {
+        self.write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now))).await
+    }
+
+    async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
+        self.write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
+            Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
+        })
+        .await
+    }
+}
+
+async fn claim(tx: &mut Tx<'_>, request: &ClaimRequest, now: Now) -> Result<Vec<Claimed>> {
+    let limited = request.kinds.values().any(|rule| rule.limit.is_some());
+    if limited || request.per_tenant.is_some() {
+        tx.take_turn(TURN).await?;
+    }
+    rows::make_due(tx, now.at).await?;
+    let mut claimed = Vec::new();
+    let mut passed = BTreeSet::new();
+    for _ in 0..CHOICES {
+        let request = ClaimRequest { max: request.max - claimed.len(), ..request.clone() };
+        let chosen = choose(tx, &request, &passed).await?;
+        let jobs = rows::by_ids(tx, &chosen, Lock::Skip).await?;
+        let events = chosen.iter().filter_map(|id| {
+            // Between the choice and the lock another may have taken it.
+            let job = jobs.get(id).filter(|job| job.state == JobState::Available)?;
+            Some((job.clone(), Event::Claim(request.worker)))
+        });
+        let taken = now.apply_all(tx, events.collect()).await?;
+        let taken: Vec<Job> = taken.into_iter().flatten().collect();
+        let got_all = taken.len() == chosen.len();
+        claimed.extend(taken.into_iter().map(|job| Claimed { scope: scope_of(&job), job }));
+        if got_all {
+            break;
+        }
+        passed.extend(chosen);
+    }
+    Ok(claimed)
+}
+
+/// The jobs to claim, but for those that were tried already.
+async fn choose(
+    tx: &mut Tx<'_>,
+    request: &ClaimRequest,
+    passed: &BTreeSet<JobId>,
+) -> Result<Vec<JobId>> {
+    let mut tenants =
+        rows::waiting(tx, request, random(), WAITING_KINDS, request.max + passed.len()).await?;
+    for tenant in tenants.values_mut() {
+        tenant.waiting.retain(|job| !passed.contains(&job.id));
+    }
+    tenants.retain(|_, tenant| !tenant.waiting.is_empty());
+    let mut running = BTreeMap::new();
+    for (kind, rule) in &request.kinds {
+        if rule.limit.is_some() && !tenants.is_empty() {
+            running.insert(kind.clone(), rows::running_of_kind(tx, kind).await?);
+        }
+    }
+    Ok(plan(request, tenants, running))
+}
+
+async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec<Pulse>> {
+    let ids: Vec<JobId> = beats.iter().map(|beat| beat.id).collect();
+    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
+    let mut pulses = vec![Pulse::Lost; beats.len()];
+    let (mut places, mut events) = (Vec::new(), Vec::new());
+    for (place, beat) in beats.iter().enumerate() {
+        // Of two beats for one job, at most one has its fence.
+        if let Some(job) = jobs.get(&beat.id).filter(|job| job.fence == beat.fence).cloned() {
+            jobs.remove(&beat.id);
+            places.push(place);
+            events.push((job, Event::Heartbeat { fence: beat.fence, progress: beat.progress }));
+        }
+    }
+    let kept = now.apply_all(tx, events).await?;
+    for (place, job) in places.into_iter().zip(kept) {
+        if let (Some(pulse), Some(job)) = (pulses.get_mut(place), job) {
+            *pulse = Pulse::of(Some(Ok(job)));
+        }
+    }
+    Ok(pulses)
+}
+
+async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool>> {
+    let ids: Vec<JobId> = ends.iter().map(|end| end.id).collect();
+    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
+    let mut counted = vec![false; ends.len()];
+    let (mut places, mut events) = (Vec::new(), Vec::new());
+    for (place, end) in ends.iter().enumerate() {
+        // Of two ends of one run the first counts.
+        if let Some(job) = jobs.get(&end.id).filter(|job| job.fence == end.fence).cloned() {
+            jobs.remove(&end.id);
+            let outcome = end.outcome.clone();
+            places.push(place);
+            events.push((job, Event::Finish { fence: end.fence, outcome, random: random() }));
+        }
+    }
+    let ended = now.apply_all(tx, events).await?;
+    for (place, job) in places.into_iter().zip(ended) {
+        let (Some(counts), Some(end), Some(job)) = (counted.get_mut(place), ends.get(place), job)
+        else {
+            continue;
+        };
+        *counts = true;
+        if let Outcome::Completed { follow_ups, .. } = &end.outcome {
+            insert_all(tx, job.tenant, follow_ups, now).await?;
+        }
+    }
+    Ok(counted)
+}
+
+async fn rescue(tx: &mut Tx<'_>, limit: usize, now: Now) -> Result<usize> {
+    let expired = rows::expired(tx, now.at, limit).await?;
+    let events = expired.into_iter().map(|job| {
+        let fence = job.fence;
+        (job, Event::Expire(fence))
+    });
+    let taken = now.apply_all(tx, events.collect()).await?;
+    Ok(taken.into_iter().flatten().count())
+}

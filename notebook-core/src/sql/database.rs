@@ -1,0 +1,82 @@
+//! A database, whichever it is.
+
+use futures::future::BoxFuture;
+
+use super::Tx;
+use crate::Result;
+
+/// A handle to a database. Clones are the same database.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// A file.
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::sync::Arc<crate::sqlite::Client>),
+    /// A server.
+    #[cfg(feature = "postgres")]
+    Postgres(crate::postgres::Client),
+}
+
+impl Database {
+    /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. A call whose
+    /// future is dropped happens wholly or not at all.
+    pub(crate) async fn write<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(client) => client.write(operation, input, work).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => client.write(operation, input, work).await,
+        }
+    }
+
+    /// Runs `work` on one snapshot.
+    pub(crate) async fn read<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(client) => client.read(operation, input, work).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => client.read(operation, input, work).await,
+        }
+    }
+
+    /// Finishes what is queued and closes. Later calls fail; a second close does nothing.
+    pub(crate) async fn close(&self) -> Result<()> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(client) => client.close().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => {
+                client.close().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The same, on connections that nothing else uses: for calls that must get through when all others wait.
+    /// SQLite's calls are many to one thread: there is one line, and it moves.
+    pub(crate) fn reserved(&self) -> Self {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(client) => Self::Sqlite(std::sync::Arc::clone(client)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => Self::Postgres(client.reserved()),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The inside of one transaction.
+
+use super::{Row, Value};
+use crate::{Result, Timestamp};
+
+/// What others may not do to the rows that are read until the transaction ends. SQLite has one writer at a
+/// time: all of it goes without saying there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// Delete them.
+    Keep,
+    /// Change or delete them.
+    Change,
+    /// Change or delete them; rows that another transaction has are left out.
+    Skip,
+}
+
+/// What a call may do in its transaction, with errors that name its operation.
+pub(crate) struct Tx<'c> {
+    engine: Engine<'c>,
+    /// What the call is doing, for errors.
+    pub(crate) operation: &'static str,
+}
+
+enum Engine<'c> {
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'c mut rusqlite::Connection),
+    #[cfg(feature = "postgres")]
+    Postgres(&'c mut sqlx::PgConnection),
+}
+
+impl<'c> Tx<'c> {
+    #[cfg(feature = "sqlite")]
+    pub(crate) const fn sqlite(
+        connection: &'c mut rusqlite::Connection,
+        operation: &'static str,
+    ) -> Self {
+        Self { engine: Engine::Sqlite(connection), operation }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) const fn postgres(
+        connection: &'c mut sqlx::PgConnection,
+        operation: &'static str,
+    ) -> Self {
+        Self { engine: Engine::Postgres(connection), operation }
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<usize> {
+        match &mut self.engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(connection) => {
+                crate::sqlite::execute(connection, self.operation, sql, values)
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => {
+                crate::postgres::execute(connection, self.operation, sql, values).await
+            }
+        }
+    }
+
+    /// Runs a statement for each of `rows`, all of the same types, and returns how many rows that changed in
+    /// all. PostgreSQL gets them at once, as arrays, in the statement `many`.
+    pub(crate) async fn execute_all<'v>(
+        &mut self,
+        one: &'static str,
+        many: &'static str,
+        rows: &[Vec<Value<'v>>],
+    ) -> Result<usize> {
+        match &mut self.engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(connection) => {
+                let _ = many;
+                let mut changed = 0;
+                for values in rows {
+                    changed += crate::sqlite::execute(connection, self.operation, one, values)?;
+                }
+                Ok(changed)
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => {
+                let _ = one;
+                crate::postgres::execute_arrays(connection, self.operation, many, rows).await
+            }
+        }
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn one<T: Send>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Option<T>> {
+        Ok(self.rows(sql, None, values, read).await?.into_iter().next())
+    }
+
+    /// The first row, if there is one, locked.
+    pub(crate) async fn one_locked<T: Send>(
+        &mut self,
+        lock: Lock,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Option<T>> {
+        Ok(self.rows(sql, Some(lock), values, read).await?.into_iter().next())
+    }
+
+    /// All rows.
+    pub(crate) async fn all<T: Send>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        self.rows(sql, None, values, read).await
+    }
+
+    /// All rows, locked.
+    pub(crate) async fn all_locked<T: Send>(
+        &mut self,
+        lock: Lock,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        self.rows(sql, Some(lock), values, read).await
+    }
+
+    /// The rows of a statement for each of `keys`; PostgreSQL gets the keys at once, as an array, in the
+    /// statement `many`, and its rows come in the order of that.
+    pub(crate) async fn each_locked<T: Send>(
+        &mut self,
+        lock: Lock,
+        (one, many): (&'static str, &'static str),
+        keys: &[[u8; 16]],
+        mut read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        match &mut self.engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(connection) => {
+                let _ = (lock, many);
+                let mut found = Vec::with_capacity(keys.len());
+                for key in keys {
+                    let values = [Value::from(key)];
+                    let rows =
+                        crate::sqlite::rows(connection, self.operation, one, &values, &mut read);
+                    found.append(&mut rows?);
+                }
+                Ok(found)
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => {
+                let _ = one;
+                let operation = self.operation;
+                crate::postgres::rows_of_keys(connection, operation, many, lock, keys, &mut read)
+                    .await
+            }
+        }
+    }
+
+    async fn rows<T: Send>(
+        &mut self,
+        sql: &'static str,
+        lock: Option<Lock>,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        match &mut self.engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(connection) => {
+                let _ = lock;
+                crate::sqlite::rows(connection, self.operation, sql, values, &mut read)
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => {
+                crate::postgres::rows(connection, self.operation, sql, lock, values, &mut read)
+                    .await
+            }
+        }
+    }
+
+    /// The moment, by the clock that all who share the database see.
+    pub(crate) async fn now(&mut self) -> Result<Timestamp> {
+        match &mut self.engine {
+            // The file is this machine's, and so are all who have it open.
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => Ok(crate::Clock::now(&crate::clock::SystemClock)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => crate::postgres::now(connection, self.operation).await,
+        }
+    }
+
+    /// Waits until no other transaction of many processes holds the lock of this name.
+    pub(crate) async fn take_turn(&mut self, name: i64) -> Result<()> {
+        match &mut self.engine {
+            // Writers take turns anyway.
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => {
+                let _ = name;
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => {
+                crate::postgres::take_turn(connection, self.operation, name).await
+            }
+        }
+    }
+}

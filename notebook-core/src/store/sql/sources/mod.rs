@@ -1,0 +1,200 @@
+mod chunks;
+mod record;
+mod text;
+
+use async_trait::async_trait;
+
+use super::{SqlStore, notebooks, statement::sources as statement};
+use crate::{
+    Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
+    document::{Document, Span},
+    model::{Chunk, ChunkKey, Source},
+    sql::{Lock, Tx, values},
+    store::{Layout, SourceStore, rules},
+};
+
+#[async_trait]
+impl SourceStore for SqlStore {
+    async fn create_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
+        let input = (scope.tenant(), source);
+        self.database
+            .write("create source", input, |tx, (tenant, source)| {
+                Box::pin(create(tx, *tenant, source))
+            })
+            .await
+    }
+
+    async fn source(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read source", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn sources(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Vec<Source>> {
+        let input = (scope.tenant(), notebook);
+        self.database
+            .read("list sources", input, |tx, (tenant, notebook)| {
+                Box::pin(list(tx, *tenant, *notebook))
+            })
+            .await
+    }
+
+    async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>> {
+        self.database
+            .read("list unfinished sources", scope.tenant(), |tx, tenant| {
+                Box::pin(unfinished(tx, *tenant))
+            })
+            .await
+    }
+
+    async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
+        let input = (scope.tenant(), source);
+        self.database
+            .write("update source", input, |tx, (tenant, source)| {
+                Box::pin(update(tx, *tenant, source))
+            })
+            .await
+    }
+
+    async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+        let input = (scope.tenant(), id);
+        self.database
+            .write("delete source", input, |tx, (tenant, id)| Box::pin(delete(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn put_document(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        document: Document,
+    ) -> Result<()> {
+        let input = (scope.tenant(), id, document);
+        self.database
+            .write("store document", input, |tx, (tenant, id, document)| {
+                Box::pin(text::put(tx, *tenant, *id, document))
+            })
+            .await
+    }
+
+    async fn document(&self, scope: &TenantScope, id: SourceId) -> Result<Document> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read document", input, |tx, (tenant, id)| {
+                Box::pin(text::document(tx, *tenant, *id))
+            })
+            .await
+    }
+
+    async fn layout(&self, scope: &TenantScope, id: SourceId) -> Result<Layout> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read layout", input, |tx, (tenant, id)| Box::pin(text::layout(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn text(&self, scope: &TenantScope, id: SourceId, span: Span) -> Result<String> {
+        let input = (scope.tenant(), id, span);
+        self.database
+            .read("read text", input, |tx, (tenant, id, span)| {
+                Box::pin(text::at(tx, *tenant, *id, *span))
+            })
+            .await
+    }
+
+    async fn put_chunks(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        chunks: Vec<Chunk>,
+    ) -> Result<()> {
+        rules::check_chunks("store chunks", id, &chunks)?;
+        let input = (scope.tenant(), id, chunks);
+        self.database
+            .write("store chunks", input, |tx, (tenant, id, chunks)| {
+                Box::pin(chunks::put(tx, *tenant, *id, chunks))
+            })
+            .await
+    }
+
+    async fn chunks(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Chunk>> {
+        let input = (scope.tenant(), id, from, limit);
+        self.database
+            .read("list chunks", input, |tx, (tenant, id, from, limit)| {
+                Box::pin(chunks::list(tx, *tenant, *id, *from, *limit))
+            })
+            .await
+    }
+
+    async fn chunks_by_key(&self, scope: &TenantScope, keys: &[ChunkKey]) -> Result<Vec<Chunk>> {
+        let input = (scope.tenant(), keys.to_vec());
+        self.database
+            .read("read chunks", input, |tx, (tenant, keys)| {
+                Box::pin(chunks::by_key(tx, *tenant, keys))
+            })
+            .await
+    }
+}
+
+async fn create(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
+    notebooks::keep(tx, tenant, source.notebook).await?;
+    if record::insert(tx, tenant, source).await? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::AlreadyExists, tx.operation))
+}
+
+async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<Source> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one(statement::SELECT, values, record::read).await?;
+    found.ok_or_else(|| missing(tx))
+}
+
+async fn list(tx: &mut Tx<'_>, tenant: TenantId, notebook: NotebookId) -> Result<Vec<Source>> {
+    notebooks::find(tx, tenant, notebook).await?;
+    let values = values![tenant.as_bytes(), notebook.as_bytes()];
+    tx.all(statement::LIST, values, record::read).await
+}
+
+async fn unfinished(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Source>> {
+    tx.all(statement::UNFINISHED, values![tenant.as_bytes()], record::read).await
+}
+
+async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
+    let changed = record::update(tx, tenant, source).await?;
+    found(tx, changed)
+}
+
+async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {
+    let changed = tx.execute(statement::DELETE, values![tenant.as_bytes(), id.as_bytes()]).await?;
+    found(tx, changed)
+}
+
+/// `NotFound` when the source does not exist.
+async fn exists(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one(statement::EXISTS, values, |_| Ok(())).await?;
+    found.ok_or_else(|| missing(tx))
+}
+
+/// The same; nobody else changes the source until the transaction ends.
+async fn lock(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one_locked(Lock::Change, statement::EXISTS, values, |_| Ok(())).await?;
+    found.ok_or_else(|| missing(tx))
+}
+
+fn found(tx: &Tx<'_>, changed: usize) -> Result<()> {
+    if changed == 0 { Err(missing(tx)) } else { Ok(()) }
+}
+
+fn missing(tx: &Tx<'_>) -> Error {
+    Error::not_found(tx.operation, "source")
+}

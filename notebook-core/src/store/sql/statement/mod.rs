@@ -1,0 +1,41 @@
+//! The statements of the store and the run log. Every primary key begins with the tenant, and every
+//! statement names it.
+
+pub(super) mod conversations;
+pub(super) mod notebooks;
+pub(super) mod runs;
+pub(super) mod sources;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::check_statements;
+
+    fn all() -> Vec<&'static str> {
+        [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL].concat()
+    }
+
+    #[test]
+    fn parameters_first_appear_in_rising_order() {
+        check_statements(&all());
+    }
+
+    #[test]
+    fn every_statement_names_the_tenant() {
+        for sql in all() {
+            assert!(sql.contains("tenant_id"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn every_statement_is_listed() {
+        let sources = [
+            include_str!("notebooks.rs"),
+            include_str!("sources.rs"),
+            include_str!("conversations.rs"),
+            include_str!("runs.rs"),
+        ];
+        let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
+        assert_eq!(written, all().len());
+    }
+}

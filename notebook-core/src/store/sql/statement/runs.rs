@@ -1,0 +1,72 @@
+//! Statements about runs and their events.
+
+macro_rules! columns {
+    () => {
+        "id, notebook_id, conversation_id, question_id, answer_id, state, created_at, ended_at"
+    };
+}
+
+/// Changes nothing when the id is taken.
+pub(in crate::store::sql) const INSERT: &str = concat!(
+    "INSERT INTO runs (tenant_id, ",
+    columns!(),
+    ", idempotency_key, request_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     ON CONFLICT (tenant_id, id) DO NOTHING"
+);
+
+pub(in crate::store::sql) const SELECT: &str =
+    concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
+
+/// The run that a key was first used for, with the hash of its request.
+pub(in crate::store::sql) const SELECT_BY_KEY: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", request_hash FROM runs
+      WHERE tenant_id = $1 AND conversation_id = $2 AND idempotency_key = $3"
+);
+
+/// Newest first.
+pub(in crate::store::sql) const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM runs WHERE tenant_id = $1 AND conversation_id = $2 ORDER BY id DESC LIMIT $3"
+);
+
+/// Oldest first.
+pub(in crate::store::sql) const UNFINISHED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM runs WHERE tenant_id = $1 AND ended_at IS NULL ORDER BY id"
+);
+
+pub(in crate::store::sql) const UPDATE_STATE: &str =
+    "UPDATE runs SET state = $1, ended_at = $2 WHERE tenant_id = $3 AND id = $4";
+
+/// The number of the last event; null when there is none.
+pub(in crate::store::sql) const LAST_EVENT: &str =
+    "SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2";
+
+pub(in crate::store::sql) const INSERT_EVENT: &str =
+    "INSERT INTO run_events (tenant_id, run_id, seq, at, body) VALUES ($1, $2, $3, $4, $5)";
+
+/// The same for many events of a run, as arrays.
+pub(in crate::store::sql) const INSERT_EVENTS: &str =
+    "INSERT INTO run_events (tenant_id, run_id, seq, at, body)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::text[])";
+
+pub(in crate::store::sql) const LIST_EVENTS: &str = "SELECT seq, at, body FROM run_events
+    WHERE tenant_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq LIMIT $4";
+
+#[cfg(test)]
+pub(in crate::store::sql) const ALL: &[&str] = &[
+    INSERT,
+    SELECT,
+    SELECT_BY_KEY,
+    LIST,
+    UNFINISHED,
+    UPDATE_STATE,
+    LAST_EVENT,
+    INSERT_EVENT,
+    INSERT_EVENTS,
+    LIST_EVENTS,
+];
