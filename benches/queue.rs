@@ -118,7 +118,7 @@ async fn run(
         .map(|_| {
             let (queue, done) = (Arc::clone(queue), Arc::clone(&done));
             tokio::spawn(async move {
-                let rule = KindRule { payload_version: 1, limit: None };
+                let rule = KindRule { payload_version: 1, limit: None, ..KindRule::default() };
                 let request = ClaimRequest {
                     worker: WorkerId::new(),
                     kinds: BTreeMap::from([("empty".to_owned(), rule)]),

@@ -12,12 +12,14 @@ use notebook_core::{
     clock::ManualClock,
     queue::{
         ClaimRequest, Finish, Heartbeat, Job, JobError, JobId, JobState, KindRule, NewJob, Outcome,
-        Priority, Pulse, Queue, QueuePolicy, WorkerId, Worklist, conformance,
+        Priority, Pulse, Queue, QueuePolicy, WorkerId, Worklist,
+        conformance::{self, outbox::Shared},
         memory::MemoryQueue,
+        outbox::MemoryOutbox,
         sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
-    store::sql::SqlStore,
+    store::{memory::MemoryStore, sql::SqlStore},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -36,6 +38,26 @@ async fn sqlite_conforms() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let queue = sqlite(folder.path(), &clock).await;
     conformance::run_all(&queue, &|by| clock.advance(by)).await;
+}
+
+#[tokio::test]
+async fn the_outbox_of_sqlite_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SqliteConfig::new(folder.path().join("notebook.db"));
+    let store = SqlStore::sqlite(config).await.unwrap();
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let shared = Shared { store: &store, log: &store, queue: &queue, outbox: &queue };
+    conformance::outbox::run_all(shared).await;
+}
+
+#[tokio::test]
+async fn the_outbox_in_memory_conforms() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+    let queue = Arc::new(MemoryQueue::new(clock, QueuePolicy::default()));
+    let outbox = MemoryOutbox::new(store.clone(), queue.clone());
+    let shared = Shared { store: &*store, log: &*store, queue: &*queue, outbox: &outbox };
+    conformance::outbox::run_all(shared).await;
 }
 
 /// Y1 on two connections: whoever is second finds the first one's job.
@@ -75,7 +97,7 @@ fn scope(tenant: u128) -> TenantScope {
 }
 
 fn request(max: usize, version: u16) -> ClaimRequest {
-    let rule = |limit| KindRule { payload_version: version, limit };
+    let rule = |limit| KindRule { payload_version: version, limit, ..KindRule::default() };
     let kinds = [("x".into(), rule(None)), ("y".into(), rule(Some(2)))];
     ClaimRequest {
         worker: WorkerId::from_u128(9),

@@ -20,7 +20,8 @@ use notebook_core::{
     postgres::PostgresConfig,
     queue::{
         ClaimRequest, Heartbeat, JobId, JobState, KindRule, NewJob, Pulse, Queue, QueuePolicy,
-        WorkerId, Worklist, conformance,
+        WorkerId, Worklist,
+        conformance::{self, outbox::Shared},
         sql::{QueueTime, SqlQueue},
     },
     store::{NotebookStore as _, conformance::samples, sql::SqlStore},
@@ -39,7 +40,7 @@ fn scope() -> TenantScope {
 }
 
 fn request(max: usize) -> ClaimRequest {
-    let rule = KindRule { payload_version: 1, limit: None };
+    let rule = KindRule { payload_version: 1, limit: None, ..KindRule::default() };
     let kinds = BTreeMap::from([("x".into(), rule)]);
     ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max }
 }
@@ -50,6 +51,15 @@ async fn postgres_conforms() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let queue = open(&cluster, QueueTime::Clock(clock.clone())).await;
     conformance::run_all(&queue, &|by| clock.advance(by)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_conforms() {
+    let cluster = Cluster::start();
+    let store = SqlStore::postgres(&PostgresConfig::new(cluster.url())).await.unwrap();
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let shared = Shared { store: &store, log: &store, queue: &queue, outbox: &queue };
+    conformance::outbox::run_all(shared).await;
 }
 
 /// Q12: the machine's clock does not matter; the database's does.

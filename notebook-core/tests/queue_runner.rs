@@ -254,6 +254,36 @@ async fn q23_a_handler_that_blocks_keeps_its_job() {
     runner.shutdown(Duration::from_secs(5)).await;
 }
 
+/// A kind that may have few runs at once in a process leaves the other slots alone, and is done all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_takes_no_more_slots_than_it_may() {
+    let setup = setup();
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let rule = HandlerRule { slots: Some(2), ..HandlerRule::default() };
+    let (now, top) = (running.clone(), most.clone());
+    let runner = setup.start(
+        rule,
+        Do(move |_: Work| {
+            top.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            let now = now.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                now.fetch_sub(1, SeqCst);
+                done(json!(1))
+            }
+        }),
+    );
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        ids.push(setup.insert(json!(number)).await);
+    }
+    for id in ids {
+        assert_eq!(setup.ended(id).await.state, JobState::Completed);
+    }
+    assert_eq!(most.load(SeqCst), 2);
+    runner.shutdown(Duration::from_secs(5)).await;
+}
+
 /// Q24, Q2, Q3: a run that never gives way loses its job; what it says later does not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn q24_a_run_that_never_gives_way_loses_its_job() {

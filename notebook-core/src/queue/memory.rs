@@ -87,6 +87,12 @@ impl Queue for MemoryQueue {
         own(&self.jobs.lock(), scope, "read job", id).cloned()
     }
 
+    async fn holder(&self, scope: &TenantScope, unique_key: &str) -> Result<Option<Job>> {
+        let jobs = self.jobs.lock();
+        let holder = key_holder(&jobs, scope.tenant(), unique_key);
+        Ok(holder.and_then(|id| jobs.get(&id)).cloned())
+    }
+
     async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
         let mut jobs = self.jobs.lock();
         let before = own(&jobs, scope, "cancel job", id)?.clone();

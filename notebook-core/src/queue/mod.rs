@@ -16,6 +16,7 @@
 pub mod conformance;
 mod job;
 pub mod memory;
+pub mod outbox;
 pub mod plan;
 pub mod runner;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -49,6 +50,12 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is none.
     async fn job(&self, scope: &TenantScope, id: JobId) -> Result<Job>;
+
+    /// The job that holds a unique key: the one of its jobs that has not ended.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn holder(&self, scope: &TenantScope, unique_key: &str) -> Result<Option<Job>>;
 
     /// Asks for the end of a job and returns what it is now: one that waits is cancelled at once, one
     /// that runs is told at its next heartbeat, one that has ended stays as it is.
@@ -119,6 +126,15 @@ pub struct KindRule {
     pub payload_version: u16,
     /// The most running jobs of this kind, all workers together.
     pub limit: Option<usize>,
+    /// The most jobs of this kind to take now.
+    pub take: usize,
+}
+
+impl Default for KindRule {
+    /// Version 1, without limits.
+    fn default() -> Self {
+        Self { payload_version: 1, limit: None, take: usize::MAX }
+    }
 }
 
 /// A job that was taken, with the right to act for its tenant.

@@ -58,10 +58,12 @@ pub fn plan(
         .map(|tenant| (tenant.running, tenant.waiting.into_iter().peekable()))
         .collect();
     let mut chosen = Vec::new();
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     while chosen.len() < request.max {
         for (_, waiting) in &mut queues {
             // What its kind has no room for now is passed over.
-            while waiting.next_if(|job| !has_room(request, &running, &job.kind)).is_some() {}
+            while waiting.next_if(|job| !has_room(request, &running, &taken, &job.kind)).is_some() {
+            }
         }
         let next = queues
             .iter_mut()
@@ -75,13 +77,20 @@ pub fn plan(
         let Some((_, busy, waiting)) = next else { break };
         let Some(job) = waiting.next() else { break };
         *busy += 1;
+        *taken.entry(job.kind.clone()).or_default() += 1;
         *running.entry(job.kind).or_default() += 1;
         chosen.push(job.id);
     }
     chosen
 }
 
-fn has_room(request: &ClaimRequest, running: &BTreeMap<String, usize>, kind: &str) -> bool {
+fn has_room(
+    request: &ClaimRequest,
+    running: &BTreeMap<String, usize>,
+    taken: &BTreeMap<String, usize>,
+    kind: &str,
+) -> bool {
     let Some(rule) = request.kinds.get(kind) else { return false };
-    rule.limit.is_none_or(|most| running.get(kind).copied().unwrap_or_default() < most)
+    let count = |of: &BTreeMap<String, usize>| of.get(kind).copied().unwrap_or_default();
+    rule.limit.is_none_or(|most| count(running) < most) && count(taken) < rule.take
 }

@@ -1,12 +1,12 @@
 //! How jobs are given out and taken back.
 #![allow(missing_docs, reason = "a scenario's name is its documentation")]
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Subject, kind, new, request, tenant};
 use crate::{
     conformance::Scenario,
     model::Progress,
-    queue::{Heartbeat, JobState, Priority, Pulse},
+    queue::{ClaimRequest, Heartbeat, JobState, KindRule, Priority, Pulse},
 };
 
 pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
@@ -14,6 +14,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         Subject<'a>;
         y3_a_claim_has_a_fence_and_a_lease,
         y3_each_job_is_claimed_once,
+        a_claim_takes_no_more_of_a_kind_than_it_says,
         y3_urgent_jobs_go_first_and_then_the_older,
         y2_a_scheduled_job_waits_for_its_time,
         q30_a_newer_payload_waits_for_a_newer_worker,
@@ -54,6 +55,19 @@ pub async fn y3_each_job_is_claimed_once(subject: &Subject<'_>) {
         claimed.into_iter().flat_map(Result::unwrap).map(|c| c.job.id).collect();
     found.sort();
     assert_eq!(found, ids);
+}
+
+pub async fn a_claim_takes_no_more_of_a_kind_than_it_says(subject: &Subject<'_>) {
+    let (scope, few, many) = (tenant(), kind(), kind());
+    for kind in [&few, &many] {
+        subject.queue.insert(&scope, (0..5).map(|_| new(kind)).collect()).await.unwrap();
+    }
+    let rule = |take| KindRule { take, ..KindRule::default() };
+    let kinds = BTreeMap::from([(few.clone(), rule(2)), (many.clone(), rule(usize::MAX))]);
+    let request = ClaimRequest { kinds, ..request(&few, 6) };
+    let claimed = subject.worklist.claim(&request).await.unwrap();
+    let count = |kind: &String| claimed.iter().filter(|claimed| claimed.job.kind == *kind).count();
+    assert_eq!((count(&few), count(&many)), (2, 4));
 }
 
 pub async fn y3_urgent_jobs_go_first_and_then_the_older(subject: &Subject<'_>) {

@@ -11,6 +11,7 @@
 
 pub mod claims;
 pub mod ends;
+pub mod outbox;
 pub mod requests;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -70,7 +71,7 @@ fn kind() -> String {
 }
 
 fn request(kind: &str, max: usize) -> ClaimRequest {
-    let rule = KindRule { payload_version: 1, limit: None };
+    let rule = KindRule { payload_version: 1, limit: None, ..KindRule::default() };
     let kinds = BTreeMap::from([(kind.to_owned(), rule)]);
     ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max }
 }
@@ -137,6 +138,13 @@ fn new(kind: &str) -> NewJob {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn every_scenario_of_the_outbox_is_listed() {
+        let listed: Vec<_> =
+            super::outbox::scenarios().iter().map(|scenario| scenario.name).collect();
+        assert!(crate::conformance::unlisted(include_str!("outbox.rs"), &listed).is_empty());
+    }
+
     #[test]
     fn every_scenario_is_listed() {
         let listed: Vec<_> = super::scenarios().iter().map(|scenario| scenario.name).collect();

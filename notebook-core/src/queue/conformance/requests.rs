@@ -17,6 +17,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         what_is_out_of_bounds_is_refused,
         q26_one_key_one_job,
         q27_a_key_is_free_when_its_job_has_ended,
+        the_holder_of_a_key_is_found_while_it_has_not_ended,
         q29_an_insert_that_is_repeated_stores_nothing,
         one_key_in_two_tenants_is_two_jobs,
         y10_a_waiting_job_is_cancelled_at_once,
@@ -55,6 +56,24 @@ pub async fn a_job_is_seen_by_its_tenant_only(subject: &Subject<'_>) {
         }
     }
     assert_eq!(subject.job(&scope, id).await.state, JobState::Available);
+}
+
+pub async fn the_holder_of_a_key_is_found_while_it_has_not_ended(subject: &Subject<'_>) {
+    let (scope, other, kind) = (tenant(), tenant(), kind());
+    let keyed = || NewJob { unique_key: Some("held".into()), ..new(&kind) };
+    assert_eq!(subject.queue.holder(&scope, "held").await.unwrap(), None);
+    let id = subject.insert(&scope, keyed()).await;
+    let holder = async || subject.queue.holder(&scope, "held").await.unwrap();
+    assert_eq!(holder().await, Some(subject.job(&scope, id).await));
+    assert_eq!(subject.queue.holder(&other, "held").await.unwrap(), None);
+    assert_eq!(subject.queue.holder(&scope, "hel").await.unwrap(), None);
+    let claimed = subject.claim_one(&kind).await;
+    assert_eq!(holder().await, Some(claimed.job.clone()));
+    assert!(subject.finish(completed(&claimed, json!(1))).await);
+    assert_eq!(holder().await, None);
+    let next = subject.insert(&scope, keyed()).await;
+    assert_eq!(holder().await.unwrap().id, next);
+    subject.queue.cancel(&scope, next).await.unwrap();
 }
 
 pub async fn what_is_out_of_bounds_is_refused(subject: &Subject<'_>) {

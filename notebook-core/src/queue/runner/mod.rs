@@ -65,6 +65,8 @@ pub struct HandlerRule {
     pub payload_version: u16,
     /// The most runs at once, all workers together.
     pub limit: Option<usize>,
+    /// The most runs at once in this process, of its slots.
+    pub slots: Option<usize>,
     /// How long a run may take before it is told to stop; it then fails and may be tried again.
     pub timeout: Duration,
 }
@@ -72,7 +74,7 @@ pub struct HandlerRule {
 impl Default for HandlerRule {
     /// Version 1, no limit, ten minutes.
     fn default() -> Self {
-        Self { payload_version: 1, limit: None, timeout: Duration::from_secs(600) }
+        Self { payload_version: 1, limit: None, slots: None, timeout: Duration::from_secs(600) }
     }
 }
 
@@ -148,6 +150,8 @@ struct Shared {
     /// Rung when there may be work.
     bell: Arc<Notify>,
     slots: Arc<Semaphore>,
+    /// How many runs of each kind there are in this process.
+    running: Mutex<BTreeMap<String, usize>>,
     heart: heart::Registry,
     /// No more jobs are claimed.
     draining: CancellationToken,
@@ -175,6 +179,7 @@ impl Runner {
             worker: WorkerId::new(),
             bell,
             slots: Arc::new(Semaphore::new(config.slots)),
+            running: Mutex::default(),
             heart: registry,
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
@@ -221,9 +226,13 @@ impl Shared {
                 let Some((rule, handler)) = self.handlers.0.get(&claimed.job.kind).cloned() else {
                     continue;
                 };
-                let shared = Arc::clone(&self);
+                let (shared, kind) = (Arc::clone(&self), claimed.job.kind.clone());
+                *self.running.lock().entry(kind.clone()).or_default() += 1;
                 runs.spawn(async move {
                     run::run(&shared, claimed, asked, rule, handler).await;
+                    if let Some(count) = shared.running.lock().get_mut(&kind) {
+                        *count -= 1;
+                    }
                     drop(slot);
                     // There may have been more work than slots.
                     shared.bell.notify_one();
@@ -239,16 +248,18 @@ impl Shared {
     }
 
     async fn claim(&self, max: usize) -> Vec<Claimed> {
-        let rules = self.handlers.0.iter().map(|(kind, (rule, _))| {
-            let rule = KindRule { payload_version: rule.payload_version, limit: rule.limit };
-            (kind.clone(), rule)
-        });
-        let request = ClaimRequest {
-            worker: self.worker,
-            kinds: rules.collect(),
-            per_tenant: self.config.per_tenant,
-            max,
+        let kinds = {
+            let running = self.running.lock();
+            let rules = self.handlers.0.iter().filter_map(|(kind, (rule, _))| {
+                let busy = running.get(kind).copied().unwrap_or_default();
+                let take = rule.slots.map_or(usize::MAX, |slots| slots.saturating_sub(busy));
+                let HandlerRule { payload_version, limit, .. } = *rule;
+                (take > 0).then(|| (kind.clone(), KindRule { payload_version, limit, take }))
+            });
+            rules.collect()
         };
+        let per_tenant = self.config.per_tenant;
+        let request = ClaimRequest { worker: self.worker, kinds, per_tenant, max };
         match self.worklist.claim(&request).await {
             Ok(claimed) => claimed,
             Err(error) => {

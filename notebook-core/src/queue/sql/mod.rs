@@ -18,12 +18,15 @@ use futures::future::BoxFuture;
 
 use super::{
     ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
-    Pulse, Queue, QueuePolicy, Worklist, memory::not_dead, plan::plan, random, scope_of, step,
+    Pulse, Queue, QueuePolicy, Worklist, memory::not_dead, outbox::Outbox, plan::plan, random,
+    scope_of, step,
 };
 use crate::{
     Clock, Error, ErrorKind, Result, Retry, TenantId, TenantScope, Timestamp,
+    model::{NewRun, Opened, Source},
+    run_log::rules::check_new,
     sql::{Database, Lock, Tx},
-    store::sql::SqlStore,
+    store::sql::{SqlStore, work},
 };
 
 /// The most kinds of waiting jobs, counted in each tenant, that one claim chooses from. Which ones changes
@@ -201,6 +204,13 @@ async fn read(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Job> {
     job.ok_or_else(|| Error::not_found(tx.operation, "job"))
 }
 
+async fn holder(tx: &mut Tx<'_>, tenant: TenantId, key: &str) -> Result<Option<Job>> {
+    match rows::key_holder(tx, tenant, key).await? {
+        Some(id) => rows::find(tx, id).await,
+        None => Ok(None),
+    }
+}
+
 async fn cancel(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Result<Job> {
     let job = own(tx, tenant, id, Lock::Change).await?;
     Ok(now.apply(tx, job.clone(), Event::Cancel).await?.unwrap_or(job))
@@ -230,6 +240,13 @@ impl Queue for SqlQueue {
         let input = (scope.tenant(), id);
         self.database
             .read("read job", input, |tx, (tenant, id)| Box::pin(read(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn holder(&self, scope: &TenantScope, unique_key: &str) -> Result<Option<Job>> {
+        let input = (scope.tenant(), unique_key.to_owned());
+        self.database
+            .read("find job", input, |tx, (tenant, key)| Box::pin(holder(tx, *tenant, key)))
             .await
     }
 
@@ -276,6 +293,64 @@ impl Worklist for SqlQueue {
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
         self.write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
             Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Outbox for SqlQueue {
+    async fn create_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let input = (scope.tenant(), source, jobs);
+        self.write("create source", input, |tx, (tenant, source, jobs), now| {
+            Box::pin(async move {
+                work::create_source(tx, *tenant, source).await?;
+                insert_all(tx, *tenant, jobs, now).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    async fn update_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let input = (scope.tenant(), source, jobs);
+        self.write("update source", input, |tx, (tenant, source, jobs), now| {
+            Box::pin(async move {
+                work::update_source(tx, *tenant, source).await?;
+                insert_all(tx, *tenant, jobs, now).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    async fn open_run(
+        &self,
+        scope: &TenantScope,
+        run: NewRun,
+        jobs: Vec<NewJob>,
+    ) -> Result<Opened> {
+        check_new("open run", &run)?;
+        jobs.iter().try_for_each(NewJob::check)?;
+        let input = (scope.tenant(), run, jobs);
+        self.write("open run", input, |tx, (tenant, run, jobs), now| {
+            Box::pin(async move {
+                let opened = work::open_run(tx, *tenant, run).await?;
+                if matches!(opened, Opened::Created(_)) {
+                    insert_all(tx, *tenant, jobs, now).await?;
+                }
+                Ok(opened)
+            })
         })
         .await
     }

@@ -26,6 +26,14 @@ mod schema;
 mod sources;
 mod statement;
 
+/// What others do in transactions of their own, together with more.
+pub(crate) mod work {
+    pub(crate) use super::{
+        runs::open as open_run,
+        sources::{create as create_source, update as update_source},
+    };
+}
+
 #[cfg(feature = "postgres")]
 use crate::postgres::{self, PostgresConfig};
 #[cfg(feature = "sqlite")]

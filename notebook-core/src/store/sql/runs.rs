@@ -98,7 +98,7 @@ impl RunLog for SqlStore {
     }
 }
 
-async fn open(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<Opened> {
+pub(crate) async fn open(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<Opened> {
     let run = &new.run;
     // Runs of a conversation are opened one after the other: a key is seen by the next that has it.
     let conversation = conversations::find_locked(tx, tenant, run.conversation).await?;

@@ -143,7 +143,7 @@ impl SourceStore for SqlStore {
     }
 }
 
-async fn create(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
+pub(crate) async fn create(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
     notebooks::keep(tx, tenant, source.notebook).await?;
     if record::insert(tx, tenant, source).await? {
         return Ok(());
@@ -167,7 +167,7 @@ async fn unfinished(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Source>> {
     tx.all(statement::UNFINISHED, values![tenant.as_bytes()], record::read).await
 }
 
-async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
+pub(crate) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
     let changed = record::update(tx, tenant, source).await?;
     found(tx, changed)
 }

@@ -1,0 +1,125 @@
+//! The suite that every adapter of the outbox is held to, together with the store and the queue it shares.
+
+use serde_json::json;
+
+use crate::{
+    ErrorKind,
+    conformance::Scenario,
+    model::Opened,
+    queue::{JobState, NewJob, Queue, outbox::Outbox},
+    run_log::RunLog,
+    store::{Store, conformance::samples},
+};
+
+/// An outbox with the store and the queue that share its storage.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    /// Holds the notebooks, sources and conversations.
+    pub store: &'a dyn Store,
+    /// Holds the runs.
+    pub log: &'a dyn RunLog,
+    /// Holds the jobs.
+    pub queue: &'a dyn Queue,
+    /// Stores both.
+    pub outbox: &'a dyn Outbox,
+}
+
+impl std::fmt::Debug for Shared<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// Every scenario of the suite.
+#[must_use]
+pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
+    crate::scenarios![
+        Shared<'a>;
+        y1_a_source_and_its_job_are_stored_together,
+        q28_a_refused_source_leaves_no_job,
+        q28_a_refused_job_leaves_no_source,
+        y1_a_changed_source_and_its_job_are_stored_together,
+        y1_a_run_and_its_job_are_stored_once,
+    ]
+}
+
+/// Runs every scenario, one after the other.
+///
+/// # Panics
+/// When the outbox breaks a promise.
+pub async fn run_all(shared: Shared<'_>) {
+    for scenario in scenarios() {
+        (scenario.run)(&shared).await;
+    }
+}
+
+fn job() -> NewJob {
+    NewJob { unique_key: Some("outbox".into()), ..NewJob::new("outbox", json!({ "a": 1 })) }
+}
+
+pub async fn y1_a_source_and_its_job_are_stored_together(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let (source, new) = (samples::source(notebook.id), job());
+    shared.outbox.create_source(&scope, source.clone(), vec![new.clone()]).await.unwrap();
+    assert_eq!(shared.store.source(&scope, source.id).await.unwrap(), source);
+    let stored = shared.queue.job(&scope, new.id).await.unwrap();
+    assert_eq!((stored.state, stored.payload), (JobState::Available, new.payload));
+}
+
+pub async fn q28_a_refused_source_leaves_no_job(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let (source, new) = (samples::source(samples::notebook().id), job());
+    let created = shared.outbox.create_source(&scope, source.clone(), vec![new.clone()]).await;
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::NotFound);
+    let updated = shared.outbox.update_source(&scope, source, vec![new.clone()]).await;
+    assert_eq!(updated.unwrap_err().kind(), ErrorKind::NotFound);
+    let conversation = samples::conversation(samples::notebook().id);
+    let opened =
+        shared.outbox.open_run(&scope, samples::new_run(&conversation), vec![new.clone()]).await;
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(shared.queue.job(&scope, new.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+pub async fn q28_a_refused_job_leaves_no_source(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let source = samples::source(notebook.id);
+    let bad = NewJob { max_attempts: 0, ..job() };
+    let created = shared.outbox.create_source(&scope, source.clone(), vec![job(), bad]).await;
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let found = shared.store.source(&scope, source.id).await;
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+pub async fn y1_a_changed_source_and_its_job_are_stored_together(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let mut source = samples::source(notebook.id);
+    shared.store.create_source(&scope, source.clone()).await.unwrap();
+    source.name = "changed".into();
+    let new = job();
+    shared.outbox.update_source(&scope, source.clone(), vec![new.clone()]).await.unwrap();
+    assert_eq!(shared.store.source(&scope, source.id).await.unwrap(), source);
+    assert_eq!(shared.queue.holder(&scope, "outbox").await.unwrap().unwrap().id, new.id);
+}
+
+pub async fn y1_a_run_and_its_job_are_stored_once(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let conversation = samples::conversation(notebook.id);
+    let conversation = shared.store.create_conversation(&scope, conversation).await.unwrap();
+    let mut run = samples::new_run(&conversation);
+    run.idempotency_key = Some("once".into());
+    let (first, second) = (job(), NewJob { unique_key: None, ..job() });
+    let opened = shared.outbox.open_run(&scope, run.clone(), vec![first.clone()]).await.unwrap();
+    assert_eq!(opened, Opened::Created(run.run.clone()));
+    // The same request again: no second run, and no second job.
+    let mut again = samples::new_run(&conversation);
+    again.idempotency_key = Some("once".into());
+    let opened = shared.outbox.open_run(&scope, again, vec![second.clone()]).await.unwrap();
+    assert_eq!(opened, Opened::Existing(run.run.clone()));
+    assert!(shared.queue.job(&scope, first.id).await.is_ok());
+    assert_eq!(shared.queue.job(&scope, second.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(shared.log.run(&scope, run.run.id).await.unwrap(), run.run);
+}

@@ -1,0 +1,103 @@
+//! The outbox port: a thing is stored together with the jobs that belong to it, or neither is.
+//!
+//! Whoever stores a source and then a job loses the job to a crash between the two; then nobody ever reads the
+//! source. Adapters: [`MemoryOutbox`], [`SqlQueue`](super::sql::SqlQueue) (features `sqlite`, `postgres`).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{NewJob, Queue as _, memory::MemoryQueue};
+use crate::{
+    Result, TenantScope,
+    model::{NewRun, Opened, Source},
+    run_log::RunLog as _,
+    store::{SourceStore as _, memory::MemoryStore},
+};
+
+/// Changes with the jobs that follow from them.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// As [`SourceStore::create_source`](crate::store::SourceStore::create_source), with jobs.
+    ///
+    /// # Errors
+    /// As there, and as [`Queue::insert`](super::Queue::insert); then nothing is stored.
+    async fn create_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()>;
+
+    /// As [`SourceStore::update_source`](crate::store::SourceStore::update_source), with jobs.
+    ///
+    /// # Errors
+    /// As there, and as [`Queue::insert`](super::Queue::insert); then nothing is stored.
+    async fn update_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()>;
+
+    /// As [`RunLog::open`](crate::run_log::RunLog::open), with jobs when the run is new.
+    ///
+    /// # Errors
+    /// As there, and as [`Queue::insert`](super::Queue::insert); then nothing is stored.
+    async fn open_run(&self, scope: &TenantScope, run: NewRun, jobs: Vec<NewJob>)
+    -> Result<Opened>;
+}
+
+/// An outbox in this process's memory, which no crash can part.
+pub struct MemoryOutbox {
+    store: Arc<MemoryStore>,
+    queue: Arc<MemoryQueue>,
+}
+
+impl MemoryOutbox {
+    /// The outbox of a store and a queue.
+    #[must_use]
+    pub const fn new(store: Arc<MemoryStore>, queue: Arc<MemoryQueue>) -> Self {
+        Self { store, queue }
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryOutbox {
+    async fn create_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        // Checked first: after the source is stored nothing can fail.
+        jobs.iter().try_for_each(NewJob::check)?;
+        self.store.create_source(scope, source).await?;
+        self.queue.insert(scope, jobs).await.map(drop)
+    }
+
+    async fn update_source(
+        &self,
+        scope: &TenantScope,
+        source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        self.store.update_source(scope, source).await?;
+        self.queue.insert(scope, jobs).await.map(drop)
+    }
+
+    async fn open_run(
+        &self,
+        scope: &TenantScope,
+        run: NewRun,
+        jobs: Vec<NewJob>,
+    ) -> Result<Opened> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let opened = self.store.open(scope, run).await?;
+        if matches!(opened, Opened::Created(_)) {
+            self.queue.insert(scope, jobs).await?;
+        }
+        Ok(opened)
+    }
+}
