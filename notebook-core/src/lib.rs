@@ -44,6 +44,6 @@ pub mod vector;
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
-pub use id::{ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId, WorkerId};
+pub use id::{ConversationId, JobId, MessageId, NotebookId, RunId, SourceId, TenantId, WorkerId};
 pub use scope::TenantScope;
 pub use secret::Secret;

@@ -97,6 +97,11 @@ impl Worklist for Cuttable {
         self.queue.rescue(limit).await
     }
 
+    async fn take_back(&self, limit: usize) -> Result<usize> {
+        self.check()?;
+        self.queue.take_back(limit).await
+    }
+
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
         self.queue.forget(keep, limit).await
     }

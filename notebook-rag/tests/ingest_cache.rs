@@ -18,14 +18,21 @@ use notebook_core::{
     embed::{EmbedKind, Embedder, HashingEmbedder},
     keyword::MemoryKeywordIndex,
     model::Stage,
+    queue::{
+        JobId, JobState, Queue, QueuePolicy,
+        memory::MemoryQueue,
+        outbox::MemoryOutbox,
+        runner::{Runner, RunnerConfig},
+    },
     store::{NotebookStore, SourceStore, conformance::samples, memory::MemoryStore},
     vector::{MemoryVectorIndex, VectorSpace},
 };
 use notebook_rag::{
-    ingest::{Ingest, IngestConfig, IngestParts, IngestWorkers},
+    ingest::{Ingest, IngestConfig, IngestParts, Receipt},
     parse::ChildParser,
 };
 use object_store::memory::InMemory;
+use tokio::sync::Notify;
 
 /// Counts the texts that reach the model.
 #[derive(Default)]
@@ -65,6 +72,18 @@ async fn ready(store: &MemoryStore, scope: &TenantScope, id: SourceId) {
     }
 }
 
+/// A6: what a deletion's job ends with.
+async fn receipt(queue: &dyn Queue, scope: &TenantScope, id: JobId) -> Receipt {
+    loop {
+        let job = queue.job(scope, id).await.unwrap();
+        if job.state == JobState::Completed {
+            return serde_json::from_value(job.result.unwrap()).unwrap();
+        }
+        assert!(!job.state.is_final(), "{job:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
     let (scope, store) = (samples::tenant(), Arc::new(MemoryStore::new()));
@@ -72,8 +91,13 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
     let cache = Arc::new(MemoryCache::new(1 << 20));
     let notebook = store.create_notebook(&scope, samples::notebook()).await.unwrap().id;
     let index = Arc::new(MemoryVectorIndex::new(embedder.space().clone()));
+    let queue = Arc::new(MemoryQueue::new(Arc::new(SystemClock), QueuePolicy::default()));
+    let bell = Arc::new(Notify::new());
     let parts = IngestParts {
         store: store.clone(),
+        outbox: Arc::new(MemoryOutbox::new(store.clone(), queue.clone())),
+        queue: queue.clone(),
+        bell: bell.clone(),
         blobs: Arc::new(InMemory::new()),
         parser: ChildParser::new(env!("CARGO_BIN_EXE_notebook-parse"), ["none"]),
         keyword: Arc::new(MemoryKeywordIndex::new()),
@@ -82,7 +106,8 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
         clock: Arc::new(SystemClock),
     };
     let ingest = Ingest::new(parts, IngestConfig::default()).unwrap();
-    let _workers = IngestWorkers::start(&ingest, &scope).await.unwrap();
+    let config = RunnerConfig { slots: ingest.slots(), ..RunnerConfig::default() };
+    let _runner = Runner::start(queue.clone(), ingest.handlers(), bell, config).unwrap();
     let add = async || {
         let bytes = "Herons wait in shallow water.".into();
         let added = ingest.add_bytes(&scope, notebook, "a.txt", SourceKind::Text, bytes).await;
@@ -93,10 +118,16 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
     let (first, second) = (add().await, add().await);
     assert_eq!(embedder.texts.load(Ordering::Relaxed), 1);
     assert!(cache.bytes() > 0);
-    ingest.delete(&scope, first).await.unwrap();
+    let delete = async |source| {
+        let job = ingest.delete(&scope, source).await.unwrap();
+        receipt(&*queue, &scope, job).await
+    };
+    let received = delete(first).await;
+    assert_eq!((received.source, received.chunks), (first, 1));
+    assert_eq!((received.keywords, received.vectors, received.left), (1, 1, Vec::new()));
     assert_eq!(cache.bytes(), 0);
-    ingest.delete(&scope, second).await.unwrap();
+    delete(second).await;
     let third = add().await;
     assert_eq!(embedder.texts.load(Ordering::Relaxed), 2);
-    ingest.delete(&scope, third).await.unwrap();
+    delete(third).await;
 }

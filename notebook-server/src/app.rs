@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
-use notebook_core::{Clock, store::Store};
+use notebook_core::{Clock, queue::Queue, store::Store};
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,10 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Originals.
     pub blobs: Arc<dyn ObjectStore>,
+    /// What is slow.
+    pub queue: Arc<dyn Queue>,
+    /// Rung when there is a new job.
+    pub bell: Arc<tokio::sync::Notify>,
     /// Adds and removes sources.
     pub ingest: Ingest,
     /// Answers questions.

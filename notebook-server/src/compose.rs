@@ -14,10 +14,16 @@ use notebook_agent::{
     runs::Runs,
 };
 use notebook_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, TenantScope,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     model::ModelSettings,
+    postgres::PostgresConfig,
+    queue::{
+        QueuePolicy, Worklist,
+        runner::{Runner, RunnerConfig},
+        sql::{QueueTime, SqlQueue},
+    },
     run_log::RunLog,
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
@@ -25,12 +31,13 @@ use notebook_core::{
 };
 use notebook_rag::{
     index::{EmbeddedIndex, EmbeddedIndexConfig},
-    ingest::{Ingest, IngestConfig, IngestParts, IngestWorkers},
+    ingest::{Ingest, IngestConfig, IngestParts},
     keyword::{KeywordConfig, TantivyIndex},
     parse::ChildParser,
     retrieve::{RetrieveConfig, Retriever, VectorSearch},
 };
 use object_store::local::LocalFileSystem;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -45,11 +52,15 @@ use crate::{
 const ADDRESS_FILE: &str = "server.json";
 /// How long runs may take to write down their end.
 const RUNS_END: Duration = Duration::from_secs(5);
+/// How long jobs may go on; what is not done then goes on at the next start, or elsewhere.
+const JOBS_END: Duration = Duration::from_secs(2);
+/// How often sources without a job are looked for.
+const LOOK_AFTER: Duration = Duration::from_secs(30);
 
 /// An open data folder with everything that works on it.
 pub(crate) struct Running {
     pub(crate) app: App,
-    workers: IngestWorkers,
+    runner: Runner,
     store: Arc<SqlStore>,
     embedding_cache: Option<Arc<SqliteCache>>,
     folder: PathBuf,
@@ -71,7 +82,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
 
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(SqlStore::sqlite(SqliteConfig::new(folder.join("notebook.db"))).await?);
+    let store = Arc::new(open_store(config).await?);
+    let queue = Arc::new(SqlQueue::new(&store, QueueTime::Database, policy(config)));
+    let bell = Arc::new(Notify::new());
     let shared_store: Arc<dyn Store> = store.clone();
     let log: Arc<dyn RunLog> = store.clone();
     let blobs = LocalFileSystem::new_with_prefix(folder.join("blobs"))
@@ -103,6 +116,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let ingest = Ingest::new(
         IngestParts {
             store: shared_store.clone(),
+            outbox: queue.clone(),
+            queue: queue.clone(),
+            bell: bell.clone(),
             blobs: blobs.clone(),
             parser: parser()?,
             keyword: keyword.clone(),
@@ -134,10 +150,22 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     if closed > 0 {
         tracing::warn!(closed, "answers that an earlier process left unfinished were closed");
     }
-    let workers = IngestWorkers::start(&ingest, &scope).await?;
+    if config.storage.postgres.is_none() {
+        // The folder's lock says that nobody else works on its file.
+        let lost = queue.take_back(usize::MAX).await?;
+        if lost > 0 {
+            tracing::warn!(lost, "jobs that an earlier process left unfinished are taken up");
+        }
+    }
+    ingest.look_after(&scope).await?;
+    let runner = RunnerConfig { slots: ingest.slots(), ..RunnerConfig::of(&policy(config)) };
+    let runner = Runner::start(queue.clone(), ingest.handlers(), bell.clone(), runner)?;
+    tokio::spawn(look_after(ingest.clone(), scope, ending.clone()));
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
+        queue,
+        bell,
         blobs,
         ingest,
         chat,
@@ -154,7 +182,32 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         models: chat_models,
         ending,
     });
-    Ok(Running { app, workers, store, embedding_cache, folder, _lock: lock })
+    Ok(Running { app, runner, store, embedding_cache, folder, _lock: lock })
+}
+
+fn policy(config: &Config) -> QueuePolicy {
+    let lease = Duration::from_secs(config.jobs.lease_seconds.into());
+    QueuePolicy { lease, ..QueuePolicy::default() }
+}
+
+/// The rows' place: a file in the data folder, or PostgreSQL.
+async fn open_store(config: &Config) -> Result<SqlStore> {
+    let Some(url) = &config.storage.postgres else {
+        return SqlStore::sqlite(SqliteConfig::new(config.data_dir.join("notebook.db"))).await;
+    };
+    let mut postgres = PostgresConfig::new(url.expose());
+    postgres.schema.clone_from(&config.storage.schema);
+    postgres.connections = config.storage.connections;
+    SqlStore::postgres(&postgres).await
+}
+
+/// Finds sources whose jobs died with their workers, for as long as the server runs.
+async fn look_after(ingest: Ingest, scope: TenantScope, ending: CancellationToken) {
+    while ending.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
+        if let Err(error) = ingest.look_after(&scope).await {
+            tracing::warn!(%error, "unfinished sources could not be looked after; it is tried again");
+        }
+    }
 }
 
 /// Files are parsed by this same program, in child processes.
@@ -203,7 +256,7 @@ impl Running {
         if tokio::time::timeout(RUNS_END, ended).await.is_err() {
             tracing::warn!("some answers could not be closed in time; the next start closes them");
         }
-        self.workers.shutdown().await;
+        self.runner.shutdown(JOBS_END).await;
         if let Some(cache) = self.embedding_cache
             && let Err(error) = cache.close().await
         {

@@ -5,6 +5,7 @@ mod common;
 
 use common::{Setup, folder, shared, text_of};
 use notebook_core::model::Stage;
+use serde_json::json;
 
 /// A2, B4: the four kinds that the product promises first, each answered from with verified citations.
 #[tokio::test]
@@ -111,7 +112,13 @@ async fn a6_a_deleted_source_is_gone() {
     let source =
         server.ready(notebook, "heron.txt", b"The heron waits by the pond at dawn.".to_vec()).await;
     let path = format!("{}/api/sources/{}", server.url, source.id);
-    assert_eq!(server.http.delete(&path).send().await.unwrap().status(), 204);
+    let response = server.http.delete(&path).send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    let place = response.headers()["location"].to_str().unwrap().to_owned();
+    let receipt = server.job_done(&place).await["result"].clone();
+    assert_eq!(receipt["source"], source.id.to_string());
+    assert_eq!((&receipt["chunks"], &receipt["keywords"]), (&json!(1), &json!(1)));
+    assert_eq!((&receipt["original_bytes"], &receipt["left"]), (&json!(36), &json!([])));
     assert_eq!(server.http.get(&path).send().await.unwrap().status(), 404);
     let run = server.ask(conversation, "Where does the heron wait?").await;
     let events = server.events(&run, 0).await;

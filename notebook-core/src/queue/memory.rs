@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{
-    ClaimRequest, Claimed, Event, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome, Pulse,
-    Queue, QueuePolicy, Worklist,
+    ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
+    Pulse, Queue, QueuePolicy, Worklist,
     plan::{Candidate, Tenant, plan},
     random, scope_of, step,
 };
@@ -40,6 +40,17 @@ impl MemoryQueue {
             *job = next.clone();
         }
         Some(stepped)
+    }
+
+    /// Takes running jobs from their workers.
+    fn take(&self, limit: usize, event: impl Fn(Fence) -> Event) -> usize {
+        let mut jobs = self.jobs.lock();
+        let running = jobs.values().filter(|job| job.state == JobState::Running);
+        let running: Vec<_> = running.map(|job| (job.id, job.fence)).collect();
+        let taken = running
+            .into_iter()
+            .filter(|(id, fence)| matches!(self.apply(&mut jobs, *id, event(*fence)), Some(Ok(_))));
+        taken.take(limit).count()
     }
 
     fn insert_one(&self, jobs: &mut BTreeMap<JobId, Job>, tenant: TenantId, new: NewJob) -> JobId {
@@ -91,6 +102,12 @@ impl Queue for MemoryQueue {
         let jobs = self.jobs.lock();
         let holder = key_holder(&jobs, scope.tenant(), unique_key);
         Ok(holder.and_then(|id| jobs.get(&id)).cloned())
+    }
+
+    async fn dead(&self, scope: &TenantScope, limit: usize) -> Result<Vec<Job>> {
+        let jobs = self.jobs.lock();
+        let dead = |job: &&Job| job.tenant == scope.tenant() && job.state == JobState::Dead;
+        Ok(jobs.values().rev().filter(dead).take(limit).cloned().collect())
     }
 
     async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
@@ -185,13 +202,11 @@ impl Worklist for MemoryQueue {
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
-        let mut jobs = self.jobs.lock();
-        let running = jobs.values().filter(|job| job.state == JobState::Running);
-        let running: Vec<_> = running.map(|job| (job.id, job.fence)).collect();
-        let taken = running.into_iter().filter(|(id, fence)| {
-            matches!(self.apply(&mut jobs, *id, Event::Expire(*fence)), Some(Ok(_)))
-        });
-        Ok(taken.take(limit).count())
+        Ok(self.take(limit, Event::Expire))
+    }
+
+    async fn take_back(&self, limit: usize) -> Result<usize> {
+        Ok(self.take(limit, Event::Lose))
     }
 
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {

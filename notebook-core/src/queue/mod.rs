@@ -57,6 +57,12 @@ pub trait Queue: Send + Sync + 'static {
     /// Only those of the storage itself.
     async fn holder(&self, scope: &TenantScope, unique_key: &str) -> Result<Option<Job>>;
 
+    /// Dead jobs, newest first.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn dead(&self, scope: &TenantScope, limit: usize) -> Result<Vec<Job>>;
+
     /// Asks for the end of a job and returns what it is now: one that waits is cancelled at once, one
     /// that runs is told at its next heartbeat, one that has ended stays as it is.
     ///
@@ -98,6 +104,13 @@ pub trait Worklist: Send + Sync + 'static {
     /// # Errors
     /// Only those of the storage itself.
     async fn rescue(&self, limit: usize) -> Result<usize>;
+
+    /// Takes all running jobs away, at most `limit`; how many. For a process that knows that every other worker is
+    /// gone, such as one that has the only file open.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn take_back(&self, limit: usize) -> Result<usize>;
 
     /// Deletes jobs that ended longer than `keep` ago, at most `limit`; how many.
     ///

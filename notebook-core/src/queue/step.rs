@@ -32,6 +32,8 @@ pub enum Event {
     },
     /// Its lease may have run out; the fence is that of the row as it was read.
     Expire(Fence),
+    /// Its worker is known to be gone; the fence is that of the row as it was read.
+    Lose(Fence),
     /// Somebody asks for its end.
     Cancel,
     /// Somebody gives it a new budget.
@@ -57,6 +59,7 @@ pub fn step(
     now: Timestamp,
     policy: &QueuePolicy,
 ) -> Result<Job, Refusal> {
+    let is_lost = matches!(event, Event::Lose(_));
     match event {
         Event::Due => {
             check(job.state == JobState::Scheduled && job.run_at <= now)?;
@@ -80,9 +83,9 @@ pub fn step(
             owned(&job, fence)?;
             finish(&mut job, outcome, random, now, policy);
         }
-        Event::Expire(fence) => {
+        Event::Expire(fence) | Event::Lose(fence) => {
             owned(&job, fence)?;
-            check(job.lease_until.is_some_and(|until| until < now))?;
+            check(is_lost || job.lease_until.is_some_and(|until| until < now))?;
             job.crash_count += 1;
             if job.cancel_requested {
                 end(&mut job, JobState::Cancelled, now);

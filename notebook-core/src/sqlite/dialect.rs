@@ -3,7 +3,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{Durability, SqliteConfig, error::from_sqlite};
 use crate::{Error, ErrorKind, Result};
@@ -87,6 +87,9 @@ fn open(config: &SqliteConfig, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(&config.path, flags).map_err(failed)?;
     connection.busy_timeout(bounded(config.busy_timeout)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan that does not depend on parameters: else SQLite looks at `LIMIT $1`, and prepares such a statement anew
+    // each time it is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     connection
         .execute_batch(
             "PRAGMA foreign_keys = ON;

@@ -97,6 +97,8 @@ impl Writer {
     fn run_all(&mut self, calls: &mut Vec<Queued>) -> rusqlite::Result<()> {
         let started = Instant::now();
         let mut done = 0;
+        // For the whole group: calls that trickle in must not hold up those that are done.
+        let mut patience = self.patience;
         loop {
             for call in calls.iter_mut().skip(done) {
                 self.in_savepoint(call)?;
@@ -105,23 +107,25 @@ impl Writer {
             if done >= MOST_CALLS || started.elapsed() >= MOST_TIME {
                 return Ok(());
             }
-            let Some(next) = self.next(done) else { return Ok(()) };
+            let Some(next) = self.next(done, &mut patience) else { return Ok(()) };
             calls.push(next);
         }
     }
 
     /// The next call, if it is there or can be expected at once.
-    fn next(&mut self, done: usize) -> Option<Queued> {
+    fn next(&mut self, done: usize, patience: &mut Duration) -> Option<Queued> {
+        if let Ok(call) = self.calls.try_recv() {
+            return Some(call);
+        }
         let started = Instant::now();
-        loop {
+        while done < self.expected && started.elapsed() < *patience {
             if let Ok(call) = self.calls.try_recv() {
+                *patience = patience.saturating_sub(started.elapsed());
                 return Some(call);
-            }
-            if done >= self.expected || started.elapsed() >= self.patience {
-                return None;
             }
             thread::yield_now();
         }
+        None
     }
 
     /// Runs a call so that its failure undoes what it did and nothing else. Fails when SQLite

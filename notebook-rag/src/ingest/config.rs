@@ -7,8 +7,6 @@ pub struct IngestConfig {
     pub parsers: usize,
     /// Chunks read, embedded and stored at a time.
     pub batch: usize,
-    /// Sources whose keywords are made visible together: a commit costs more than many small texts.
-    pub commit_sources: usize,
     /// The least time between two such commits, while sources keep coming.
     pub commit_interval: Duration,
 }
@@ -17,11 +15,6 @@ impl Default for IngestConfig {
     fn default() -> Self {
         // One more than cores: a parser also waits for the disk.
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self {
-            parsers: (cores + 1).min(8),
-            batch: 64,
-            commit_sources: 256,
-            commit_interval: Duration::from_millis(250),
-        }
+        Self { parsers: (cores + 1).min(8), batch: 64, commit_interval: Duration::from_millis(250) }
     }
 }

@@ -1,28 +1,61 @@
 //! Deleting: invisible at once, then gone from every place, in an order that a restart can finish.
 
+use std::collections::BTreeSet;
+
 use notebook_core::{
-    ErrorKind, NotebookId, Result, SourceId, TenantScope,
+    Error, ErrorKind, NotebookId, Result, Retry, SourceId, TenantScope, Timestamp,
     embed::EmbedKind,
     model::{Source, Stage},
+    queue::JobId,
+    vector::ChunkFilter,
 };
+use object_store::{ObjectStoreExt as _, path::Path as BlobPath};
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{Ingest, Inner};
+use super::{Ingest, Inner, blob_error, jobs};
 use crate::chunk::search_text;
 
+/// What was removed with a source, after it was looked for everywhere once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The source that is gone.
+    pub source: SourceId,
+    /// How many pieces of its text were stored.
+    pub chunks: u64,
+    /// How many of them were found by their words.
+    pub keywords: u64,
+    /// How many of them were found by meaning.
+    pub vectors: u64,
+    /// The size of the original in bytes.
+    pub original_bytes: u64,
+    /// Where something of it was found afterwards: always empty, for else the removal has not ended.
+    pub left: Vec<String>,
+    /// When it was removed.
+    pub removed_at: Timestamp,
+}
+
+fn only(id: SourceId) -> ChunkFilter {
+    ChunkFilter { notebook: None, sources: Some(BTreeSet::from([id])) }
+}
+
 impl Ingest {
-    /// Removes a source from every place. From the first write on it is invisible to questions.
+    /// Makes a source invisible to questions, and stores the job that removes it from every place. The job's result is
+    /// a [`Receipt`].
     ///
     /// # Errors
-    /// `NotFound` when there is none. On another error it stays invisible, and the next start finishes the removal.
-    pub async fn delete(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
-        let source = {
-            let _guard = self.0.state.change.lock().await;
-            self.0.state.cancel(id);
-            let source = self.0.parts.store.source(scope, id).await?;
-            self.0.save(scope, Source { stage: Stage::Deleting, ..source }).await?
-        };
-        self.0.finish_delete(scope, &source).await
+    /// `NotFound` when there is none.
+    pub async fn delete(&self, scope: &TenantScope, id: SourceId) -> Result<JobId> {
+        let _guard = self.0.state.change.lock().await;
+        let source = self.0.parts.store.source(scope, id).await?;
+        let deleting = Source { stage: Stage::Deleting, ..source };
+        let key = jobs::delete_key(id);
+        let (_, made) = self.0.save_with_job(scope, deleting).await?;
+        self.0.state.cancel(id);
+        // One that was asked for before is the one that does it.
+        let holder = self.0.parts.queue.holder(scope, &key).await?.map(|job| job.id);
+        let missing = || Error::not_found("delete source", "source");
+        holder.or(made).ok_or_else(missing)
     }
 
     /// Removes a notebook with all its sources.
@@ -30,29 +63,80 @@ impl Ingest {
     /// # Errors
     /// `NotFound` when there is none; else as [`delete`](Self::delete).
     pub async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
-        for source in self.0.parts.store.sources(scope, id).await? {
+        let inner = &self.0;
+        for source in inner.parts.store.sources(scope, id).await? {
             match self.delete(scope, source.id).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                result => result.map(drop)?,
+            }
+            // The notebook's row would take the sources' rows with it, and with them the knowledge of what
+            // is left to remove: so this is done here, and the jobs find nothing more to do.
+            let source = Source { stage: Stage::Deleting, ..source };
+            match inner.finish_delete(scope, &source).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                result => result?,
+                result => result.map(drop)?,
             }
         }
-        self.0.parts.store.delete_notebook(scope, id).await
+        inner.parts.store.delete_notebook(scope, id).await
     }
 }
 
 impl Inner {
     /// Removes what is left of a source in stage `deleting`. The row goes last: while it stands, the
     /// removal is not finished.
-    pub(super) async fn finish_delete(&self, scope: &TenantScope, source: &Source) -> Result<()> {
+    pub(super) async fn finish_delete(
+        &self,
+        scope: &TenantScope,
+        source: &Source,
+    ) -> Result<Receipt> {
+        let mut receipt = Receipt {
+            source: source.id,
+            chunks: u64::from(source.chunks),
+            keywords: self.parts.keyword.count(scope, &only(source.id)).await?,
+            vectors: 0,
+            original_bytes: source.bytes,
+            left: Vec::new(),
+            removed_at: self.parts.clock.now(),
+        };
+        if let Some((index, _)) = &self.parts.vectors {
+            receipt.vectors = index.count(scope, &only(source.id)).await?;
+        }
         self.forget_in_indexes(scope, source.id).await?;
         self.forget_vectors(scope, source.id).await?;
         if let Some(key) = &source.blob {
             self.delete_blob(key).await?;
         }
+        // Looked for while the row still says where.
+        receipt.left = self.leftovers(scope, source).await?;
+        if !receipt.left.is_empty() {
+            return Err(Error::new(ErrorKind::Unavailable, "delete source")
+                .retry(Retry::Backoff)
+                .with("left", receipt.left.join(", ")));
+        }
         self.parts.store.delete_source(scope, source.id).await?;
-        self.state.revive(source.id);
         self.state.events.deleted(scope, source.id, source.notebook);
-        Ok(())
+        Ok(receipt)
+    }
+
+    /// Where something of a source is still to be found, its rows aside: those go last, and together.
+    async fn leftovers(&self, scope: &TenantScope, source: &Source) -> Result<Vec<String>> {
+        let mut left = Vec::new();
+        if self.parts.keyword.count(scope, &only(source.id)).await? > 0 {
+            left.push("keywords".to_owned());
+        }
+        if let Some((index, _)) = &self.parts.vectors
+            && index.count(scope, &only(source.id)).await? > 0
+        {
+            left.push("vectors".to_owned());
+        }
+        if let Some(key) = &source.blob {
+            match self.parts.blobs.head(&BlobPath::from(key.as_str())).await {
+                Ok(_) => left.push("original".to_owned()),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(blob_error(error)),
+            }
+        }
+        Ok(left)
     }
 
     /// Takes the vectors of the source's texts out of the cache.

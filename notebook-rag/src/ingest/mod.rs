@@ -2,17 +2,18 @@
 //!
 //! parse (child process) → chunk → index (keywords) → embed (vectors) → ready. Each stage stores its
 //! result and the source's new stage before the next one starts, so work begins again where it
-//! stopped. A source can be asked about from the end of `index` on.
+//! stopped. A source can be asked about from the end of `index` on. The stages are jobs of the queue; a source is
+//! stored together with its first job.
 //!
 //! Memory is bounded by the batches: one parsed document a worker, [`IngestConfig::batch`] chunks at a time.
 
+mod commit;
 mod config;
 mod delete;
 mod events;
-mod queue;
+mod jobs;
 mod stages;
 mod state;
-mod workers;
 
 use std::sync::Arc;
 
@@ -24,14 +25,17 @@ use notebook_core::{
     embed::Embedder,
     keyword::KeywordIndex,
     model::{Progress, Source, SourceFailure, Stage},
+    queue::{JobId, Queue, outbox::Outbox},
     store::Store,
     vector::VectorIndex,
 };
 use object_store::{ObjectStore, ObjectStoreExt, path::Path as BlobPath};
+use tokio::sync::{Notify, Semaphore};
 
 pub use config::IngestConfig;
+pub use delete::Receipt;
 pub use events::{SourceEvent, SourceEvents, SourceWatch, Watched};
-pub use workers::IngestWorkers;
+pub use jobs::{DELETE, EMBED, INDEX, READ};
 
 use crate::{
     chunk::{ChunkConfig, Chunker},
@@ -45,6 +49,12 @@ pub struct IngestParts {
     pub store: Arc<dyn Store>,
     /// Where originals live.
     pub blobs: Arc<dyn ObjectStore>,
+    /// Stores a source together with its job.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where the jobs are.
+    pub queue: Arc<dyn Queue>,
+    /// Rung when there is a new job, for the runner in this process.
+    pub bell: Arc<Notify>,
     /// Turns files into text.
     pub parser: ChildParser,
     /// The keyword index.
@@ -58,7 +68,7 @@ pub struct IngestParts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Adds, follows, cancels, retries and deletes sources.
+/// Adds, follows, cancels, retries and deletes sources; [`handlers`](Self::handlers) does the work.
 #[derive(Clone)]
 pub struct Ingest(Arc<Inner>);
 
@@ -66,6 +76,7 @@ pub(crate) struct Inner {
     parts: IngestParts,
     chunker: Chunker,
     config: IngestConfig,
+    parsers: Semaphore,
     state: State,
 }
 
@@ -87,7 +98,7 @@ pub struct NewSource {
 }
 
 impl Ingest {
-    /// Ingestion with these parts. Nothing happens until [`IngestWorkers::start`].
+    /// Ingestion with these parts. Nothing happens until a runner has its [`handlers`](Self::handlers).
     ///
     /// # Errors
     /// `InvalidInput` when the embedder reads too few tokens to cut chunks for it.
@@ -96,7 +107,8 @@ impl Ingest {
             ChunkConfig::for_embedder(embedder.max_tokens())
         });
         let chunker = Chunker::new(chunks)?;
-        Ok(Self(Arc::new(Inner { parts, chunker, config, state: State::default() })))
+        let parsers = Semaphore::new(config.parsers);
+        Ok(Self(Arc::new(Inner { parts, chunker, config, parsers, state: State::default() })))
     }
 
     /// The changes of sources, as they happen.
@@ -176,9 +188,10 @@ impl Ingest {
             created_at: now,
             updated_at: now,
         };
-        self.0.parts.store.create_source(scope, source.clone()).await?;
+        let jobs = jobs::job(&source).into_iter().collect();
+        self.0.parts.outbox.create_source(scope, source.clone(), jobs).await?;
         self.0.state.events.changed(scope, &source);
-        self.0.state.queues.push(scope, &source);
+        self.0.parts.bell.notify_one();
         Ok(source)
     }
 
@@ -195,10 +208,7 @@ impl Ingest {
         };
         source.stage = if failure.stage == Stage::Queued { Stage::Parse } else { failure.stage };
         source.progress = Progress::default();
-        self.0.state.revive(id);
-        let source = self.0.save(scope, source).await?;
-        self.0.state.queues.push(scope, &source);
-        Ok(source)
+        self.0.save_with_job(scope, source).await.map(|(source, _)| source)
     }
 
     /// Ends an unfinished ingestion; what was found by keywords already stays so. A finished source stays as it is.
@@ -211,14 +221,20 @@ impl Ingest {
         if !source.stage.is_unfinished() || source.stage == Stage::Deleting {
             return Ok(source);
         }
-        self.0.state.cancel(id);
+        let job = self.0.parts.queue.holder(scope, &jobs::key(id)).await?;
         source.failure = Some(SourceFailure {
             code: "cancelled".to_owned(),
             message: "Cancelled. Choose retry to go on.".to_owned(),
             stage: source.stage,
         });
         source.stage = Stage::Failed;
-        self.0.save(scope, source).await
+        let source = self.0.save(scope, source).await?;
+        self.0.state.cancel(id);
+        if let Some(job) = job {
+            // Whoever works on it hears of it; should this get lost, the source's stage says it too.
+            self.0.parts.queue.cancel(scope, job.id).await?;
+        }
+        Ok(source)
     }
 }
 
@@ -229,6 +245,22 @@ impl Inner {
         self.parts.store.update_source(scope, source.clone()).await?;
         self.state.events.changed(scope, &source);
         Ok(source)
+    }
+
+    /// The same, together with the job that goes on with it.
+    async fn save_with_job(
+        &self,
+        scope: &TenantScope,
+        mut source: Source,
+    ) -> Result<(Source, Option<JobId>)> {
+        source.updated_at = self.parts.clock.now();
+        let job = jobs::job(&source);
+        let id = job.as_ref().map(|job| job.id);
+        let jobs = job.into_iter().collect();
+        self.parts.outbox.update_source(scope, source.clone(), jobs).await?;
+        self.state.events.changed(scope, &source);
+        self.parts.bell.notify_one();
+        Ok((source, id))
     }
 
     /// Changes a source that a worker has in hand.

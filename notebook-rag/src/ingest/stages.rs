@@ -6,6 +6,7 @@ use notebook_core::{
     document::Document,
     embed::{CachingEmbedder, Embedder, ScopedEmbedder},
     model::{Chunk, Progress, Source, Stage},
+    queue::runner::Work,
     vector::ChunkFilter,
 };
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
@@ -19,7 +20,12 @@ use crate::{
 
 impl Inner {
     /// Parse, unless the text is stored already, then chunk.
-    pub(super) async fn parse_and_chunk(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+    pub(super) async fn parse_and_chunk(&self, work: &Work, id: SourceId) -> Result<Source> {
+        let scope = &work.scope;
+        // Held until the text is stored: as many documents are in memory as there are parsers.
+        let _parser = self.parsers.acquire().await.map_err(|error| {
+            Error::new(ErrorKind::Internal, "wait for a parser").caused_by(error)
+        })?;
         let source = self.parts.store.source(scope, id).await?;
         let document = if source.stage == Stage::Chunk {
             self.parts.store.document(scope, id).await?
@@ -27,15 +33,12 @@ impl Inner {
             self.parse(scope, id).await?
         };
         let chunks = self.chunk(scope, id, document).await?;
-        let source = self
-            .advance(scope, id, |source| {
-                source.stage = Stage::Index;
-                source.chunks = chunks;
-                source.progress = Progress { done: 0, total: u64::from(chunks) };
-            })
-            .await?;
-        self.state.queues.push(scope, &source);
-        Ok(())
+        self.advance(scope, id, |source| {
+            source.stage = Stage::Index;
+            source.chunks = chunks;
+            source.progress = Progress { done: 0, total: u64::from(chunks) };
+        })
+        .await
     }
 
     async fn parse(&self, scope: &TenantScope, id: SourceId) -> Result<Document> {
@@ -120,8 +123,21 @@ impl Inner {
         Ok(total)
     }
 
-    /// Adds the source's words to the keyword index; the caller commits.
-    pub(super) async fn add_keywords(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+    /// Makes the source's words searchable.
+    pub(super) async fn index(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+        self.add_keywords(scope, id).await?;
+        let interval = self.config.commit_interval;
+        self.state.committer.commit(&*self.parts.keyword, scope, interval).await?;
+        let next = if self.parts.vectors.is_some() { Stage::Embed } else { Stage::Ready };
+        self.advance(scope, id, |source| {
+            source.stage = next;
+            source.keywords_ready = true;
+            source.progress = Progress { done: 0, total: u64::from(source.chunks) };
+        })
+        .await
+    }
+
+    async fn add_keywords(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
         let source = self.parts.store.source(scope, id).await?;
         // A stage that is done again must not leave its words twice.
         self.parts.keyword.delete_source(scope, id).await?;
@@ -135,29 +151,6 @@ impl Inner {
         }
     }
 
-    /// The keywords are visible now.
-    pub(super) async fn keywords_done(
-        &self,
-        scope: &TenantScope,
-        id: SourceId,
-        committed: Result<()>,
-    ) -> Result<()> {
-        committed?;
-        let next = if self.parts.vectors.is_some() { Stage::Embed } else { Stage::Ready };
-        let source = self
-            .advance(scope, id, |source| {
-                source.stage = next;
-                source.keywords_ready = true;
-                source.progress = Progress { done: 0, total: u64::from(source.chunks) };
-            })
-            .await?;
-        if next == Stage::Ready {
-            self.state.revive(id);
-        }
-        self.state.queues.push(scope, &source);
-        Ok(())
-    }
-
     /// The embedder through the cache, where there are both.
     pub(super) fn cached(&self, scope: &TenantScope) -> Option<ScopedEmbedder> {
         let (_, embedder) = self.parts.vectors.as_ref()?;
@@ -166,9 +159,10 @@ impl Inner {
     }
 
     /// Embeds the chunks that have no vector yet.
-    pub(super) async fn embed(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+    pub(super) async fn embed(&self, work: &Work, id: SourceId) -> Result<Source> {
+        let scope = &work.scope;
         let Some((index, embedder)) = &self.parts.vectors else {
-            return self.advance(scope, id, |source| source.stage = Stage::Ready).await.map(drop);
+            return self.advance(scope, id, |source| source.stage = Stage::Ready).await;
         };
         let embedder: Arc<dyn Embedder> = match self.cached(scope) {
             Some(cached) => Arc::new(cached),
@@ -185,18 +179,18 @@ impl Inner {
             from = last.key.ordinal + 1;
             let records = vector_records(&*embedder, source.notebook, &chunks).await?;
             index.upsert(scope, records).await?;
-            self.advance(scope, id, |source| {
-                source.progress =
-                    Progress { done: u64::from(from), total: u64::from(source.chunks) };
-            })
-            .await?;
+            let source = self
+                .advance(scope, id, |source| {
+                    source.progress =
+                        Progress { done: u64::from(from), total: u64::from(source.chunks) };
+                })
+                .await?;
+            work.progress(source.progress);
         }
         self.advance(scope, id, |source| {
             source.stage = Stage::Ready;
             source.vectors_ready = true;
         })
-        .await?;
-        self.state.revive(id);
-        Ok(())
+        .await
     }
 }

@@ -4,30 +4,45 @@ use notebook_core::SourceId;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{events::SourceEvents, queue::Queues};
+use super::{commit::Committer, events::SourceEvents};
 
 /// What this process knows about the sources in its hands. The truth is in the store.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) events: SourceEvents,
-    pub(super) queues: Queues,
+    pub(super) committer: Committer,
     /// Held while a source is read, changed and written.
     pub(super) change: tokio::sync::Mutex<()>,
+    /// Of the sources that this process works on.
     tokens: Mutex<HashMap<SourceId, CancellationToken>>,
 }
 
 impl State {
-    /// The token that ends the work on a source.
-    pub(super) fn token(&self, id: SourceId) -> CancellationToken {
-        self.tokens.lock().entry(id).or_default().clone()
+    /// Notes that this process works on a source, until the note is dropped.
+    pub(super) fn working(&self, id: SourceId) -> Working<'_> {
+        let token = CancellationToken::new();
+        self.tokens.lock().insert(id, token.clone());
+        Working { state: self, id, token }
     }
 
+    /// Ends the work on a source, if this process does it. Another hears of it with its next heartbeat.
     pub(super) fn cancel(&self, id: SourceId) {
-        self.token(id).cancel();
+        if let Some(token) = self.tokens.lock().get(&id) {
+            token.cancel();
+        }
     }
+}
 
-    /// Forgets a cancellation, and a source that is done.
-    pub(super) fn revive(&self, id: SourceId) {
-        self.tokens.lock().remove(&id);
+/// That this process works on a source.
+pub(super) struct Working<'s> {
+    state: &'s State,
+    id: SourceId,
+    /// Ends the work.
+    pub(super) token: CancellationToken,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.state.tokens.lock().remove(&self.id);
     }
 }

@@ -18,6 +18,11 @@ pub(super) fn check(config: &Config) -> Vec<String> {
             config.server.bind
         ),
     );
+    need(config.storage.connections > 0, "storage.connections must be at least 1".to_owned());
+    need(
+        (2..=3_600).contains(&config.jobs.lease_seconds),
+        "jobs.lease_seconds must be from 2 to 3600".to_owned(),
+    );
     need(
         CHAT_PROVIDERS.contains(&config.chat.provider.as_str()),
         unknown("chat.provider", &config.chat.provider, CHAT_PROVIDERS),

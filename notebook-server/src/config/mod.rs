@@ -21,6 +21,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the server listens.
     pub server: Server,
+    /// Where rows are stored.
+    pub storage: Storage,
+    /// How what is slow is done.
+    pub jobs: Jobs,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Which model answers.
@@ -37,6 +41,26 @@ pub struct Server {
     pub bind: IpAddr,
     /// Port; 0 for any free one.
     pub port: u16,
+}
+
+/// Where rows are stored.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// A PostgreSQL URL, such as `postgres://user:password@host/database`; a file in the data folder when absent.
+    pub postgres: Option<Secret>,
+    /// The schema in PostgreSQL that holds the tables.
+    pub schema: String,
+    /// The most connections to PostgreSQL.
+    pub connections: u32,
+}
+
+/// How what is slow is done.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// After how many seconds without a sign of life a worker is thought dead, and another takes its jobs.
+    pub lease_seconds: u32,
 }
 
 /// Limits of what clients may send.
@@ -145,6 +169,8 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("data"),
             server: Server::default(),
+            storage: Storage::default(),
+            jobs: Jobs::default(),
             limits: Limits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
@@ -155,6 +181,18 @@ impl Default for Config {
 impl Default for Server {
     fn default() -> Self {
         Self { bind: IpAddr::from([127, 0, 0, 1]), port: 8080 }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { postgres: None, schema: "notebook".to_owned(), connections: 16 }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { lease_seconds: 60 }
     }
 }
 

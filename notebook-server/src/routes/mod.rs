@@ -2,6 +2,7 @@
 
 mod conversations;
 mod health;
+mod jobs;
 mod notebooks;
 mod runs;
 mod source_text;
@@ -41,6 +42,10 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(source_text::text))
         .routes(routes!(source_text::passage))
         .routes(routes!(source_text::original))
+        .routes(routes!(jobs::dead))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::update, conversations::delete))
         .routes(routes!(conversations::messages))

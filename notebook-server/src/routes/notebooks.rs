@@ -7,6 +7,7 @@ use notebook_core::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::sources::in_task;
 use crate::{
     app::App,
     extract::{Json, Path, Query, Scope},
@@ -131,7 +132,7 @@ pub(super) async fn delete(
     Scope(scope): Scope,
     Path(id): Path<NotebookId>,
 ) -> Reply<StatusCode> {
-    app.ingest.delete_notebook(&scope, id).await?;
+    in_task(async move { app.ingest.delete_notebook(&scope, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,16 +2,16 @@ use std::convert::Infallible;
 
 use axum::{
     extract::{Multipart, State, multipart::MultipartRejection},
-    http::StatusCode,
+    http::{HeaderName, StatusCode, header::LOCATION},
     response::{Response, sse::Event},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use notebook_core::{
-    Error, ErrorKind, NotebookId, SourceId, TenantScope, document::SourceKind, model::Source,
+    Error, ErrorKind, JobId, NotebookId, SourceId, TenantScope, document::SourceKind, model::Source,
 };
 use notebook_rag::ingest::{SourceEvent, SourceWatch, Watched};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -105,16 +105,25 @@ pub(super) async fn get(
     Ok(Json(app.store.source(&scope, id).await?))
 }
 
-/// Deletes a source; questions do not find it from then on.
+/// The job that does what was asked for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Accepted {
+    /// See `GET /api/jobs/{id}`.
+    job: JobId,
+}
+
+/// Deletes a source. Questions do not find it from now on; a job removes it from every place, looks for what is
+/// left, and ends with a receipt as its result.
 #[utoipa::path(delete, path = "/api/sources/{id}", params(("id" = SourceId, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 202, body = Accepted), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
     Scope(scope): Scope,
     Path(id): Path<SourceId>,
-) -> Reply<StatusCode> {
-    in_task(async move { app.ingest.delete(&scope, id).await }).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
+    let job = in_task(async move { app.ingest.delete(&scope, id).await }).await?;
+    let place = [(LOCATION, format!("/api/jobs/{job}"))];
+    Ok((StatusCode::ACCEPTED, place, Json(Accepted { job })))
 }
 
 /// Tries a failed source again, from the stage that failed.
@@ -142,7 +151,7 @@ pub(super) async fn cancel(
 }
 
 /// Runs a change to its end even when the client goes away.
-async fn in_task<T: Send + 'static>(
+pub(super) async fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(work).await.unwrap_or_else(|error| {

@@ -124,6 +124,20 @@ impl Server {
         response.json().await.unwrap()
     }
 
+    /// The job at a path, once it has ended well.
+    pub async fn job_done(&self, path: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let job = self.json(path).await;
+            match job["state"].as_str().unwrap() {
+                "completed" => return job,
+                "dead" | "cancelled" => panic!("{job}"),
+                _ => assert!(Instant::now() < deadline, "{job}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub async fn notebook(&self) -> NotebookId {
         let id = NotebookId::new();
         let response = self.post("/api/notebooks", json!({ "id": id, "name": "Test" })).await;

@@ -25,6 +25,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         y8_a_job_is_taken_from_a_worker_that_is_silent,
         q18_a_rescue_leaves_a_fresh_claim_alone,
         q19_two_rescues_count_one_crash,
+        what_is_taken_back_runs_again_at_once,
         q21_a_job_that_takes_workers_down_dies,
     ]
 }
@@ -181,6 +182,18 @@ pub async fn q18_a_rescue_leaves_a_fresh_claim_alone(subject: &Subject<'_>) {
     subject.seconds(59);
     subject.rescue().await;
     assert_eq!(subject.job(&scope, id).await.state, JobState::Running);
+}
+
+pub async fn what_is_taken_back_runs_again_at_once(subject: &Subject<'_>) {
+    let (scope, kind) = (tenant(), kind());
+    let id = subject.insert(&scope, new(&kind)).await;
+    let lost = subject.claim_one(&kind).await;
+    assert_eq!(subject.rescue().await, 0, "its lease has not run out");
+    // Other scenarios may have left jobs that run.
+    assert!(subject.worklist.take_back(1_000).await.unwrap() >= 1);
+    let again = subject.claim_one(&kind).await;
+    assert_eq!((again.job.id, again.job.crash_count, again.job.fence.0), (id, 1, 2));
+    assert_eq!(subject.beat(&lost).await, Pulse::Lost);
 }
 
 pub async fn q19_two_rescues_count_one_crash(subject: &Subject<'_>) {

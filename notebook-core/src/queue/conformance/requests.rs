@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "a scenario's name is its documentation")]
 use serde_json::json;
 
-use super::{Subject, completed, failed, finish, kind, new, request, tenant};
+use super::{Subject, completed, error, failed, finish, kind, new, request, tenant};
 use crate::{
     ErrorKind,
     conformance::Scenario,
@@ -27,6 +27,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         q31_a_cancellation_beside_a_completion_leaves_one_end,
         a_cancelled_job_is_not_tried_again,
         y13_a_dead_job_can_be_revived,
+        dead_jobs_are_listed_newest_first,
         y13_a_key_that_was_taken_is_not_taken_back,
     ]
 }
@@ -74,6 +75,26 @@ pub async fn the_holder_of_a_key_is_found_while_it_has_not_ended(subject: &Subje
     let next = subject.insert(&scope, keyed()).await;
     assert_eq!(holder().await.unwrap().id, next);
     subject.queue.cancel(&scope, next).await.unwrap();
+}
+
+pub async fn dead_jobs_are_listed_newest_first(subject: &Subject<'_>) {
+    let (scope, other, kind) = (tenant(), tenant(), kind());
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(subject.insert(&scope, new(&kind)).await);
+        let claimed = subject.claim_one(&kind).await;
+        assert!(subject.finish(finish(&claimed, Outcome::Hopeless(error()))).await);
+    }
+    subject.insert(&scope, new(&kind)).await;
+    ids.reverse();
+    for limit in [1, 2, 10] {
+        let dead = subject.queue.dead(&scope, limit).await.unwrap();
+        let found: Vec<JobId> = dead.iter().map(|job| job.id).collect();
+        assert_eq!(found, ids[..limit.min(3)]);
+    }
+    assert_eq!(subject.queue.dead(&other, 10).await.unwrap(), []);
+    subject.queue.revive(&scope, ids[0]).await.unwrap();
+    assert_eq!(subject.queue.dead(&scope, 10).await.unwrap().len(), 2);
 }
 
 pub async fn what_is_out_of_bounds_is_refused(subject: &Subject<'_>) {

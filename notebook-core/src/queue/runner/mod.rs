@@ -26,8 +26,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::heart::Heart;
-use super::{ClaimRequest, Claimed, Job, KindRule, Outcome, WorkerId, Worklist};
+use super::{ClaimRequest, Claimed, Job, KindRule, Outcome, QueuePolicy, WorkerId, Worklist};
 use crate::{Result, TenantScope, model::Progress};
+
+/// The least time between two claims of a runner that has something to do.
+const PACE: Duration = Duration::from_millis(3);
 
 /// Does the jobs of a kind.
 #[async_trait]
@@ -97,6 +100,16 @@ pub struct RunnerConfig {
     pub per_tenant: Option<usize>,
     /// How long ended jobs are kept.
     pub keep: Duration,
+}
+
+impl RunnerConfig {
+    /// The default, with leases as the queue has them: prolonged every third of a lease, given up a sixth before
+    /// its end.
+    #[must_use]
+    pub fn of(policy: &QueuePolicy) -> Self {
+        let lease = policy.lease;
+        Self { lease, heartbeat: lease / 3, safety: lease / 6, ..Self::default() }
+    }
 }
 
 impl Default for RunnerConfig {
@@ -241,6 +254,11 @@ impl Shared {
             if !found {
                 let rung = tokio::time::timeout(self.config.poll, self.bell.notified());
                 let _ = self.draining.run_until_cancelled(rung).await;
+            }
+            if self.slots.available_permits() < self.config.slots {
+                // While there are runs, many ends and new jobs are worth one question.
+                let next = tokio::time::Instant::from_std(asked + PACE);
+                let _ = self.draining.run_until_cancelled(tokio::time::sleep_until(next)).await;
             }
         }
         // The runs go on; whoever waits for the slots waits for them.

@@ -250,6 +250,15 @@ impl Queue for SqlQueue {
             .await
     }
 
+    async fn dead(&self, scope: &TenantScope, limit: usize) -> Result<Vec<Job>> {
+        let input = (scope.tenant(), limit);
+        self.database
+            .read("list dead jobs", input, |tx, (tenant, limit)| {
+                Box::pin(rows::dead(tx, *tenant, *limit))
+            })
+            .await
+    }
+
     async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
         self.write("cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
             Box::pin(cancel(tx, *tenant, *id, now))
@@ -288,6 +297,11 @@ impl Worklist for SqlQueue {
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
         self.write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now))).await
+    }
+
+    async fn take_back(&self, limit: usize) -> Result<usize> {
+        self.write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
+            .await
     }
 
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
@@ -391,8 +405,7 @@ async fn choose(
     request: &ClaimRequest,
     passed: &BTreeSet<JobId>,
 ) -> Result<Vec<JobId>> {
-    let mut tenants =
-        rows::waiting(tx, request, random(), WAITING_KINDS, request.max + passed.len()).await?;
+    let mut tenants = rows::waiting(tx, request, random(), WAITING_KINDS, passed.len()).await?;
     for tenant in tenants.values_mut() {
         tenant.waiting.retain(|job| !passed.contains(&job.id));
     }
@@ -458,9 +471,24 @@ async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool>>
 
 async fn rescue(tx: &mut Tx<'_>, limit: usize, now: Now) -> Result<usize> {
     let expired = rows::expired(tx, now.at, limit).await?;
-    let events = expired.into_iter().map(|job| {
-        let fence = job.fence;
-        (job, Event::Expire(fence))
+    take(tx, expired, Event::Expire, now).await
+}
+
+async fn take_back(tx: &mut Tx<'_>, limit: usize, now: Now) -> Result<usize> {
+    // Every lease has run out at the end of time.
+    let running = rows::expired(tx, Timestamp::from_millis(i64::MAX), limit).await?;
+    take(tx, running, Event::Lose, now).await
+}
+
+async fn take(
+    tx: &mut Tx<'_>,
+    jobs: Vec<Job>,
+    event: impl Fn(Fence) -> Event + Send,
+    now: Now,
+) -> Result<usize> {
+    let events = jobs.into_iter().map(|job| {
+        let event = event(job.fence);
+        (job, event)
     });
     let taken = now.apply_all(tx, events.collect()).await?;
     Ok(taken.into_iter().flatten().count())

@@ -153,14 +153,14 @@ pub(super) async fn make_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
     tx.execute(statement::MAKE_DUE, values![now.as_millis()]).await.map(drop)
 }
 
-/// What waits for a worker, by tenant, up to `each` jobs of a kind. When there is more than `most` kinds in all
-/// tenants, it is that which follows a place that `random` chooses.
+/// What waits for a worker, by tenant: of each kind as many jobs as it may take, and `passed` more. When there is
+/// more than `most` kinds in all tenants, it is that which follows a place that `random` chooses.
 pub(super) async fn waiting(
     tx: &mut Tx<'_>,
     request: &ClaimRequest,
     random: u64,
     most: usize,
-    each: usize,
+    passed: usize,
 ) -> Result<BTreeMap<TenantId, Tenant>> {
     let mut all = kinds(tx, 0, most).await?;
     if all.len() == most {
@@ -175,7 +175,8 @@ pub(super) async fn waiting(
     let mut found: BTreeMap<TenantId, Tenant> = BTreeMap::new();
     for (id, kind) in all {
         let Some(rule) = request.kinds.get(&kind) else { continue };
-        let values = values![id.as_bytes(), kind, rule.payload_version, limit(each)];
+        let each = limit(request.max.min(rule.take).saturating_add(passed));
+        let values = values![id.as_bytes(), kind, rule.payload_version, each];
         let candidate = |row: &Row<'_>| {
             Ok(Candidate {
                 id: row.id(0, JobId::from_u128)?,
@@ -206,6 +207,10 @@ async fn kinds(tx: &mut Tx<'_>, from: u128, most: usize) -> Result<BTreeSet<(Ten
 pub(super) async fn running_of_kind(tx: &mut Tx<'_>, kind: &str) -> Result<usize> {
     let running = tx.one(statement::RUNNING_OF_KIND, values![kind], |row| row.get(0)).await?;
     Ok(running.unwrap_or_default())
+}
+
+pub(super) async fn dead(tx: &mut Tx<'_>, tenant: TenantId, most: usize) -> Result<Vec<Job>> {
+    tx.all(statement::DEAD, values![tenant.as_bytes(), limit(most)], read).await
 }
 
 /// Jobs whose leases have run out, locked; those that another transaction has are left to it.

@@ -94,6 +94,12 @@ pub(super) const EXPIRED: &str = concat!(
     " FROM jobs WHERE state = 'running' AND lease_until < $1 ORDER BY lease_until LIMIT $2"
 );
 
+pub(super) const DEAD: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM jobs WHERE state = 'dead' AND tenant_id = $1 ORDER BY id DESC LIMIT $2"
+);
+
 pub(super) const FORGET: &str = "DELETE FROM jobs WHERE id IN (
     SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
 
@@ -135,6 +141,7 @@ mod tests {
             RUNNING_OF_TENANT,
             RUNNING_OF_KIND,
             EXPIRED,
+            DEAD,
             FORGET,
         ]);
     }

@@ -9,6 +9,7 @@ use crate::sql::Migration;
 pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "notebooks, sources, conversations, runs", sql: V1 },
     Migration { version: 2, name: "jobs", sql: V2 },
+    Migration { version: 3, name: "dead jobs", sql: V3 },
 ];
 
 const V1: &str = r#"
@@ -194,3 +195,7 @@ CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
 CREATE INDEX jobs_running ON jobs (tenant_id, kind) WHERE state = 'running';
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 "#;
+
+const V3: &str = "
+CREATE INDEX jobs_dead ON jobs (tenant_id, id) WHERE state = 'dead';
+";
