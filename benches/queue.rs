@@ -1,5 +1,6 @@
-//! Empty jobs a second on SQLite, durable: 64 callers of the queue, against the least that any queue must
-//! write: rusqlite with a transaction for each of insert, claim and finish.
+//! Empty jobs a second, durable, against the least that any queue must write: a transaction for each of insert,
+//! claim and finish. On SQLite that is rusqlite called singly, on PostgreSQL `pgbench` with as many clients.
+//! Then, on PostgreSQL, the time from a job's insert to its claim in another process that hears of it.
 //!
 //! `cargo bench --bench queue [seconds a round] [folder]`. The folder must be on the disk to be measured, not on a
 //! memory file system.
@@ -25,7 +26,15 @@ use notebook_core::{
 };
 use rusqlite::{Connection, params};
 use serde_json::json;
+use tokio::sync::Notify;
 
+#[path = "../notebook-core/tests/support/postgres.rs"]
+mod cluster;
+
+/// Workers on PostgreSQL.
+const WORKERS: usize = 4;
+/// Jobs whose way from insert to claim is timed.
+const HEARD: usize = 1_000;
 const CALLERS: usize = 64;
 const ROUNDS: usize = 3;
 
@@ -54,7 +63,84 @@ fn main() -> Result<()> {
             many / least
         );
     }
+    for number in 0..ROUNDS {
+        on_postgres(&runtime, folder.path(), number, round)?;
+    }
     Ok(())
+}
+
+fn on_postgres(
+    runtime: &tokio::runtime::Runtime,
+    folder: &Path,
+    number: usize,
+    round: Duration,
+) -> Result<()> {
+    // The server's own user must reach its folder.
+    let _ = folder;
+    let cluster = cluster::Cluster::start_durable(Path::new("/var/tmp"));
+    cluster.query(
+        "CREATE TABLE q (id BIGSERIAL PRIMARY KEY, state TEXT NOT NULL DEFAULT 'available',
+            payload TEXT NOT NULL DEFAULT '{}', worker BIGINT)",
+    );
+    cluster.query("CREATE INDEX ON q (id) WHERE state = 'available'");
+    cluster.query("CREATE INDEX ON q (worker) WHERE state = 'running'");
+    let script = "INSERT INTO q DEFAULT VALUES;
+UPDATE q SET state = 'running', worker = :client_id WHERE id = (SELECT id FROM q WHERE state = 'available' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);
+UPDATE q SET state = 'completed' WHERE id = (SELECT id FROM q WHERE state = 'running' AND worker = :client_id LIMIT 1);
+";
+    let least = cluster.pgbench(script, WORKERS, round.as_secs().max(1));
+    let open = async || {
+        let config = notebook_core::postgres::PostgresConfig::new(cluster.url());
+        let store = SqlStore::postgres(&config).await?;
+        Ok::<_, notebook_core::Error>(Arc::new(SqlQueue::new(
+            &store,
+            QueueTime::Database,
+            QueuePolicy::default(),
+        )))
+    };
+    runtime.block_on(async {
+        let queue = open().await?;
+        let one = run(&queue, WORKERS, 1, round).await?;
+        let batched = run(&queue, WORKERS, 20, round).await?;
+        let other = open().await?;
+        let mut waits = heard(&queue, &other).await?;
+        waits.sort();
+        println!(
+            "PostgreSQL round {number}: pgbench {least:.0} jobs/s; {WORKERS} workers one at a time {one:.0}/s ({:.2}x), \
+             in batches of 20 {batched:.0}/s; insert to claim p50 {:.2} ms, p99 {:.2} ms",
+            one / least,
+            waits[waits.len() / 2].as_secs_f64() * 1e3,
+            waits[waits.len() * 99 / 100].as_secs_f64() * 1e3,
+        );
+        Ok(())
+    })
+}
+
+/// Stores jobs in one queue now and then; says how long each took to be claimed in the other.
+async fn heard(queue: &Arc<SqlQueue>, other: &Arc<SqlQueue>) -> Result<Vec<Duration>> {
+    let bell = Arc::new(Notify::new());
+    let (listening, rung) = (Arc::clone(other), Arc::clone(&bell));
+    let listener = tokio::spawn(async move { listening.listen(&rung).await });
+    bell.notified().await;
+    let kinds = BTreeMap::from([("heard".to_owned(), KindRule::default())]);
+    let request = ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max: 10 };
+    let mut waits = Vec::with_capacity(HEARD);
+    for _ in 0..HEARD {
+        let started = Instant::now();
+        queue.insert(&scope(1), vec![NewJob::new("heard", json!({}))]).await?;
+        let stored = Instant::now();
+        loop {
+            bell.notified().await;
+            if !other.claim(&request).await?.is_empty() {
+                break;
+            }
+        }
+        // The time to store it is not that of the hint.
+        waits.push(started.elapsed().saturating_sub(stored - started));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    listener.abort();
+    Ok(waits)
 }
 
 /// Insert, claim and finish, each a transaction of its own.

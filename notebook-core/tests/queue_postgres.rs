@@ -27,6 +27,7 @@ use notebook_core::{
     store::{NotebookStore as _, conformance::samples, sql::SqlStore},
 };
 use serde_json::json;
+use tokio::sync::Notify;
 
 async fn open(cluster: &Cluster, time: QueueTime) -> SqlQueue {
     let config = PostgresConfig::new(cluster.url());
@@ -111,6 +112,36 @@ async fn q39_calls_that_are_dropped_leave_nothing_open() {
         let running = job.state == JobState::Running;
         assert_eq!((running, job.lease_until.is_some()), (job.fence.0 == 1, running), "{job:?}");
     }
+}
+
+/// A job that one process stores is heard of in another at once, again after the database was down; a lost ring
+/// (Q37) costs a poll.
+#[tokio::test(flavor = "multi_thread")]
+async fn q37_new_jobs_are_heard_of_in_another_process() {
+    let mut cluster = Cluster::start();
+    let queues =
+        [open(&cluster, QueueTime::Database).await, open(&cluster, QueueTime::Database).await];
+    let bell = Arc::new(Notify::new());
+    let (listening, rung) = (queues[1].clone(), bell.clone());
+    let listener = tokio::spawn(async move { listening.listen(&rung).await });
+    let patience = Duration::from_secs(20);
+    // It rings once when it begins to listen.
+    tokio::time::timeout(patience, bell.notified()).await.unwrap();
+    let insert = async || queues[0].insert(&scope(), vec![NewJob::new("x", json!(1))]).await;
+    for _ in 0..3 {
+        insert().await.unwrap();
+        tokio::time::timeout(patience, bell.notified()).await.unwrap();
+    }
+    cluster.crash();
+    tokio::time::timeout(patience, bell.notified()).await.expect("it rings after a break");
+    // However many rings the break made, one follows each job.
+    for _ in 0..3 {
+        while insert().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::timeout(patience, bell.notified()).await.unwrap();
+    }
+    listener.abort();
 }
 
 /// Q38: when every connection of the pool waits, leases are kept all the same.

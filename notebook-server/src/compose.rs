@@ -160,6 +160,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     ingest.look_after(&scope).await?;
     let runner = RunnerConfig { slots: ingest.slots(), ..RunnerConfig::of(&policy(config)) };
     let runner = Runner::start(queue.clone(), ingest.handlers(), bell.clone(), runner)?;
+    let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
+    tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
     tokio::spawn(look_after(ingest.clone(), scope, ending.clone()));
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {

@@ -41,7 +41,10 @@ pub struct AnswerBuilder {
 impl AnswerBuilder {
     /// Takes the model's next piece.
     pub fn push(&mut self, delta: &str) -> Vec<Part> {
-        let decided = self.abstain.push(delta);
+        // As in sources, control characters are no text: a terminal would obey them, and not every store keeps them.
+        let clean: String =
+            delta.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        let decided = self.abstain.push(&clean);
         let pieces = self.marks.push(&decided);
         let mut parts = self.place(pieces);
         self.resolve_waiting(false, &mut parts);
@@ -139,6 +142,20 @@ mod tests {
                 Part::Text(_) => None,
             })
             .collect()
+    }
+
+    #[test]
+    fn control_characters_are_no_text() {
+        let (builder, parts) = build(&["It\u{0} ra", "ins.\u{1b}[31m\r\nAnd\tmore\u{85}."]);
+        assert_eq!(builder.text(), "It rains.[31m\nAnd\tmore.");
+        let shown: String = parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Text(text) => Some(text.as_str()),
+                Part::Cite(_) => None,
+            })
+            .collect();
+        assert_eq!(shown, builder.text());
     }
 
     #[test]

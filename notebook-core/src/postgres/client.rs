@@ -1,12 +1,14 @@
 //! The pool, and transactions in tasks of their own.
 
-use std::str::FromStr as _;
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use sqlx::{
     Connection as _, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
+use tokio::sync::Notify;
+use tracing::warn;
 
 use super::{PostgresConfig, error::from_postgres, migrate::migrate};
 use crate::{
@@ -18,6 +20,8 @@ use crate::{
 const REPEATS: usize = 5;
 /// Connections beside the pool's: heartbeats are short.
 const RESERVED: u32 = 2;
+/// How long to wait before a listener that failed is made anew.
+const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 const WRITE: &str = "BEGIN";
 /// One snapshot for the statements of a read.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -28,6 +32,10 @@ pub(crate) struct Client {
     pool: PgPool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
     reserved: PgPool,
+    /// One connection that listens, made where it listens.
+    listening: PgPool,
+    /// Where rings for new jobs are heard.
+    channel: Arc<str>,
 }
 
 impl Client {
@@ -60,15 +68,18 @@ impl Client {
                 })
         };
         let reserved = pool(RESERVED).connect_lazy_with(options.clone());
+        let listening = pool(1).connect_lazy_with(options.clone());
         let pool = pool(config.connections).connect_with(options).await;
-        let client = Self { pool: pool.map_err(|error| from_postgres(OPEN, error))?, reserved };
+        let pool = pool.map_err(|error| from_postgres(OPEN, error))?;
+        let channel = format!("{}_jobs", config.schema).into();
+        let client = Self { pool, reserved, listening, channel };
         migrate(&client.pool, &config.schema, steps).await?;
         Ok(client)
     }
 
     /// The same database by connections that only this handle's clones use.
     pub(crate) fn reserved(&self) -> Self {
-        Self { pool: self.reserved.clone(), reserved: self.reserved.clone() }
+        Self { pool: self.reserved.clone(), ..self.clone() }
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
@@ -131,8 +142,34 @@ impl Client {
         })
     }
 
+    /// Rings the bell whenever another process, or this one, has stored a job, and after each break of the
+    /// connection, in which a ring may have been lost. Runs until it is dropped.
+    pub(crate) async fn listen(&self, bell: &Notify) {
+        loop {
+            let listening = async {
+                let mut listener = PgListener::connect_with(&self.listening).await?;
+                listener.listen(&self.channel).await?;
+                Ok::<_, sqlx::Error>(listener)
+            };
+            match listening.await {
+                Ok(mut listener) => {
+                    bell.notify_one();
+                    // None: the connection was lost, and is made anew by the next call.
+                    while listener.try_recv().await.is_ok() {
+                        bell.notify_one();
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "new jobs are not heard of; they are found by looking");
+                }
+            }
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    }
+
     /// Closes the connections once they are idle. Later calls fail.
     pub(crate) async fn close(&self) {
+        self.listening.close().await;
         self.reserved.close().await;
         self.pool.close().await;
     }

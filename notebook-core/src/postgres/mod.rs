@@ -15,4 +15,6 @@ mod transaction;
 
 pub(crate) use client::Client;
 pub use config::PostgresConfig;
-pub(crate) use transaction::{cell, execute, execute_arrays, now, rows, rows_of_keys, take_turn};
+pub(crate) use transaction::{
+    cell, execute, execute_arrays, now, ring, rows, rows_of_keys, take_turn,
+};

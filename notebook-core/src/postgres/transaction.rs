@@ -177,6 +177,12 @@ pub(crate) async fn now(
     Ok(Timestamp::from_millis(now))
 }
 
+/// Tells the listeners of the schema's channel, when the transaction is committed.
+pub(crate) async fn ring(connection: &mut PgConnection, operation: &'static str) -> Result<()> {
+    let sql = "SELECT pg_notify(current_schema() || '_jobs', '')";
+    sqlx::query(sql).execute(connection).await.map(drop).map_err(|e| from_postgres(operation, e))
+}
+
 /// Waits until no other transaction holds the lock of this name.
 pub(crate) async fn take_turn(
     connection: &mut PgConnection,

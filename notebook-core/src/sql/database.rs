@@ -56,6 +56,19 @@ impl Database {
         }
     }
 
+    /// Rings the bell when any process has stored a job, as far as the engine can tell. Never ends.
+    pub(crate) async fn listen(&self, bell: &tokio::sync::Notify) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => {
+                let _ = bell;
+                std::future::pending().await
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => client.listen(bell).await,
+        }
+    }
+
     /// Finishes what is queued and closes. Later calls fail; a second close does nothing.
     pub(crate) async fn close(&self) -> Result<()> {
         match self {

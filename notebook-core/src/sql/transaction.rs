@@ -196,6 +196,17 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// Tells other processes, once the transaction is committed, that there is a new job.
+    pub(crate) async fn ring(&mut self) -> Result<()> {
+        match &mut self.engine {
+            // Those who share the file look now and then.
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(connection) => crate::postgres::ring(connection, self.operation).await,
+        }
+    }
+
     /// Waits until no other transaction of many processes holds the lock of this name.
     pub(crate) async fn take_turn(&mut self, name: i64) -> Result<()> {
         match &mut self.engine {

@@ -11,6 +11,7 @@ use std::{
 pub(crate) struct Cluster {
     server: Child,
     folder: tempfile::TempDir,
+    fsync: &'static str,
 }
 
 /// The folder of the newest PostgreSQL's programs.
@@ -44,15 +45,26 @@ fn command(program: &Path) -> Command {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let folder = Self::make();
-        let server = Self::serve(folder.path());
-        let cluster = Self { server, folder };
+        // Killing the server loses nothing that the system has; only the machine's own crash would.
+        Self::start_in(Path::new("/tmp"), "off")
+    }
+
+    /// One that writes to the disk as in earnest, in a folder on the disk that is to be measured.
+    #[allow(dead_code, reason = "for benches")]
+    pub(crate) fn start_durable(parent: &Path) -> Self {
+        Self::start_in(parent, "on")
+    }
+
+    fn start_in(parent: &Path, fsync: &'static str) -> Self {
+        let folder = Self::make(parent);
+        let server = Self::serve(folder.path(), fsync);
+        let cluster = Self { server, folder, fsync };
         cluster.wait();
         cluster
     }
 
-    fn make() -> tempfile::TempDir {
-        let folder = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp").unwrap();
+    fn make(parent: &Path) -> tempfile::TempDir {
+        let folder = tempfile::Builder::new().prefix("pg-").tempdir_in(parent).unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         // Root's folder becomes the server's.
@@ -68,14 +80,16 @@ impl Cluster {
         folder
     }
 
-    fn serve(folder: &Path) -> Child {
+    fn serve(folder: &Path, fsync: &str) -> Child {
         let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         command(&programs().join("postgres"))
             .arg("-D")
             .arg(folder.join("data"))
             .arg("-k")
             .arg(folder)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=100"])
+            .args(["-c", "listen_addresses=", "-c", "max_connections=100"])
+            .arg("-c")
+            .arg(format!("fsync={fsync}"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -101,7 +115,7 @@ impl Cluster {
     #[allow(dead_code, reason = "not every test that starts a cluster does this")]
     pub(crate) fn crash(&mut self) {
         self.quit();
-        self.server = Self::serve(self.folder.path());
+        self.server = Self::serve(self.folder.path(), self.fsync);
         self.wait();
     }
 
@@ -128,6 +142,29 @@ impl Cluster {
         let id = self.server.id().to_string();
         let _ = Command::new("kill").args(["-QUIT", &id]).status();
         let _ = self.server.wait();
+    }
+
+    /// Runs a script of `pgbench` with some clients for some seconds; returns transactions a second.
+    #[allow(dead_code, reason = "for benches")]
+    pub(crate) fn pgbench(&self, script: &str, clients: usize, seconds: u64) -> f64 {
+        let file = self.folder.path().join("script.sql");
+        fs::write(&file, script).unwrap();
+        let output = Command::new(programs().join("pgbench"))
+            .args(["-n", "-M", "prepared", "-j", "2", "-U", "test"])
+            .args(["-c", &clients.to_string(), "-T", &seconds.to_string()])
+            .arg("-h")
+            .arg(self.folder.path())
+            .arg("-f")
+            .arg(&file)
+            .arg("postgres")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let tps = text.lines().find_map(|line| line.strip_prefix("tps = "));
+        let tps = tps.and_then(|rest| rest.split(' ').next());
+        tps.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+            .parse()
+            .unwrap()
     }
 
     pub(crate) fn url(&self) -> String {

@@ -15,6 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use tokio::sync::Notify;
 
 use super::{
     ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
@@ -72,6 +73,12 @@ impl SqlQueue {
     pub fn new(store: &SqlStore, time: QueueTime, policy: QueuePolicy) -> Self {
         let database = store.database().clone();
         Self { hearts: database.reserved(), database, time, policy }
+    }
+
+    /// Rings the bell of a runner when a job has been stored in any process, where the database can tell (PostgreSQL).
+    /// It is a hint: a ring may be lost, and the runner looks by itself all the same. Never ends: drop it.
+    pub async fn listen(&self, bell: &Notify) {
+        self.hearts.listen(bell).await;
     }
 
     async fn write<I, T>(
@@ -153,6 +160,9 @@ async fn insert_all(
 ) -> Result<Vec<JobId>> {
     let plain = |new: &NewJob| new.unique_key.is_none();
     let distinct = jobs.iter().map(|new| new.id).collect::<BTreeSet<_>>().len() == jobs.len();
+    if !jobs.is_empty() {
+        tx.ring().await?;
+    }
     if jobs.len() > 1 && distinct && jobs.iter().all(plain) {
         let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
         let stored = rows::insert_all(tx, &made).await?;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::{
-    SqlStore, conversations,
+    SqlStore, conversations, notebooks,
     statement::{
         conversations as conversation_statement, notebooks as notebook_statement, runs as statement,
     },
@@ -100,6 +100,8 @@ impl RunLog for SqlStore {
 
 pub(crate) async fn open(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<Opened> {
     let run = &new.run;
+    // From the top down, as a deletion takes its rows: else the two could wait for each other.
+    notebooks::keep(tx, tenant, run.notebook).await?;
     // Runs of a conversation are opened one after the other: a key is seen by the next that has it.
     let conversation = conversations::find_locked(tx, tenant, run.conversation).await?;
     if conversation.notebook != run.notebook {
@@ -134,6 +136,8 @@ async fn append(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, events: &[RunEvent
 }
 
 async fn close(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, outcome: &RunOutcome) -> Result<Run> {
+    let notebook = find(tx, tenant, id).await?.notebook;
+    notebooks::keep(tx, tenant, notebook).await?;
     let run = find_locked(tx, tenant, id).await?;
     let last = last_event(tx, tenant, id).await?;
     let ended = rules::check_close(tx.operation, &run, last, outcome)?;
