@@ -8,9 +8,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::sync::Notify;
-use tracing::warn;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, warn};
 
-use super::{PostgresConfig, error::from_postgres, migrate::migrate};
+use super::{DatabaseClock, PostgresConfig, error::from_postgres, migrate::migrate};
 use crate::{
     Error, ErrorKind, Result,
     sql::{Migration, Tx},
@@ -20,6 +21,8 @@ use crate::{
 const REPEATS: usize = 5;
 /// Connections beside the pool's: heartbeats are short.
 const RESERVED: u32 = 2;
+/// The least time between two rings.
+const RING_PACE: Duration = Duration::from_millis(1);
 /// How long to wait before a listener that failed is made anew.
 const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 const WRITE: &str = "BEGIN";
@@ -36,6 +39,37 @@ pub(crate) struct Client {
     listening: PgPool,
     /// Where rings for new jobs are heard.
     channel: Arc<str>,
+    clock: Arc<DatabaseClock>,
+    ringer: Arc<Ringer>,
+}
+
+/// Tells other processes that there are new jobs: after they are committed, for a notification in a transaction
+/// makes commits wait for each other; and once for many.
+#[derive(Debug)]
+struct Ringer {
+    wanted: Arc<Notify>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Ringer {
+    fn start(pool: PgPool, channel: Arc<str>) -> Self {
+        let wanted = Arc::new(Notify::new());
+        let heard = Arc::clone(&wanted);
+        let task = tokio::spawn(async move {
+            loop {
+                heard.notified().await;
+                // The schema's name was checked: letters, digits and _.
+                let ring =
+                    format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {channel}; COMMIT");
+                let ring = sqlx::raw_sql(sqlx::AssertSqlSafe(ring)).execute(&pool).await;
+                if let Err(error) = ring {
+                    debug!(%error, "a ring for new jobs was lost; they are found by looking");
+                }
+                tokio::time::sleep(RING_PACE).await;
+            }
+        });
+        Self { wanted, _task: AbortOnDropHandle::new(task) }
+    }
 }
 
 impl Client {
@@ -57,6 +91,10 @@ impl Client {
             // A client that is gone must not hold what others wait for.
             ("idle_in_transaction_session_timeout", "60000"),
             ("timezone", "UTC"),
+            // Every statement goes by an index, whatever the statistics of a young table say, and is planned once.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
         ]);
         let pool = |connections| {
             PgPoolOptions::new()
@@ -71,8 +109,9 @@ impl Client {
         let listening = pool(1).connect_lazy_with(options.clone());
         let pool = pool(config.connections).connect_with(options).await;
         let pool = pool.map_err(|error| from_postgres(OPEN, error))?;
-        let channel = format!("{}_jobs", config.schema).into();
-        let client = Self { pool, reserved, listening, channel };
+        let channel: Arc<str> = format!("{}_jobs", config.schema).into();
+        let ringer = Arc::new(Ringer::start(pool.clone(), Arc::clone(&channel)));
+        let client = Self { pool, reserved, listening, channel, clock: Arc::default(), ringer };
         migrate(&client.pool, &config.schema, steps).await?;
         Ok(client)
     }
@@ -122,12 +161,12 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let pool = self.pool.clone();
+        let (pool, clock) = (self.pool.clone(), Arc::clone(&self.clock));
         // A task of its own: a caller that goes away leaves no transaction open.
         let task = tokio::spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, begin, operation, &input, &work).await;
+                let result = once(&pool, &clock, begin, operation, &input, &work).await;
                 let lost = result.as_ref().is_err_and(lost_to_another);
                 if !lost || left == 0 {
                     return result;
@@ -140,6 +179,11 @@ impl Client {
                 .with("reason", "it panicked")
                 .caused_by(error))
         })
+    }
+
+    /// Tells all processes that there is a new job.
+    pub(crate) fn ring(&self) {
+        self.ringer.wanted.notify_one();
     }
 
     /// Rings the bell whenever another process, or this one, has stored a job, and after each break of the
@@ -177,6 +221,7 @@ impl Client {
 
 async fn once<I, T>(
     pool: &PgPool,
+    clock: &DatabaseClock,
     begin: &'static str,
     operation: &'static str,
     input: &I,
@@ -184,7 +229,7 @@ async fn once<I, T>(
 ) -> Result<T> {
     let begun = pool.begin_with(begin).await;
     let mut transaction = begun.map_err(|error| from_postgres(operation, error))?;
-    let mut tx = Tx::postgres(&mut transaction, operation);
+    let mut tx = Tx::postgres(&mut transaction, clock, operation);
     let result = work(&mut tx, input).await;
     let ended = match &result {
         Ok(_) => transaction.commit().await,

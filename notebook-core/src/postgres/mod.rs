@@ -8,13 +8,13 @@
 //! Moments that several processes must agree on are the database's own.
 
 mod client;
+mod clock;
 mod config;
 mod error;
 mod migrate;
 mod transaction;
 
 pub(crate) use client::Client;
+pub(crate) use clock::DatabaseClock;
 pub use config::PostgresConfig;
-pub(crate) use transaction::{
-    cell, execute, execute_arrays, now, ring, rows, rows_of_keys, take_turn,
-};
+pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of_keys, take_turn};

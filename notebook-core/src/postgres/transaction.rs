@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::error::from_postgres;
 use crate::{
-    Error, ErrorKind, Result, Timestamp,
+    Error, ErrorKind, Result,
     sql::{Cell, Lock, Row, Value},
 };
 
@@ -165,22 +165,6 @@ fn bind(
         };
     }
     Ok(statement)
-}
-
-/// The database's time.
-pub(crate) async fn now(
-    connection: &mut PgConnection,
-    operation: &'static str,
-) -> Result<Timestamp> {
-    let now = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
-    let now = now.fetch_one(connection).await.map_err(|e| from_postgres(operation, e))?;
-    Ok(Timestamp::from_millis(now))
-}
-
-/// Tells the listeners of the schema's channel, when the transaction is committed.
-pub(crate) async fn ring(connection: &mut PgConnection, operation: &'static str) -> Result<()> {
-    let sql = "SELECT pg_notify(current_schema() || '_jobs', '')";
-    sqlx::query(sql).execute(connection).await.map(drop).map_err(|e| from_postgres(operation, e))
 }
 
 /// Waits until no other transaction holds the lock of this name.

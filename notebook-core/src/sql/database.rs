@@ -56,6 +56,17 @@ impl Database {
         }
     }
 
+    /// Tells other processes that there is a new job, where the engine can.
+    pub(crate) fn ring(&self) {
+        match self {
+            // Those who share the file look now and then.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => {}
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => client.ring(),
+        }
+    }
+
     /// Rings the bell when any process has stored a job, as far as the engine can tell. Never ends.
     pub(crate) async fn listen(&self, bell: &tokio::sync::Notify) {
         match self {

@@ -26,7 +26,7 @@ enum Engine<'c> {
     #[cfg(feature = "sqlite")]
     Sqlite(&'c mut rusqlite::Connection),
     #[cfg(feature = "postgres")]
-    Postgres(&'c mut sqlx::PgConnection),
+    Postgres(&'c mut sqlx::PgConnection, &'c crate::postgres::DatabaseClock),
 }
 
 impl<'c> Tx<'c> {
@@ -41,9 +41,10 @@ impl<'c> Tx<'c> {
     #[cfg(feature = "postgres")]
     pub(crate) const fn postgres(
         connection: &'c mut sqlx::PgConnection,
+        clock: &'c crate::postgres::DatabaseClock,
         operation: &'static str,
     ) -> Self {
-        Self { engine: Engine::Postgres(connection), operation }
+        Self { engine: Engine::Postgres(connection, clock), operation }
     }
 
     /// Runs a statement and returns how many rows it changed.
@@ -58,7 +59,7 @@ impl<'c> Tx<'c> {
                 crate::sqlite::execute(connection, self.operation, sql, values)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => {
+            Engine::Postgres(connection, _) => {
                 crate::postgres::execute(connection, self.operation, sql, values).await
             }
         }
@@ -83,7 +84,7 @@ impl<'c> Tx<'c> {
                 Ok(changed)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => {
+            Engine::Postgres(connection, _) => {
                 let _ = one;
                 crate::postgres::execute_arrays(connection, self.operation, many, rows).await
             }
@@ -155,7 +156,7 @@ impl<'c> Tx<'c> {
                 Ok(found)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => {
+            Engine::Postgres(connection, _) => {
                 let _ = one;
                 let operation = self.operation;
                 crate::postgres::rows_of_keys(connection, operation, many, lock, keys, &mut read)
@@ -178,7 +179,7 @@ impl<'c> Tx<'c> {
                 crate::sqlite::rows(connection, self.operation, sql, values, &mut read)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => {
+            Engine::Postgres(connection, _) => {
                 crate::postgres::rows(connection, self.operation, sql, lock, values, &mut read)
                     .await
             }
@@ -192,18 +193,7 @@ impl<'c> Tx<'c> {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => Ok(crate::Clock::now(&crate::clock::SystemClock)),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => crate::postgres::now(connection, self.operation).await,
-        }
-    }
-
-    /// Tells other processes, once the transaction is committed, that there is a new job.
-    pub(crate) async fn ring(&mut self) -> Result<()> {
-        match &mut self.engine {
-            // Those who share the file look now and then.
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => Ok(()),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => crate::postgres::ring(connection, self.operation).await,
+            Engine::Postgres(connection, clock) => clock.now(connection, self.operation).await,
         }
     }
 
@@ -217,7 +207,7 @@ impl<'c> Tx<'c> {
                 Ok(())
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(connection) => {
+            Engine::Postgres(connection, _) => {
                 crate::postgres::take_turn(connection, self.operation, name).await
             }
         }

@@ -44,6 +44,7 @@ fn command(program: &Path) -> Command {
 }
 
 impl Cluster {
+    #[allow(dead_code, reason = "benches start durable ones")]
     pub(crate) fn start() -> Self {
         // Killing the server loses nothing that the system has; only the machine's own crash would.
         Self::start_in(Path::new("/tmp"), "off")

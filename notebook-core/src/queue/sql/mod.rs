@@ -81,6 +81,25 @@ impl SqlQueue {
         self.hearts.listen(bell).await;
     }
 
+    /// A write that may store jobs: others are told.
+    async fn write_jobs<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let done = self.write_to(&self.database, operation, input, work).await?;
+        self.database.ring();
+        Ok(done)
+    }
+
     async fn write<I, T>(
         &self,
         operation: &'static str,
@@ -160,9 +179,6 @@ async fn insert_all(
 ) -> Result<Vec<JobId>> {
     let plain = |new: &NewJob| new.unique_key.is_none();
     let distinct = jobs.iter().map(|new| new.id).collect::<BTreeSet<_>>().len() == jobs.len();
-    if !jobs.is_empty() {
-        tx.ring().await?;
-    }
     if jobs.len() > 1 && distinct && jobs.iter().all(plain) {
         let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
         let stored = rows::insert_all(tx, &made).await?;
@@ -240,7 +256,7 @@ async fn revive(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Resul
 impl Queue for SqlQueue {
     async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>> {
         jobs.iter().try_for_each(NewJob::check)?;
-        self.write("insert job", (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
+        self.write_jobs("insert job", (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
             Box::pin(insert_all(tx, *tenant, jobs, now))
         })
         .await
@@ -277,7 +293,7 @@ impl Queue for SqlQueue {
     }
 
     async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
-        self.write("revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
+        self.write_jobs("revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
             Box::pin(revive(tx, *tenant, *id, now))
         })
         .await
@@ -302,7 +318,14 @@ impl Worklist for SqlQueue {
 
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
-        self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+        let follows = |end: &Finish| matches!(&end.outcome, Outcome::Completed { follow_ups, .. } if !follow_ups.is_empty());
+        let follow = ends.iter().any(follows);
+        let work = self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+        let counted = work.await?;
+        if follow {
+            self.database.ring();
+        }
+        Ok(counted)
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
@@ -332,7 +355,7 @@ impl Outbox for SqlQueue {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), source, jobs);
-        self.write("create source", input, |tx, (tenant, source, jobs), now| {
+        self.write_jobs("create source", input, |tx, (tenant, source, jobs), now| {
             Box::pin(async move {
                 work::create_source(tx, *tenant, source).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
@@ -349,7 +372,7 @@ impl Outbox for SqlQueue {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), source, jobs);
-        self.write("update source", input, |tx, (tenant, source, jobs), now| {
+        self.write_jobs("update source", input, |tx, (tenant, source, jobs), now| {
             Box::pin(async move {
                 work::update_source(tx, *tenant, source).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
@@ -367,7 +390,7 @@ impl Outbox for SqlQueue {
         check_new("open run", &run)?;
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), run, jobs);
-        self.write("open run", input, |tx, (tenant, run, jobs), now| {
+        self.write_jobs("open run", input, |tx, (tenant, run, jobs), now| {
             Box::pin(async move {
                 let opened = work::open_run(tx, *tenant, run).await?;
                 if matches!(opened, Opened::Created(_)) {
