@@ -89,7 +89,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let log: Arc<dyn RunLog> = store.clone();
     let blobs = LocalFileSystem::new_with_prefix(folder.join("blobs"))
         .map_err(|error| Error::new(ErrorKind::Unavailable, "open blob folder").caused_by(error))?;
-    let blobs = Arc::new(blobs.with_automatic_cleanup(true));
+    // On the disk before the source's row says that it is there.
+    let blobs = Arc::new(blobs.with_automatic_cleanup(true).with_fsync(true));
     let keyword =
         Arc::new(TantivyIndex::new(KeywordConfig::in_folder(folder.join("index/keywords")))?);
 
