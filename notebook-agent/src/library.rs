@@ -300,6 +300,7 @@ impl OpenNotebook {
             notes: document.flags.iter().map(ToString::to_string).collect(),
             created_at: now,
             updated_at: now,
+            revision: 0,
         }
     }
 

@@ -46,7 +46,8 @@ async fn the_outbox_of_sqlite_conforms() {
     let config = SqliteConfig::new(folder.path().join("notebook.db"));
     let store = SqlStore::sqlite(config).await.unwrap();
     let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
-    let shared = Shared { store: &store, log: &store, queue: &queue, outbox: &queue };
+    let shared =
+        Shared { store: &store, log: &store, queue: &queue, worklist: &queue, outbox: &queue };
     conformance::outbox::run_all(shared).await;
 }
 
@@ -56,7 +57,8 @@ async fn the_outbox_in_memory_conforms() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
     let queue = Arc::new(MemoryQueue::new(clock, QueuePolicy::default()));
     let outbox = MemoryOutbox::new(store.clone(), queue.clone());
-    let shared = Shared { store: &*store, log: &*store, queue: &*queue, outbox: &outbox };
+    let shared =
+        Shared { store: &*store, log: &*store, queue: &*queue, worklist: &*queue, outbox: &outbox };
     conformance::outbox::run_all(shared).await;
 }
 

@@ -29,7 +29,7 @@ use notebook_core::{
     postgres::PostgresConfig,
     queue::{
         JobId, JobState, NewJob, Outcome, Queue, QueuePolicy, Worklist,
-        runner::{Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
+        runner::{Ended, Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
         sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
@@ -79,13 +79,13 @@ struct Busy;
 
 #[async_trait]
 impl Handler for Busy {
-    async fn run(&self, work: Work) -> Outcome {
+    async fn run(&self, work: Work) -> Ended {
         let number = work.job.payload["number"].as_u64().unwrap();
         tokio::time::sleep(Duration::from_millis(number % 40)).await;
         if number.is_multiple_of(7) && work.job.attempt == 0 {
             let error =
                 notebook_core::queue::JobError { code: "again".into(), message: "x".into() };
-            return Outcome::Failed { error, not_before: Duration::ZERO };
+            return Outcome::Failed { error, not_before: Duration::ZERO }.into();
         }
         // What follows is stored with the result, or not at all.
         let follow_ups = if number.is_multiple_of(5) {
@@ -98,6 +98,7 @@ impl Handler for Busy {
             result: json!({ "number": number, "fence": work.job.fence.0 }),
             follow_ups,
         }
+        .into()
     }
 }
 

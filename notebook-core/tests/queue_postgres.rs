@@ -59,7 +59,8 @@ async fn the_outbox_conforms() {
     let cluster = Cluster::start();
     let store = SqlStore::postgres(&PostgresConfig::new(cluster.url())).await.unwrap();
     let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
-    let shared = Shared { store: &store, log: &store, queue: &queue, outbox: &queue };
+    let shared =
+        Shared { store: &store, log: &store, queue: &queue, worklist: &queue, outbox: &queue };
     conformance::outbox::run_all(shared).await;
 }
 

@@ -18,7 +18,7 @@ use notebook_core::{
         ClaimRequest, Claimed, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome, Pulse,
         Queue, QueuePolicy, Worklist,
         memory::MemoryQueue,
-        runner::{Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
+        runner::{Ended, Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
     },
 };
 use serde_json::json;
@@ -44,10 +44,10 @@ struct Do<F>(F);
 impl<F, R> Handler for Do<F>
 where
     F: Fn(Work) -> R + Send + Sync + 'static,
-    R: Future<Output = Outcome> + Send,
+    R: Future<Output: Into<Ended>> + Send,
 {
-    async fn run(&self, work: Work) -> Outcome {
-        (self.0)(work).await
+    async fn run(&self, work: Work) -> Ended {
+        (self.0)(work).await.into()
     }
 }
 

@@ -48,6 +48,7 @@ enum Call {
     UpdateSource {
         id: u8,
         stage: Stage,
+        stale: bool,
     },
     DeleteSource {
         id: u8,
@@ -144,7 +145,8 @@ fn calls() -> impl Strategy<Value = Vec<(bool, Call)>> {
         1 => (any::<bool>(), some(), limit())
             .prop_map(|(archived, after, limit)| Call::ListNotebooks { archived, after, limit }),
         4 => (id(), id()).prop_map(|(id, notebook)| Call::CreateSource { id, notebook }),
-        1 => (id(), stage).prop_map(|(id, stage)| Call::UpdateSource { id, stage }),
+        1 => (id(), stage, proptest::bool::weighted(0.2))
+            .prop_map(|(id, stage, stale)| Call::UpdateSource { id, stage, stale }),
         1 => id().prop_map(|id| Call::DeleteSource { id }),
         1 => id().prop_map(|notebook| Call::ListSources { notebook }),
         3 => (id(), prop_oneof![0..200_usize, 65_000..140_000_usize])
@@ -246,8 +248,10 @@ async fn store_call(store: &dyn Store, scope: &TenantScope, call: Call) -> Strin
         Call::CreateSource { id, notebook } => {
             said(store.create_source(scope, source(id, notebook, Stage::Queued)).await)
         }
-        Call::UpdateSource { id, stage } => {
-            said(store.update_source(scope, source(id, 0, stage)).await)
+        Call::UpdateSource { id, stage, stale } => {
+            let stored = store.source(scope, source_id(id)).await;
+            let revision = stored.map_or(1, |source| source.revision).wrapping_sub(stale.into());
+            said(store.update_source(scope, Source { revision, ..source(id, 0, stage) }).await)
                 + &said(store.unfinished_sources(scope).await)
         }
         Call::DeleteSource { id } => said(store.delete_source(scope, source_id(id)).await),

@@ -177,6 +177,7 @@ impl Fixture {
             notes: vec![],
             created_at: now,
             updated_at: now,
+            revision: 0,
         };
         let chunker = Chunker::new(ChunkConfig::default()).unwrap();
         let chunks: Vec<_> = chunker.chunks(&document, id, &estimate_tokens).collect();

@@ -45,6 +45,8 @@ pub struct Source {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// How often it was changed. A change names the revision it was made from, so that none undoes another.
+    pub revision: u32,
 }
 
 /// Where the ingestion of a source stands, in order.

@@ -68,6 +68,40 @@ impl MemoryQueue {
     }
 }
 
+impl MemoryQueue {
+    /// Ends a run; whether it counted.
+    fn finish_one(&self, jobs: &mut BTreeMap<JobId, Job>, end: Finish) -> bool {
+        let Finish { id, fence, outcome } = end;
+        let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
+        let Some(Ok(ended)) = self.apply(jobs, id, event) else { return false };
+        if let Outcome::Completed { follow_ups, .. } = outcome {
+            for new in follow_ups {
+                self.insert_one(jobs, ended.tenant, new);
+            }
+        }
+        true
+    }
+
+    /// Ends a run, if it counts and `store` succeeds; whether it counted.
+    pub(super) fn finish_with(
+        &self,
+        end: Finish,
+        store: impl FnOnce() -> Result<()>,
+    ) -> Result<bool> {
+        let mut jobs = self.jobs.lock();
+        let counts = jobs.get(&end.id).is_some_and(|job| {
+            let Finish { fence, outcome, .. } = end.clone();
+            let event = Event::Finish { fence, outcome, random: random() };
+            step(job.clone(), event, self.clock.now(), &self.policy).is_ok()
+        });
+        if counts {
+            store()?;
+            self.finish_one(&mut jobs, end);
+        }
+        Ok(counts)
+    }
+}
+
 fn key_holder(jobs: &BTreeMap<JobId, Job>, tenant: TenantId, key: &str) -> Option<JobId> {
     let holds = |job: &&Job| {
         job.tenant == tenant && !job.state.is_final() && job.unique_key.as_deref() == Some(key)
@@ -186,19 +220,7 @@ impl Worklist for MemoryQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let mut jobs = self.jobs.lock();
-        let mut counted = Vec::with_capacity(ends.len());
-        for Finish { id, fence, outcome } in ends {
-            let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
-            let ended = self.apply(&mut jobs, id, event);
-            let ended = ended.and_then(std::result::Result::ok);
-            if let (Some(job), Outcome::Completed { follow_ups, .. }) = (&ended, outcome) {
-                for new in follow_ups {
-                    self.insert_one(&mut jobs, job.tenant, new);
-                }
-            }
-            counted.push(ended.is_some());
-        }
-        Ok(counted)
+        Ok(ends.into_iter().map(|end| self.finish_one(&mut jobs, end)).collect())
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {

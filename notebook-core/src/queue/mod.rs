@@ -200,6 +200,12 @@ impl Finish {
             _ => Ok(()),
         }
     }
+
+    /// Whether jobs are stored with it.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn has_follow_ups(&self) -> bool {
+        matches!(&self.outcome, Outcome::Completed { follow_ups, .. } if !follow_ups.is_empty())
+    }
 }
 
 impl Pulse {

@@ -7,13 +7,31 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{NewJob, Queue as _, memory::MemoryQueue};
+use super::{Finish, NewJob, Queue as _, memory::MemoryQueue};
 use crate::{
     Result, TenantScope,
-    model::{NewRun, Opened, Source},
+    document::Document,
+    model::{Chunk, NewRun, Opened, Source},
     run_log::RunLog as _,
-    store::{SourceStore as _, memory::MemoryStore},
+    store::{SourceStore as _, memory::MemoryStore, rules},
 };
+
+/// What a run has made of a source, to be stored with the run's end.
+#[derive(Debug, Clone)]
+pub struct SourceChange {
+    /// As it is now, with the revision from which it was made.
+    pub source: Source,
+    /// Its text, in place of an earlier one, with its first chunks.
+    pub text: Option<(Document, Vec<Chunk>)>,
+}
+
+/// Checks what is to be stored with the end of a run.
+pub(super) fn check(end: &Finish, made: &SourceChange) -> Result<()> {
+    end.check()?;
+    made.text
+        .iter()
+        .try_for_each(|(_, chunks)| rules::check_chunks("store stage", made.source.id, chunks))
+}
 
 /// Changes with the jobs that follow from them.
 #[async_trait]
@@ -46,6 +64,19 @@ pub trait Outbox: Send + Sync + 'static {
     /// As there, and as [`Queue::insert`](super::Queue::insert); then nothing is stored.
     async fn open_run(&self, scope: &TenantScope, run: NewRun, jobs: Vec<NewJob>)
     -> Result<Opened>;
+
+    /// Ends a run, as [`Worklist::finish`](super::Worklist::finish), together with what it made of a source, or
+    /// neither: a worker that was thought dead changes no source any more. Whether it counted.
+    ///
+    /// # Errors
+    /// `InvalidInput` as there, or when a chunk is of another source; `NotFound` when the source is gone; `Conflict`
+    /// when it was changed since it was read. Then nothing is stored, and the run has not ended.
+    async fn finish_source(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: SourceChange,
+    ) -> Result<bool>;
 }
 
 /// An outbox in this process's memory, which no crash can part.
@@ -99,5 +130,15 @@ impl Outbox for MemoryOutbox {
             self.queue.insert(scope, jobs).await?;
         }
         Ok(opened)
+    }
+
+    async fn finish_source(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: SourceChange,
+    ) -> Result<bool> {
+        check(&end, &made)?;
+        self.queue.finish_with(end, || self.store.apply(scope, made))
     }
 }

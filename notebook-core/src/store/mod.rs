@@ -130,10 +130,12 @@ pub trait SourceStore: Send + Sync {
     /// Only those of the storage itself.
     async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>>;
 
-    /// Replaces everything but `id`, `notebook` and `created_at`. The text and the chunks stay.
+    /// Replaces everything but `id`, `notebook` and `created_at`, and adds one to `revision`. The text and the
+    /// chunks stay.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when there is none; `Conflict` when `revision` is not the stored one: the source was changed since
+    /// it was read.
     async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()>;
 
     /// Removes the source with its text and chunks.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::{
-    Error, Result, SourceId,
+    Error, ErrorKind, Result, SourceId,
     document::Span,
     model::{Chunk, Conversation, Notebook, Page, PageRequest, Source, Stage},
 };
@@ -52,10 +52,24 @@ pub fn updated_notebook(stored: &Notebook, new: Notebook) -> Notebook {
     Notebook { id: stored.id, created_at: stored.created_at, ..new }
 }
 
-/// `new` with what an update leaves alone taken from `stored`.
+/// `new` with what an update leaves alone taken from `stored`, as the next revision.
+///
+/// # Errors
+/// `Conflict` when it was made from another revision than `stored`.
+pub fn updated_source(operation: &'static str, stored: &Source, new: Source) -> Result<Source> {
+    if stored.revision != new.revision {
+        return Err(changed_meanwhile(operation));
+    }
+    let revision = stored.revision.saturating_add(1);
+    let Source { id, notebook, created_at, .. } = *stored;
+    Ok(Source { id, notebook, created_at, revision, ..new })
+}
+
+/// The error of an update that was made from an earlier revision.
 #[must_use]
-pub fn updated_source(stored: &Source, new: Source) -> Source {
-    Source { id: stored.id, notebook: stored.notebook, created_at: stored.created_at, ..new }
+pub fn changed_meanwhile(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Conflict, operation)
+        .with("reason", "the source was changed meanwhile; read it again")
 }
 
 /// `new` with what an update leaves alone taken from `stored`.

@@ -13,7 +13,7 @@ use object_store::{ObjectStoreExt as _, path::Path as BlobPath};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{Ingest, Inner, blob_error, jobs};
+use super::{Change, Ingest, Inner, blob_error, jobs};
 use crate::chunk::search_text;
 
 /// What was removed with a source, after it was looked for everywhere once more.
@@ -46,11 +46,12 @@ impl Ingest {
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn delete(&self, scope: &TenantScope, id: SourceId) -> Result<JobId> {
-        let _guard = self.0.state.change.lock().await;
-        let source = self.0.parts.store.source(scope, id).await?;
-        let deleting = Source { stage: Stage::Deleting, ..source };
         let key = jobs::delete_key(id);
-        let (_, made) = self.0.save_with_job(scope, deleting).await?;
+        let delete = |source: &mut Source| {
+            source.stage = Stage::Deleting;
+            Ok(Change::WithJob)
+        };
+        let (_, made) = self.0.change(scope, id, delete).await?;
         self.0.state.cancel(id);
         // One that was asked for before is the one that does it.
         let holder = self.0.parts.queue.holder(scope, &key).await?.map(|job| job.id);

@@ -8,17 +8,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, Result, Retry, SourceId, TenantScope,
-    model::{Progress, Source, SourceFailure, Stage},
+    model::{Source, Stage},
     queue::{
         Job, JobError, NewJob, Outcome, Priority,
-        runner::{Handler, HandlerRule, Handlers, Work},
+        runner::{Ended, Handler, HandlerRule, Handlers, Work},
     },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{Ingest, Inner};
+use super::{Change, Ingest, Inner};
 
 /// Reads the original and cuts the text: CPU time in child processes.
 pub const READ: &str = "source.read";
@@ -128,7 +128,6 @@ impl Ingest {
 
 impl Inner {
     async fn look_after(&self, scope: &TenantScope, id: SourceId, dead: &[Job]) -> Result<()> {
-        let _guard = self.state.change.lock().await;
         // As it is now: it may have ended since it was listed.
         let source = match self.parts.store.source(scope, id).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -145,7 +144,7 @@ impl Inner {
             Some(died) if source.stage != Stage::Deleting => {
                 warn!(source = %id, job = %died.id, "a source's job died; the source failed");
                 let reason = died.error.clone().unwrap_or_else(crashed);
-                self.fail(scope, source, reason).await
+                self.fail(scope, id, &reason).await
             }
             _ => {
                 info!(source = %id, stage = ?source.stage, "taking up an unfinished source");
@@ -157,12 +156,15 @@ impl Inner {
     }
 
     /// Stores that a source failed in its stage.
-    async fn fail(&self, scope: &TenantScope, mut source: Source, reason: JobError) -> Result<()> {
-        let JobError { code, message } = reason;
-        source.failure = Some(SourceFailure { code, message, stage: source.stage });
-        source.stage = Stage::Failed;
-        source.progress = Progress::default();
-        self.save(scope, source).await.map(drop)
+    async fn fail(&self, scope: &TenantScope, id: SourceId, reason: &JobError) -> Result<()> {
+        let change = |source: &mut Source| {
+            if matches!(source.stage, Stage::Failed | Stage::Deleting | Stage::Ready) {
+                return Ok(Change::None);
+            }
+            super::fail(source, reason.clone());
+            Ok(Change::Alone)
+        };
+        self.change(scope, id, change).await.map(drop)
     }
 }
 
@@ -173,43 +175,41 @@ struct StageHandler {
 
 #[async_trait]
 impl Handler for StageHandler {
-    async fn run(&self, work: Work) -> Outcome {
+    async fn run(&self, work: Work) -> Ended {
         let Ok(Payload { source: id }) = serde_json::from_value(work.job.payload.clone()) else {
             return Outcome::Hopeless(JobError {
                 code: "payload".into(),
                 message: "The job's input is not that of a source.".into(),
-            });
+            })
+            .into();
         };
         let inner = &*self.ingest.0;
         if self.kind == DELETE {
-            return inner.delete_job(&work, id).await;
+            return inner.delete_job(&work, id).await.into();
         }
         let working = inner.state.working(id);
         let result = tokio::select! {
             result = inner.stage(self.kind, &work, id) => result,
             // The runner says why: cancelled, too slow, or going down.
-            () = work.stop.cancelled() => return Outcome::Released,
+            () = work.stop.cancelled() => return Outcome::Released.into(),
             () = working.token.cancelled() => Err(super::cancelled()),
         };
         drop(working);
         match result {
-            Ok(outcome) => outcome,
-            Err(error) => inner.ended(&work, id, &error).await,
+            Ok(ended) => ended,
+            Err(error) => inner.ended(&work, id, &error).await.into(),
         }
     }
 }
 
 impl Inner {
-    /// Does one stage, and says which job is next.
-    async fn stage(&self, kind: &str, work: &Work, id: SourceId) -> Result<Outcome> {
-        let scope = &work.scope;
-        let source = match kind {
-            READ => self.parse_and_chunk(work, id).await?,
-            INDEX => self.index(scope, id).await?,
-            _ => self.embed(work, id).await?,
-        };
-        let result = json!({ "stage": source.stage, "chunks": source.chunks });
-        Ok(Outcome::Completed { result, follow_ups: job(&source).into_iter().collect() })
+    /// Does one stage.
+    async fn stage(&self, kind: &str, work: &Work, id: SourceId) -> Result<Ended> {
+        match kind {
+            READ => self.read(work, id).await,
+            INDEX => self.index(work, id).await,
+            _ => self.embed(work, id).await,
+        }
     }
 
     /// How a run that did not succeed ends, for the job and for the source.
@@ -232,14 +232,7 @@ impl Inner {
         let mut waits = STORE_AGAIN.into_iter();
         let mut wait = Duration::ZERO;
         loop {
-            let guard = self.state.change.lock().await;
-            let stored = match self.parts.store.source(scope, id).await {
-                Ok(source) if matches!(source.stage, Stage::Failed | Stage::Deleting) => Ok(()),
-                Ok(source) => self.fail(scope, source, reason.clone()).await,
-                Err(error) => Err(error),
-            };
-            drop(guard);
-            match stored {
+            match self.fail(scope, id, &reason).await {
                 Err(error) if error.is_retryable() || error.kind() == ErrorKind::StorageFull => {
                     wait = waits.next().map_or(wait, Duration::from_millis);
                 }

@@ -21,16 +21,22 @@ use bytes::Bytes;
 use notebook_core::{
     Clock, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     cache::Cache,
-    document::SourceKind,
+    document::{Document, SourceKind},
     embed::Embedder,
     keyword::KeywordIndex,
-    model::{Progress, Source, SourceFailure, Stage},
-    queue::{JobId, Queue, outbox::Outbox},
+    model::{Chunk, Progress, Source, SourceFailure, Stage},
+    queue::{
+        JobError, JobId, Outcome, Queue,
+        outbox::{Outbox, SourceChange},
+        runner::{Ended, Work},
+    },
     store::Store,
     vector::VectorIndex,
 };
 use object_store::{ObjectStore, ObjectStoreExt, path::Path as BlobPath};
+use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
+use tracing::info;
 
 pub use config::IngestConfig;
 pub use delete::Receipt;
@@ -187,6 +193,7 @@ impl Ingest {
             notes: Vec::new(),
             created_at: now,
             updated_at: now,
+            revision: 0,
         };
         let jobs = jobs::job(&source).into_iter().collect();
         self.0.parts.outbox.create_source(scope, source.clone(), jobs).await?;
@@ -200,15 +207,17 @@ impl Ingest {
     /// # Errors
     /// `NotFound` when there is none; `Conflict` when it has not failed.
     pub async fn retry(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
-        let _guard = self.0.state.change.lock().await;
-        let mut source = self.0.parts.store.source(scope, id).await?;
-        let Some(failure) = source.failure.take().filter(|_| source.stage == Stage::Failed) else {
-            return Err(Error::new(ErrorKind::Conflict, "retry source")
-                .with("reason", "only a source that failed can be tried again"));
+        let again = |source: &mut Source| {
+            let Some(failure) = source.failure.take().filter(|_| source.stage == Stage::Failed)
+            else {
+                return Err(Error::new(ErrorKind::Conflict, "retry source")
+                    .with("reason", "only a source that failed can be tried again"));
+            };
+            source.stage = failure.stage;
+            source.progress = Progress::default();
+            Ok(Change::WithJob)
         };
-        source.stage = if failure.stage == Stage::Queued { Stage::Parse } else { failure.stage };
-        source.progress = Progress::default();
-        self.0.save_with_job(scope, source).await.map(|(source, _)| source)
+        self.0.change(scope, id, again).await.map(|(source, _)| source)
     }
 
     /// Ends an unfinished ingestion; what was found by keywords already stays so. A finished source stays as it is.
@@ -216,51 +225,92 @@ impl Ingest {
     /// # Errors
     /// `NotFound` when there is none.
     pub async fn cancel(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
-        let _guard = self.0.state.change.lock().await;
-        let mut source = self.0.parts.store.source(scope, id).await?;
-        if !source.stage.is_unfinished() || source.stage == Stage::Deleting {
-            return Ok(source);
-        }
-        let job = self.0.parts.queue.holder(scope, &jobs::key(id)).await?;
-        source.failure = Some(SourceFailure {
-            code: "cancelled".to_owned(),
-            message: "Cancelled. Choose retry to go on.".to_owned(),
-            stage: source.stage,
-        });
-        source.stage = Stage::Failed;
-        let source = self.0.save(scope, source).await?;
+        let stop = |source: &mut Source| {
+            if !source.stage.is_unfinished() || source.stage == Stage::Deleting {
+                return Ok(Change::None);
+            }
+            fail(
+                source,
+                JobError {
+                    code: "cancelled".to_owned(),
+                    message: "Cancelled. Choose retry to go on.".to_owned(),
+                },
+            );
+            Ok(Change::Alone)
+        };
+        let (source, _) = self.0.change(scope, id, stop).await?;
         self.0.state.cancel(id);
-        if let Some(job) = job {
-            // Whoever works on it hears of it; should this get lost, the source's stage says it too.
+        if let Some(job) = self.0.parts.queue.holder(scope, &jobs::key(id)).await?
+            && !self.0.parts.store.source(scope, id).await?.stage.is_unfinished()
+        {
+            // Whoever works on it hears of it; should this get lost, the source's stage says it too. One that was
+            // retried meanwhile keeps its job.
             self.0.parts.queue.cancel(scope, job.id).await?;
         }
         Ok(source)
     }
 }
 
-impl Inner {
-    /// Stores a changed source and tells those who watch.
-    async fn save(&self, scope: &TenantScope, mut source: Source) -> Result<Source> {
-        source.updated_at = self.parts.clock.now();
-        self.parts.store.update_source(scope, source.clone()).await?;
-        self.state.events.changed(scope, &source);
-        Ok(source)
-    }
+/// What becomes of a source that was looked at.
+enum Change {
+    /// Nothing: it stays.
+    None,
+    /// It is stored.
+    Alone,
+    /// It is stored together with the job that goes on with it.
+    WithJob,
+}
 
-    /// The same, together with the job that goes on with it.
-    async fn save_with_job(
+/// Notes why a source failed in its stage.
+fn fail(source: &mut Source, reason: JobError) {
+    let JobError { code, message } = reason;
+    // One that nobody has shown at work yet was being read.
+    let stage = if source.stage == Stage::Queued { Stage::Parse } else { source.stage };
+    source.failure = Some(SourceFailure { code, message, stage });
+    source.stage = Stage::Failed;
+    source.progress = Progress::default();
+}
+
+impl Inner {
+    /// Changes a source, as it is stored now, and tells those who watch. Says which job was stored with it.
+    ///
+    /// `change` is asked again when the source changed between its reading and its storing.
+    async fn change(
         &self,
         scope: &TenantScope,
-        mut source: Source,
+        id: SourceId,
+        mut change: impl FnMut(&mut Source) -> Result<Change> + Send,
     ) -> Result<(Source, Option<JobId>)> {
-        source.updated_at = self.parts.clock.now();
-        let job = jobs::job(&source);
-        let id = job.as_ref().map(|job| job.id);
-        let jobs = job.into_iter().collect();
-        self.parts.outbox.update_source(scope, source.clone(), jobs).await?;
-        self.state.events.changed(scope, &source);
+        loop {
+            let mut source = self.parts.store.source(scope, id).await?;
+            let changed = change(&mut source)?;
+            source.updated_at = self.parts.clock.now();
+            let (stored, job) = match changed {
+                Change::None => return Ok((source, None)),
+                Change::Alone => {
+                    (self.parts.store.update_source(scope, source.clone()).await, None)
+                }
+                Change::WithJob => {
+                    let job = jobs::job(&source);
+                    let id = job.as_ref().map(|job| job.id);
+                    let jobs = job.into_iter().collect();
+                    (self.parts.outbox.update_source(scope, source.clone(), jobs).await, id)
+                }
+            };
+            match stored {
+                Err(error) if error.kind() == ErrorKind::Conflict => continue,
+                stored => stored?,
+            }
+            self.changed(scope, &mut source);
+            return Ok((source, job));
+        }
+    }
+
+    /// Tells those who watch that a change was stored.
+    fn changed(&self, scope: &TenantScope, source: &mut Source) {
+        source.revision = source.revision.saturating_add(1);
+        self.state.events.changed(scope, source);
         self.parts.bell.notify_one();
-        Ok((source, id))
     }
 
     /// Changes a source that a worker has in hand.
@@ -271,15 +321,48 @@ impl Inner {
         &self,
         scope: &TenantScope,
         id: SourceId,
-        change: impl FnOnce(&mut Source) + Send,
+        change: impl Fn(&mut Source) + Send + Sync,
     ) -> Result<Source> {
-        let _guard = self.state.change.lock().await;
-        let mut source = self.parts.store.source(scope, id).await?;
-        if matches!(source.stage, Stage::Failed | Stage::Deleting) {
-            return Err(cancelled());
+        let advance = |source: &mut Source| {
+            in_hand(source)?;
+            change(source);
+            Ok(Change::Alone)
+        };
+        self.change(scope, id, advance).await.map(|(source, _)| source)
+    }
+
+    /// Ends a stage: what it made, the source as it is then, the job's end and the next job are stored together, or
+    /// none of them is.
+    ///
+    /// # Errors
+    /// `Cancelled` when the source was cancelled or is being deleted.
+    async fn finish(
+        &self,
+        work: &Work,
+        id: SourceId,
+        text: Option<(Document, Vec<Chunk>)>,
+        change: impl Fn(&mut Source) + Send + Sync,
+    ) -> Result<Ended> {
+        let scope = &work.scope;
+        loop {
+            let mut source = self.parts.store.source(scope, id).await?;
+            in_hand(&source)?;
+            change(&mut source);
+            source.updated_at = self.parts.clock.now();
+            let result = json!({ "stage": source.stage, "chunks": source.chunks });
+            let follow_ups = jobs::job(&source).into_iter().collect();
+            let end = work.end(Outcome::Completed { result, follow_ups });
+            let made = SourceChange { source: source.clone(), text: text.clone() };
+            match self.parts.outbox.finish_source(scope, end, made).await {
+                Ok(true) => self.changed(scope, &mut source),
+                Ok(false) => {
+                    info!(source = %id, job = %work.job.id, "a stage ended after its job was taken away");
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(Ended::Stored);
         }
-        change(&mut source);
-        self.save(scope, source).await
     }
 
     async fn delete_blob(&self, key: &str) -> Result<()> {
@@ -288,6 +371,11 @@ impl Inner {
             Err(error) => Err(blob_error(error)),
         }
     }
+}
+
+/// Checks that a worker may go on with a source.
+fn in_hand(source: &Source) -> Result<()> {
+    if matches!(source.stage, Stage::Failed | Stage::Deleting) { Err(cancelled()) } else { Ok(()) }
 }
 
 fn cancelled() -> Error {

@@ -3,14 +3,16 @@
 use futures::TryStreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
-    document::Document,
+    document::{Document, SourceKind},
     embed::{CachingEmbedder, Embedder, ScopedEmbedder},
     model::{Chunk, Progress, Source, Stage},
-    queue::runner::Work,
+    queue::runner::{Ended, Work},
     vector::ChunkFilter,
 };
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
-use std::{collections::BTreeSet, io::Write as _, sync::Arc};
+use std::{collections::BTreeSet, io::Write as _, sync::Arc, time::Duration};
+use tokio::{sync::mpsc::Receiver, task::JoinHandle};
+use tracing::info;
 
 use super::{Inner, blob_error};
 use crate::{
@@ -18,50 +20,47 @@ use crate::{
     parse::Parsed,
 };
 
+/// How long a file is read before the source is shown as being read: for most there is nothing to show.
+const SHOWN_AFTER: Duration = Duration::from_millis(300);
+/// The batches of chunks that a small text has at most.
+const AT_ONCE: usize = 8;
+
 impl Inner {
-    /// Parse, unless the text is stored already, then chunk.
-    pub(super) async fn parse_and_chunk(&self, work: &Work, id: SourceId) -> Result<Source> {
+    /// Parses, unless the text is stored already, and cuts the text.
+    pub(super) async fn read(&self, work: &Work, id: SourceId) -> Result<Ended> {
         let scope = &work.scope;
         // Held until the text is stored: as many documents are in memory as there are parsers.
         let _parser = self.parsers.acquire().await.map_err(|error| {
             Error::new(ErrorKind::Internal, "wait for a parser").caused_by(error)
         })?;
         let source = self.parts.store.source(scope, id).await?;
-        let document = if source.stage == Stage::Chunk {
-            self.parts.store.document(scope, id).await?
+        let read = if source.stage == Stage::Chunk {
+            Read { document: Arc::new(self.parts.store.document(scope, id).await?), new: None }
         } else {
-            self.parse(scope, id).await?
+            let Parsed { kind, document } = self.parse(scope, &source).await?;
+            Read { document: Arc::new(document), new: Some(kind) }
         };
-        let chunks = self.chunk(scope, id, document).await?;
-        self.advance(scope, id, |source| {
-            source.stage = Stage::Index;
-            source.chunks = chunks;
-            source.progress = Progress { done: 0, total: u64::from(chunks) };
-        })
-        .await
+        self.chunk(work, id, read).await
     }
 
-    async fn parse(&self, scope: &TenantScope, id: SourceId) -> Result<Document> {
-        let source = self.advance(scope, id, |source| source.stage = Stage::Parse).await?;
-        let file = self.original(&source).await?;
-        let parsed = self.parts.parser.parse_detected(file, &source.name, None).await;
-        let Parsed { kind, document } = parsed.map_err(|failure| {
-            tracing::info!(source = %id, code = failure.code.as_str(), detail = failure.detail, "parsing failed");
+    async fn parse(&self, scope: &TenantScope, source: &Source) -> Result<Parsed> {
+        let id = source.id;
+        let file = self.original(source).await?;
+        let parsing = self.parts.parser.parse_detected(file, &source.name, None);
+        tokio::pin!(parsing);
+        let parsed = match tokio::time::timeout(SHOWN_AFTER, &mut parsing).await {
+            Ok(parsed) => parsed,
+            Err(_) => {
+                self.advance(scope, id, |source| source.stage = Stage::Parse).await?;
+                parsing.await
+            }
+        };
+        parsed.map_err(|failure| {
+            info!(source = %id, code = failure.code.as_str(), detail = failure.detail, "parsing failed");
             Error::new(ErrorKind::InvalidInput, "parse source")
                 .with("code", failure.code.as_str())
                 .with("message", failure.message)
-        })?;
-        self.parts.store.put_document(scope, id, document.clone()).await?;
-        self.advance(scope, id, |source| {
-            source.stage = Stage::Chunk;
-            source.kind = kind;
-            source.title.clone_from(&document.title);
-            source.pages = document.pages.last().map(|page| page.number);
-            source.text_bytes = document.text.len() as u64;
-            source.notes = document.flags.iter().map(ToString::to_string).collect();
         })
-        .await?;
-        Ok(document)
     }
 
     /// The original as a file that a child process can be given: the blob itself where blobs are files.
@@ -87,9 +86,55 @@ impl Inner {
         Ok(file)
     }
 
-    /// Cuts the document on a thread of its own and stores the chunks in batches.
-    async fn chunk(&self, scope: &TenantScope, id: SourceId, document: Document) -> Result<u32> {
-        let (send, mut receive) = tokio::sync::mpsc::channel::<Vec<Chunk>>(2);
+    /// Cuts a text and stores the chunks: those of a small one together with the text and the stage's end, those of
+    /// a large one in batches.
+    async fn chunk(&self, work: &Work, id: SourceId, read: Read) -> Result<Ended> {
+        let scope = &work.scope;
+        let (cutting, mut batches) = self.cut(id, Arc::clone(&read.document));
+        let mut first = Vec::new();
+        let mut all = false;
+        if read.new.is_some() {
+            while !all && first.len() < self.config.batch * AT_ONCE {
+                match batches.recv().await {
+                    Some(batch) => first.extend(batch),
+                    None => all = true,
+                }
+            }
+            if !all {
+                let document = (*read.document).clone();
+                self.parts.store.put_document(scope, id, document).await?;
+                let parsed = |source: &mut Source| {
+                    read.describe(source);
+                    source.stage = Stage::Chunk;
+                };
+                self.advance(scope, id, parsed).await?;
+            }
+        }
+        let mut total = first.len();
+        if !all {
+            self.parts.store.put_chunks(scope, id, std::mem::take(&mut first)).await?;
+            while let Some(batch) = batches.recv().await {
+                total += batch.len();
+                self.parts.store.put_chunks(scope, id, batch).await?;
+            }
+        }
+        cutting
+            .await
+            .map_err(|error| Error::new(ErrorKind::Internal, "chunk source").caused_by(error))?;
+        let text = all.then(|| ((*read.document).clone(), first));
+        let total = u32::try_from(total).unwrap_or(u32::MAX);
+        let cut = |source: &mut Source| {
+            read.describe(source);
+            source.stage = Stage::Index;
+            source.chunks = total;
+            source.progress = Progress { done: 0, total: u64::from(total) };
+        };
+        self.finish(work, id, text, cut).await
+    }
+
+    /// Cuts a text on a thread of its own.
+    fn cut(&self, id: SourceId, document: Arc<Document>) -> (JoinHandle<()>, Receiver<Vec<Chunk>>) {
+        let (send, receive) = tokio::sync::mpsc::channel::<Vec<Chunk>>(2);
         let (chunker, batch) = (self.chunker, self.config.batch);
         let embedder = self.parts.vectors.as_ref().map(|(_, embedder)| embedder.clone());
         let cutting = tokio::task::spawn_blocking(move || {
@@ -112,29 +157,22 @@ impl Inner {
             }
             let _ = send.blocking_send(full);
         });
-        let mut total = 0;
-        while let Some(chunks) = receive.recv().await {
-            total += chunks.len() as u32;
-            self.parts.store.put_chunks(scope, id, chunks).await?;
-        }
-        cutting
-            .await
-            .map_err(|error| Error::new(ErrorKind::Internal, "chunk source").caused_by(error))?;
-        Ok(total)
+        (cutting, receive)
     }
 
     /// Makes the source's words searchable.
-    pub(super) async fn index(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
+    pub(super) async fn index(&self, work: &Work, id: SourceId) -> Result<Ended> {
+        let scope = &work.scope;
         self.add_keywords(scope, id).await?;
         let interval = self.config.commit_interval;
         self.state.committer.commit(&*self.parts.keyword, scope, interval).await?;
         let next = if self.parts.vectors.is_some() { Stage::Embed } else { Stage::Ready };
-        self.advance(scope, id, |source| {
+        let indexed = |source: &mut Source| {
             source.stage = next;
             source.keywords_ready = true;
             source.progress = Progress { done: 0, total: u64::from(source.chunks) };
-        })
-        .await
+        };
+        self.finish(work, id, None, indexed).await
     }
 
     async fn add_keywords(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
@@ -159,10 +197,10 @@ impl Inner {
     }
 
     /// Embeds the chunks that have no vector yet.
-    pub(super) async fn embed(&self, work: &Work, id: SourceId) -> Result<Source> {
+    pub(super) async fn embed(&self, work: &Work, id: SourceId) -> Result<Ended> {
         let scope = &work.scope;
         let Some((index, embedder)) = &self.parts.vectors else {
-            return self.advance(scope, id, |source| source.stage = Stage::Ready).await;
+            return self.finish(work, id, None, |source| source.stage = Stage::Ready).await;
         };
         let embedder: Arc<dyn Embedder> = match self.cached(scope) {
             Some(cached) => Arc::new(cached),
@@ -187,10 +225,29 @@ impl Inner {
                 .await?;
             work.progress(source.progress);
         }
-        self.advance(scope, id, |source| {
+        let embedded = |source: &mut Source| {
             source.stage = Stage::Ready;
             source.vectors_ready = true;
-        })
-        .await
+        };
+        self.finish(work, id, None, embedded).await
+    }
+}
+
+/// A text to be cut.
+struct Read {
+    document: Arc<Document>,
+    /// What it was recognised as, when it is not stored yet.
+    new: Option<SourceKind>,
+}
+
+impl Read {
+    /// Notes of a new text what there is to know about it.
+    fn describe(&self, source: &mut Source) {
+        let (Some(kind), document) = (self.new, &*self.document) else { return };
+        source.kind = kind;
+        source.title.clone_from(&document.title);
+        source.pages = document.pages.last().map(|page| page.number);
+        source.text_bytes = document.text.len() as u64;
+        source.notes = document.flags.iter().map(ToString::to_string).collect();
     }
 }

@@ -11,8 +11,6 @@ use super::{commit::Committer, events::SourceEvents};
 pub(super) struct State {
     pub(super) events: SourceEvents,
     pub(super) committer: Committer,
-    /// Held while a source is read, changed and written.
-    pub(super) change: tokio::sync::Mutex<()>,
     /// Of the sources that this process works on.
     tokens: Mutex<HashMap<SourceId, CancellationToken>>,
 }

@@ -137,6 +137,7 @@ fn source(id: u128) -> Source {
         notes: Vec::new(),
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
+        revision: 0,
     }
 }
 

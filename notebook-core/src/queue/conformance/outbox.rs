@@ -3,10 +3,14 @@
 use serde_json::json;
 
 use crate::{
-    ErrorKind,
+    ErrorKind, TenantScope,
     conformance::Scenario,
-    model::Opened,
-    queue::{JobState, NewJob, Queue, outbox::Outbox},
+    model::{Opened, Source, Stage},
+    queue::{
+        ClaimRequest, Claimed, Finish, JobState, KindRule, NewJob, Outcome, Queue, WorkerId,
+        Worklist,
+        outbox::{Outbox, SourceChange},
+    },
     run_log::RunLog,
     store::{Store, conformance::samples},
 };
@@ -20,6 +24,8 @@ pub struct Shared<'a> {
     pub log: &'a dyn RunLog,
     /// Holds the jobs.
     pub queue: &'a dyn Queue,
+    /// Gives jobs to workers.
+    pub worklist: &'a dyn Worklist,
     /// Stores both.
     pub outbox: &'a dyn Outbox,
 }
@@ -40,6 +46,9 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         q28_a_refused_job_leaves_no_source,
         y1_a_changed_source_and_its_job_are_stored_together,
         y1_a_run_and_its_job_are_stored_once,
+        y6_a_stage_and_the_end_of_its_run_are_stored_together,
+        q5_a_run_that_was_taken_away_changes_no_source,
+        q5_a_stage_of_a_changed_source_ends_no_run,
     ]
 }
 
@@ -100,6 +109,7 @@ pub async fn y1_a_changed_source_and_its_job_are_stored_together(shared: &Shared
     source.name = "changed".into();
     let new = job();
     shared.outbox.update_source(&scope, source.clone(), vec![new.clone()]).await.unwrap();
+    source.revision += 1;
     assert_eq!(shared.store.source(&scope, source.id).await.unwrap(), source);
     assert_eq!(shared.queue.holder(&scope, "outbox").await.unwrap().unwrap().id, new.id);
 }
@@ -122,4 +132,76 @@ pub async fn y1_a_run_and_its_job_are_stored_once(shared: &Shared<'_>) {
     assert!(shared.queue.job(&scope, first.id).await.is_ok());
     assert_eq!(shared.queue.job(&scope, second.id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(shared.log.run(&scope, run.run.id).await.unwrap(), run.run);
+}
+
+/// A source in the hands of a worker, and what its stage makes of it.
+async fn in_hand(shared: &Shared<'_>) -> (TenantScope, Claimed, SourceChange) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let source = samples::source(notebook.id);
+    let new = NewJob { kind: "stage".into(), ..job() };
+    shared.outbox.create_source(&scope, source.clone(), vec![new.clone()]).await.unwrap();
+    let rule = KindRule { payload_version: 1, limit: None, take: usize::MAX };
+    let request = ClaimRequest {
+        worker: WorkerId::new(),
+        kinds: [("stage".to_owned(), rule)].into(),
+        per_tenant: None,
+        max: 1_000,
+    };
+    let claimed = shared.worklist.claim(&request).await.unwrap();
+    let claimed = claimed.into_iter().find(|claimed| claimed.job.id == new.id).unwrap();
+    let chunks = vec![samples::chunk(source.id, 0), samples::chunk(source.id, 1)];
+    let text = Some((samples::document(70_000), chunks));
+    let source = Source { stage: Stage::Index, chunks: 2, ..source };
+    (scope, claimed, SourceChange { source, text })
+}
+
+fn end(claimed: &Claimed, follow_ups: Vec<NewJob>) -> Finish {
+    let outcome = Outcome::Completed { result: json!({ "chunks": 2 }), follow_ups };
+    Finish { id: claimed.job.id, fence: claimed.job.fence, outcome }
+}
+
+pub async fn y6_a_stage_and_the_end_of_its_run_are_stored_together(shared: &Shared<'_>) {
+    let (scope, claimed, made) = in_hand(shared).await;
+    let next = job();
+    let finish = end(&claimed, vec![next.clone()]);
+    assert!(shared.outbox.finish_source(&scope, finish.clone(), made.clone()).await.unwrap());
+    let id = made.source.id;
+    let stored = shared.store.source(&scope, id).await.unwrap();
+    assert_eq!(stored, Source { revision: made.source.revision + 1, ..made.source.clone() });
+    let (document, chunks) = made.text.clone().unwrap();
+    assert_eq!(shared.store.document(&scope, id).await.unwrap(), document);
+    assert_eq!(shared.store.chunks(&scope, id, 0, 10).await.unwrap(), chunks);
+    let ended = shared.queue.job(&scope, claimed.job.id).await.unwrap();
+    assert_eq!((ended.state, ended.result), (JobState::Completed, Some(json!({ "chunks": 2 }))));
+    assert_eq!(shared.queue.holder(&scope, "outbox").await.unwrap().unwrap().id, next.id);
+    // A second time, as after a lost answer: nothing more happens.
+    assert!(!shared.outbox.finish_source(&scope, finish, made).await.unwrap());
+    assert_eq!(shared.store.source(&scope, id).await.unwrap(), stored);
+}
+
+pub async fn q5_a_run_that_was_taken_away_changes_no_source(shared: &Shared<'_>) {
+    let (scope, claimed, made) = in_hand(shared).await;
+    let before = shared.store.source(&scope, made.source.id).await.unwrap();
+    shared.worklist.take_back(1_000).await.unwrap();
+    let finish = end(&claimed, vec![NewJob { unique_key: None, ..job() }]);
+    assert!(!shared.outbox.finish_source(&scope, finish, made).await.unwrap());
+    assert_eq!(shared.store.source(&scope, before.id).await.unwrap(), before);
+    let document = shared.store.document(&scope, before.id).await;
+    assert_eq!(document.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+pub async fn q5_a_stage_of_a_changed_source_ends_no_run(shared: &Shared<'_>) {
+    let (scope, claimed, made) = in_hand(shared).await;
+    let failed = Source { stage: Stage::Failed, ..made.source.clone() };
+    shared.store.update_source(&scope, failed).await.unwrap();
+    let before = shared.store.source(&scope, made.source.id).await.unwrap();
+    let finish = end(&claimed, vec![NewJob { unique_key: None, ..job() }]);
+    let finished = shared.outbox.finish_source(&scope, finish, made).await;
+    assert_eq!(finished.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(shared.store.source(&scope, before.id).await.unwrap(), before);
+    let document = shared.store.document(&scope, before.id).await;
+    assert_eq!(document.unwrap_err().kind(), ErrorKind::NotFound);
+    let running = shared.queue.job(&scope, claimed.job.id).await.unwrap();
+    assert_eq!((running.state, running.fence), (JobState::Running, claimed.job.fence));
 }

@@ -26,11 +26,29 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::heart::Heart;
-use super::{ClaimRequest, Claimed, Job, KindRule, Outcome, QueuePolicy, WorkerId, Worklist};
+use super::{
+    ClaimRequest, Claimed, Finish, Job, KindRule, Outcome, QueuePolicy, WorkerId, Worklist,
+};
 use crate::{Result, TenantScope, model::Progress};
 
 /// The least time between two claims of a runner that has something to do.
 const PACE: Duration = Duration::from_millis(3);
+
+/// How a handler's run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// Like this, to be stored.
+    With(Outcome),
+    /// The handler has stored the end itself, together with what it made, or learned that the job is no longer its
+    /// own: see [`Outbox::finish_source`](super::outbox::Outbox::finish_source).
+    Stored,
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        Self::With(outcome)
+    }
+}
 
 /// Does the jobs of a kind.
 #[async_trait]
@@ -39,7 +57,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// - Cancelled: the token says that the job's end was asked for, its time is up, or the worker goes down.
     ///   A handler returns soon after; one that does not is dropped.
-    async fn run(&self, work: Work) -> Outcome;
+    async fn run(&self, work: Work) -> Ended;
 }
 
 /// A job as its handler sees it.
@@ -55,6 +73,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// This run's end, for a handler that stores it itself.
+    #[must_use]
+    pub const fn end(&self, outcome: Outcome) -> Finish {
+        Finish { id: self.job.id, fence: self.job.fence, outcome }
+    }
+
     /// Says how far the run has come. It is stored with the next heartbeat.
     pub fn progress(&self, progress: Progress) {
         *self.progress.lock() = Some(progress);

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Handler, HandlerRule, Shared, Work};
+use super::{Ended, Handler, HandlerRule, Shared, Work};
 use crate::queue::{Claimed, Finish, JobError, Outcome};
 
 /// Why a run was told to stop.
@@ -38,18 +38,18 @@ pub(super) async fn run(
 
     let watch = async {
         tokio::select! {
-            ended = &mut task => Some(outcome(ended)),
+            joined = &mut task => Some(ended(joined)),
             () = lost.cancelled() => None,
             why = why(shared, &cancel, rule) => {
                 stop.cancel();
                 tokio::select! {
-                    ended = &mut task => return Some(told(why, outcome(ended))),
+                    joined = &mut task => return Some(told(why, ended(joined))),
                     () = lost.cancelled() => return None,
                     () = tokio::time::sleep(shared.config.grace) => {}
                 }
                 abort.abort();
                 tokio::select! {
-                    ended = &mut task => Some(told(why, outcome(ended))),
+                    joined = &mut task => Some(told(why, ended(joined))),
                     () = lost.cancelled() => None,
                     () = tokio::time::sleep(shared.config.grace) => {
                         warn!(job = %id, %kind, "a run does not give way; it is left to its lease");
@@ -59,10 +59,11 @@ pub(super) async fn run(
             }
         }
     };
-    let outcome = watch.await;
+    let ended = watch.await;
     abort.abort();
-    match outcome {
-        Some(outcome) => store(shared, Finish { id, fence, outcome }, &lost).await,
+    match ended {
+        Some(Ended::With(outcome)) => store(shared, Finish { id, fence, outcome }, &lost).await,
+        Some(Ended::Stored) => {}
         None => warn!(job = %id, %kind, "a run was given up; another may have the job"),
     }
     shared.heart.remove(id, fence);
@@ -76,26 +77,28 @@ async fn why(shared: &Shared, cancel: &CancellationToken, rule: HandlerRule) -> 
     }
 }
 
-type Ended = Result<Result<Outcome, Box<dyn std::any::Any + Send>>, tokio::task::JoinError>;
+type Joined = Result<Result<Ended, Box<dyn std::any::Any + Send>>, tokio::task::JoinError>;
 
 /// How the handler ended by itself; an aborted one gives its job back.
-fn outcome(ended: Ended) -> Outcome {
-    match ended {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => failed("panicked", "Something went wrong while this was done."),
-        Err(_) => Outcome::Released,
+fn ended(joined: Joined) -> Ended {
+    match joined {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(_)) => failed("panicked", "Something went wrong while this was done.").into(),
+        Err(_) => Outcome::Released.into(),
     }
 }
 
 /// How a run ended that was told to stop: what it has done counts, its haste is no failure of its own.
-fn told(why: Why, outcome: Outcome) -> Outcome {
-    match (why, outcome) {
+fn told(why: Why, ended: Ended) -> Ended {
+    let Ended::With(outcome) = ended else { return ended };
+    let outcome = match (why, outcome) {
         (_, done @ (Outcome::Completed { .. } | Outcome::Hopeless(_))) => done,
         (Why::Cancelled, _) => Outcome::Cancelled,
         (Why::TooSlow, _) => failed("timeout", "This took too long."),
         (Why::Ending, Outcome::Snoozed(delay)) => Outcome::Snoozed(delay),
         (Why::Ending, _) => Outcome::Released,
-    }
+    };
+    outcome.into()
 }
 
 fn failed(code: &str, message: &str) -> Outcome {

@@ -19,8 +19,11 @@ use tokio::sync::Notify;
 
 use super::{
     ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
-    Pulse, Queue, QueuePolicy, Worklist, memory::not_dead, outbox::Outbox, plan::plan, random,
-    scope_of, step,
+    Pulse, Queue, QueuePolicy, Worklist,
+    memory::not_dead,
+    outbox::{self, Outbox, SourceChange},
+    plan::plan,
+    random, scope_of, step,
 };
 use crate::{
     Clock, Error, ErrorKind, Result, Retry, TenantId, TenantScope, Timestamp,
@@ -318,8 +321,7 @@ impl Worklist for SqlQueue {
 
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
-        let follows = |end: &Finish| matches!(&end.outcome, Outcome::Completed { follow_ups, .. } if !follow_ups.is_empty());
-        let follow = ends.iter().any(follows);
+        let follow = ends.iter().any(Finish::has_follow_ups);
         let work = self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
         let counted = work.await?;
         if follow {
@@ -379,6 +381,31 @@ impl Outbox for SqlQueue {
             })
         })
         .await
+    }
+
+    async fn finish_source(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: SourceChange,
+    ) -> Result<bool> {
+        outbox::check(&end, &made)?;
+        let follow = end.has_follow_ups();
+        let input = (scope.tenant(), [end], made);
+        let work = self.write("store stage", input, |tx, (tenant, end, made), now| {
+            Box::pin(async move {
+                let counts = finish(tx, end, now).await?.first() == Some(&true);
+                if counts {
+                    work::change_source(tx, *tenant, made).await?;
+                }
+                Ok(counts)
+            })
+        });
+        let counts = work.await?;
+        if follow {
+            self.database.ring();
+        }
+        Ok(counts)
     }
 
     async fn open_run(

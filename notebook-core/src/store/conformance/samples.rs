@@ -71,6 +71,7 @@ pub fn source(notebook: NotebookId) -> Source {
         notes: vec!["Embedded files were ignored.".into(), String::new()],
         created_at: at(3),
         updated_at: at(4),
+        revision: 7,
     }
 }
 

@@ -222,8 +222,12 @@ pub async fn updating_a_source_keeps_its_place_and_text(store: &dyn Store) {
         ..old.clone()
     };
     let sent = Source { notebook: NotebookId::new(), created_at: at(-7), ..new.clone() };
-    store.update_source(&scope, sent).await.unwrap();
-    assert_eq!(store.source(&scope, old.id).await.unwrap(), new);
+    store.update_source(&scope, sent.clone()).await.unwrap();
+    let stored = store.source(&scope, old.id).await.unwrap();
+    assert_eq!(stored, Source { revision: old.revision + 1, ..new });
+    // What was made from an earlier revision undoes nothing.
+    refused(store.update_source(&scope, sent).await, ErrorKind::Conflict);
+    assert_eq!(store.source(&scope, old.id).await.unwrap(), stored);
     assert_eq!(store.document(&scope, old.id).await.unwrap(), document(200));
     assert_eq!(store.chunks(&scope, old.id, 0, 10).await.unwrap().len(), 1);
     refused(store.update_source(&scope, source(old.notebook)).await, ErrorKind::NotFound);

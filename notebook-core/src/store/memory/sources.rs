@@ -1,12 +1,46 @@
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, Tenant};
 use crate::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
+    queue::outbox::SourceChange,
     store::{Layout, SourceStore, rules},
 };
+
+impl Tenant {
+    fn update_source(&mut self, operation: &'static str, source: Source) -> Result<()> {
+        let source = rules::updated_source(operation, self.source(operation, source.id)?, source)?;
+        self.sources.insert(source.id, source);
+        Ok(())
+    }
+
+    fn put_document(&mut self, id: SourceId, document: Document) {
+        self.remove_text_of(id);
+        self.documents.insert(id, document);
+    }
+
+    fn put_chunks(&mut self, chunks: Vec<Chunk>) {
+        self.chunks.extend(chunks.into_iter().map(|chunk| (chunk.key, chunk)));
+    }
+}
+
+impl MemoryStore {
+    /// Stores what a stage made, all or nothing.
+    pub(crate) fn apply(&self, scope: &TenantScope, made: SourceChange) -> Result<()> {
+        let SourceChange { source, text } = made;
+        self.with(scope, |tenant| {
+            let id = source.id;
+            tenant.update_source("store stage", source)?;
+            if let Some((document, chunks)) = text {
+                tenant.put_document(id, document);
+                tenant.put_chunks(chunks);
+            }
+            Ok(())
+        })
+    }
+}
 
 #[async_trait]
 impl SourceStore for MemoryStore {
@@ -39,11 +73,7 @@ impl SourceStore for MemoryStore {
     }
 
     async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
-        self.with(scope, |tenant| {
-            let source = rules::updated_source(tenant.source("update source", source.id)?, source);
-            tenant.sources.insert(source.id, source);
-            Ok(())
-        })
+        self.with(scope, |tenant| tenant.update_source("update source", source))
     }
 
     async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
@@ -63,8 +93,7 @@ impl SourceStore for MemoryStore {
     ) -> Result<()> {
         self.with(scope, |tenant| {
             tenant.source("store document", id)?;
-            tenant.remove_text_of(id);
-            tenant.documents.insert(id, document);
+            tenant.put_document(id, document);
             Ok(())
         })
     }
@@ -97,7 +126,7 @@ impl SourceStore for MemoryStore {
         rules::check_chunks("store chunks", id, &chunks)?;
         self.with(scope, |tenant| {
             tenant.source("store chunks", id)?;
-            tenant.chunks.extend(chunks.into_iter().map(|chunk| (chunk.key, chunk)));
+            tenant.put_chunks(chunks);
             Ok(())
         })
     }

@@ -30,7 +30,7 @@ mod statement;
 pub(crate) mod work {
     pub(crate) use super::{
         runs::open as open_run,
-        sources::{create as create_source, update as update_source},
+        sources::{apply as change_source, create as create_source, update as update_source},
     };
 }
 

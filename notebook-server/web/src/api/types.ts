@@ -51,6 +51,7 @@ export interface Source {
   notes: string[];
   created_at: number;
   updated_at: number;
+  revision: number;
 }
 
 export interface Outline {

@@ -10,6 +10,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "notebooks, sources, conversations, runs", sql: V1 },
     Migration { version: 2, name: "jobs", sql: V2 },
     Migration { version: 3, name: "dead jobs", sql: V3 },
+    Migration { version: 4, name: "revisions of sources", sql: V4 },
 ];
 
 const V1: &str = "
@@ -198,4 +199,8 @@ CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 const V3: &str = "
 CREATE INDEX jobs_dead ON jobs (tenant_id, id) WHERE state = 'dead';
+";
+
+const V4: &str = "
+ALTER TABLE sources ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 ";

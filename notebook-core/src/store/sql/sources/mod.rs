@@ -9,6 +9,7 @@ use crate::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
+    queue::outbox::SourceChange,
     sql::{Lock, Tx, values},
     store::{Layout, SourceStore, rules},
 };
@@ -168,8 +169,22 @@ async fn unfinished(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Source>> {
 }
 
 pub(crate) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
-    let changed = record::update(tx, tenant, source).await?;
-    found(tx, changed)
+    if record::update(tx, tenant, source).await? == 1 {
+        return Ok(());
+    }
+    exists(tx, tenant, source.id).await?;
+    Err(rules::changed_meanwhile(tx.operation))
+}
+
+/// Stores what a stage made.
+pub(crate) async fn apply(tx: &mut Tx<'_>, tenant: TenantId, made: &SourceChange) -> Result<()> {
+    let SourceChange { source, text } = made;
+    update(tx, tenant, source).await?;
+    if let Some((document, chunks)) = text {
+        text::put(tx, tenant, source.id, document).await?;
+        chunks::put(tx, tenant, source.id, chunks).await?;
+    }
+    Ok(())
 }
 
 async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {

@@ -38,6 +38,7 @@ pub(super) async fn insert(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -
                 json(tx.operation, &source.notes)?,
                 source.created_at.as_millis(),
                 source.updated_at.as_millis(),
+                source.revision,
                 source.stage.is_unfinished(),
             ],
         )
@@ -45,7 +46,7 @@ pub(super) async fn insert(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -
     Ok(changed == 1)
 }
 
-/// Replaces what an update may; returns how many rows it found.
+/// Replaces what an update may, when the row has the revision; returns how many rows it found.
 pub(super) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<usize> {
     tx.execute(
         statement::UPDATE,
@@ -70,6 +71,7 @@ pub(super) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -
             source.stage.is_unfinished(),
             tenant.as_bytes(),
             source.id.as_bytes(),
+            source.revision,
         ],
     )
     .await
@@ -96,5 +98,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<Source> {
         notes: row.json(17)?,
         created_at: row.get(18)?,
         updated_at: row.get(19)?,
+        revision: row.get(20)?,
     })
 }

@@ -22,7 +22,7 @@ export function applyChanges(items: readonly Source[], changes: readonly Change[
   const byId = new Map(items.map((source) => [source.id, source]));
   for (const change of changes) {
     if (change.kind === 'deleted') byId.delete(change.id);
-    else if ((byId.get(change.source.id)?.updated_at ?? 0) <= change.source.updated_at) {
+    else if ((byId.get(change.source.id)?.revision ?? 0) <= change.source.revision) {
       byId.set(change.source.id, change.source);
     }
   }
