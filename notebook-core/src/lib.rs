@@ -29,6 +29,7 @@ pub mod keyword;
 pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod pubsub;
 pub mod queue;
 pub mod run_log;
 pub mod scope;

@@ -4,6 +4,8 @@
 #[path = "support/postgres.rs"]
 mod cluster;
 
+use std::time::Duration;
+
 use cluster::Cluster;
 use futures::future::join_all;
 use notebook_core::{
@@ -121,4 +123,22 @@ async fn tables_of_another_version_are_refused_and_left_alone() {
     assert_eq!((error.kind(), error.context("schema")), (ErrorKind::Unsupported, Some("1000")));
     let other = "UPDATE notebook.schema_migrations SET checksum = sha256('') WHERE version = 1";
     assert_eq!(refused(other).await.kind(), ErrorKind::Conflict);
+}
+
+/// E5, Q37: what one process publishes, the other hears; after a break of the connections both know that they may
+/// have missed something.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_tell_each_other() {
+    let cluster = Cluster::start();
+    let stores = [open(&cluster).await, open(&cluster).await];
+    let [here, there] = &stores;
+    notebook_core::pubsub::conformance::run_all(&**here.pubsub(), &**there.pubsub()).await;
+    let mut heard = there.pubsub().subscribe("anything");
+    cluster.query(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE application_name = 'notebook' AND pid <> pg_backend_pid()",
+    );
+    let told = tokio::time::timeout(Duration::from_secs(10), heard.next()).await;
+    assert_eq!(told.unwrap(), Some(notebook_core::pubsub::Heard::Missed));
+    notebook_core::pubsub::conformance::run_all(&**here.pubsub(), &**there.pubsub()).await;
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use notebook_agent::{
-    chat::{Chat, ChatConfig},
+    chat::{Chat, ChatConfig, Work},
     runs::Runs,
 };
 use notebook_core::{
@@ -50,7 +50,7 @@ use crate::{
 
 /// Name of the file that says where a running server listens.
 const ADDRESS_FILE: &str = "server.json";
-/// How long runs may take to write down their end.
+/// How long answers in the making may take when the server goes down, after its requests have ended.
 const RUNS_END: Duration = Duration::from_secs(5);
 /// How long jobs may go on; what is not done then goes on at the next start, or elsewhere.
 const JOBS_END: Duration = Duration::from_secs(2);
@@ -136,21 +136,20 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
     let retriever =
         Arc::new(Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?);
-    let runs = Runs::new(log, clock.clone());
-    let chat = Chat::new(
+    let patience = Duration::from_secs(config.chat.unwatched_seconds.into());
+    let pubsub = store.pubsub().clone();
+    let runs = Runs::shared(log, clock.clone(), Some(pubsub), Some(patience));
+    let chat = Chat::working(
         shared_store.clone(),
         runs.clone(),
         retriever,
         chat_models.clone(),
         clock.clone(),
         chat_config(config),
+        Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
 
     let scope = notebook_auth::single_user();
-    let closed = runs.recover(&scope).await?;
-    if closed > 0 {
-        tracing::warn!(closed, "answers that an earlier process left unfinished were closed");
-    }
     if config.storage.postgres.is_none() {
         // The folder's lock says that nobody else works on its file.
         let lost = queue.take_back(usize::MAX).await?;
@@ -159,11 +158,15 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         }
     }
     ingest.look_after(&scope).await?;
-    let runner = RunnerConfig { slots: ingest.slots(), ..RunnerConfig::of(&policy(config)) };
-    let runner = Runner::start(queue.clone(), ingest.handlers(), bell.clone(), runner)?;
+    chat.look_after(&scope).await?;
+    let slots = ingest.slots() + chat.slots();
+    let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
+    let handlers = ingest.handlers().and(chat.handlers());
+    let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
+    runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(look_after(ingest.clone(), scope, ending.clone()));
+    tokio::spawn(look_after(ingest.clone(), chat.clone(), scope, ending.clone()));
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
@@ -204,11 +207,18 @@ async fn open_store(config: &Config) -> Result<SqlStore> {
     SqlStore::postgres(&postgres).await
 }
 
-/// Finds sources whose jobs died with their workers, for as long as the server runs.
-async fn look_after(ingest: Ingest, scope: TenantScope, ending: CancellationToken) {
+/// Finds sources and answers whose jobs died with their workers, for as long as the server runs.
+async fn look_after(ingest: Ingest, chat: Chat, scope: TenantScope, ending: CancellationToken) {
     while ending.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
         if let Err(error) = ingest.look_after(&scope).await {
             tracing::warn!(%error, "unfinished sources could not be looked after; it is tried again");
+        }
+        match chat.look_after(&scope).await {
+            Ok(0) => {}
+            Ok(closed) => tracing::warn!(closed, "answers that nobody works on were closed"),
+            Err(error) => {
+                tracing::warn!(%error, "unfinished answers could not be looked after; it is tried again");
+            }
         }
     }
 }
@@ -250,15 +260,18 @@ impl Running {
     /// Ends runs and workers, and writes everything down.
     pub(crate) async fn shutdown(self) {
         let _ = std::fs::remove_file(self.folder.join(ADDRESS_FILE));
-        self.app.runs.stop_all();
+        // No more are begun since the signal; those that are nearly done may end.
         let ended = async {
             while self.app.runs.live() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         if tokio::time::timeout(RUNS_END, ended).await.is_err() {
-            tracing::warn!("some answers could not be closed in time; the next start closes them");
+            tracing::warn!(
+                "some answers are given back; another process, or the next start, begins them anew"
+            );
         }
+        self.app.runs.interrupt_all();
         self.runner.shutdown(JOBS_END).await;
         if let Some(cache) = self.embedding_cache
             && let Err(error) = cache.close().await

@@ -98,7 +98,7 @@ async fn s40_stop_reaches_the_provider() {
     assert_eq!(again.json::<serde_json::Value>().await.unwrap()["state"], "stopped");
 }
 
-/// S47: after kill -9 in the middle of an answer the run is failed, its text is kept, and the next one works.
+/// S47: after kill -9 in the middle of an answer it is begun anew, and a reader that goes on is told so.
 #[tokio::test]
 async fn s47_an_answer_survives_kill_9() {
     let provider = Provider::start(Script::endless("word ")).await;
@@ -111,12 +111,55 @@ async fn s47_an_answer_survives_kill_9() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     server.kill();
     let server = setup.start();
+    // Whatever number the reader had seen: the lost process may have shown more than it stored.
+    let mut stream = Box::pin(server.stream(&run, 500).await);
+    let first = tokio::time::timeout(PATIENCE, stream.next()).await.unwrap().expect("an event");
+    assert_eq!(first.event, "restarted");
+    drop(stream);
+    read_until_anew(&server, &run, "word word").await;
+    server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
     let events = server.events(&run, 0).await;
-    let last = events.last().unwrap();
-    assert_eq!((&last["type"], &last["code"]), (&json!("failed"), &json!("interrupted")));
+    assert_eq!(events.last().unwrap()["type"], "stopped");
+    let restarts = events.iter().filter(|event| event["type"] == "restarted").count();
+    assert_eq!(restarts, 1);
     let message = server.message(&run).await;
     assert_eq!(message.text, text_of(&events));
     assert!(message.partial && message.text.contains("word word"));
+}
+
+/// The same until the text after a new beginning holds `wanted`.
+async fn read_until_anew(server: &Server, run: &Run, wanted: &str) {
+    let mut stream = Box::pin(server.stream(run, 0).await);
+    let mut text: Option<String> = None;
+    let reading = async {
+        while !text.as_ref().is_some_and(|text| text.contains(wanted)) {
+            let event = stream.next().await.expect("more events");
+            let event: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+            if event["type"] == "restarted" {
+                text = Some(String::new());
+            } else if let Some(text) = &mut text {
+                text.push_str(event["text"].as_str().unwrap_or_default());
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+}
+
+/// S38: with nobody left to watch, an answer ends as the setting says, upstream included.
+#[tokio::test]
+async fn s38_an_answer_that_nobody_watches_ends_when_the_setting_says_so() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let setup =
+        with_provider(folder.path(), &provider).with("NOTEBOOK__CHAT__UNWATCHED_SECONDS", "0");
+    let server = setup.start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "word word").await;
+    provider.wait_until_cut().await;
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "abandoned");
+    assert_eq!(server.message(&run).await.text, text_of(&events));
 }
 
 /// SIGTERM: readers get an end, the process exits cleanly and soon.
@@ -124,7 +167,8 @@ async fn s47_an_answer_survives_kill_9() {
 async fn i5_shutdown_ends_streams_and_runs() {
     let provider = Provider::start(Script::endless("word ")).await;
     let folder = folder();
-    let server = with_provider(folder.path(), &provider).start();
+    let setup = with_provider(folder.path(), &provider);
+    let server = setup.start();
     let conversation = with_source(&server).await;
     let run = server.ask(conversation, "What does the heron eat?").await;
     read_until(&server, &run, "word").await;
@@ -133,6 +177,12 @@ async fn i5_shutdown_ends_streams_and_runs() {
     let status = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
     assert!(status.success(), "{status}");
     tokio::time::timeout(PATIENCE, reader).await.expect("the stream ended").unwrap();
+    // What could not be finished in time is not lost: the next start begins it anew.
+    let server = setup.start();
+    read_until_anew(&server, &run, "word").await;
+    server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "stopped");
 }
 
 /// A provider that answers with HTML, half a stream, an error in the stream, or nothing: the run fails with a

@@ -1,4 +1,4 @@
-//! The way in: checks, then question and run in one transaction, then a task.
+//! The way in: checks, then question and run in one transaction, with the job that answers it, or then a task.
 
 use std::future::Future;
 
@@ -7,7 +7,8 @@ use notebook_core::{
     model::{Conversation, Message, ModelSettings, NewRun, Notebook, Opened, Role, Run, RunState},
 };
 
-use super::{Ask, Chat, Inner, Parent, Question, flow, history, title};
+use super::{Ask, Chat, Inner, Parent, Question, Work, flow, history, title};
+use crate::runs::Closing;
 
 /// Runs `work` to its end even when the caller goes away.
 pub(super) async fn in_task<T: Send + 'static>(
@@ -25,13 +26,13 @@ impl Inner {
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);
         let model = self.models.model(&settings)?;
-        let permit = self.admitted.clone().try_acquire_owned().map_err(|_| busy())?;
-
+        if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
+            return Err(busy());
+        }
         let (question, new) = self.question(scope, &ask, &conversation).await?;
-        let opened =
-            self.runs.log().open(scope, self.new_run(&ask, &conversation, &question, new)?).await?;
+        let run = self.new_run(&ask, &conversation, &question, new)?;
+        let opened = self.open(scope, run, &settings).await?;
         if let Opened::Created(run) = &opened {
-            let writer = self.runs.begin(scope, run);
             if new {
                 let named = title::name(
                     &*self.store,
@@ -45,12 +46,12 @@ impl Inner {
                     tracing::warn!(%error, "naming after the first question failed");
                 }
             }
-            let job = flow::Job { notebook, conversation, question, settings, model };
-            let (chat, scope) = (chat.clone(), scope.clone());
-            tokio::spawn(async move {
-                flow::produce(&chat.0, &scope, job, writer).await;
-                drop(permit);
-            });
+            if let Work::Tasks = self.work {
+                let writer = self.runs.begin(scope, run, Closing::Log).await?;
+                let task = flow::Task { notebook, conversation, question, settings, model };
+                let (chat, scope) = (chat.clone(), scope.clone());
+                tokio::spawn(async move { flow::produce(&chat.0, &scope, task, writer).await });
+            }
         }
         Ok(opened)
     }
@@ -145,6 +146,7 @@ impl Inner {
                 state: RunState::Queued,
                 created_at: self.clock.now(),
                 ended_at: None,
+                stop_requested: false,
             },
             question: new.then(|| question.clone()),
             idempotency_key: ask.idempotency_key.clone(),

@@ -27,6 +27,13 @@ pub struct ChatConfig {
     pub waiting_runs: usize,
 }
 
+impl ChatConfig {
+    /// Answers of a tenant that may be in the making or wait at once.
+    pub(super) const fn open_runs(&self) -> usize {
+        self.concurrent_runs.saturating_add(self.waiting_runs)
+    }
+}
+
 impl Default for ChatConfig {
     fn default() -> Self {
         Self {

@@ -13,19 +13,20 @@ use notebook_core::{
     model::{
         Chunk, Conversation, EventBody, Message, ModelSettings, Notebook, Role, StageTiming, Usage,
     },
+    queue::JobError,
 };
 use notebook_rag::retrieve::{RetrieveRequest, Retrieved};
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::{Inner, cite::Citer, history};
+use super::{Inner, Work, cite::Citer, history};
 use crate::{
     answer::{AnswerBuilder, Part},
     context::{self, Context, ContextInput, PromptPassage},
-    runs::{RunWriter, StopSignal, interrupted},
+    runs::{Closed, RunWriter, StopReason, interrupted},
 };
 
 /// What a run works on.
-pub(super) struct Job {
+pub(super) struct Task {
     pub(super) notebook: Notebook,
     pub(super) conversation: Conversation,
     pub(super) question: Message,
@@ -37,7 +38,12 @@ pub(super) struct Job {
 pub(super) const NOT_SAID: &str = "The sources do not say.";
 
 /// Produces the answer and ends the run, whatever happens on the way.
-pub(super) async fn produce(chat: &Inner, scope: &TenantScope, job: Job, mut writer: RunWriter) {
+pub(super) async fn produce(
+    chat: &Inner,
+    scope: &TenantScope,
+    job: Task,
+    mut writer: RunWriter,
+) -> Produced {
     let stop = writer.stop_signal();
     let mut answer = Answer::default();
     let work = tokio::time::timeout(
@@ -46,7 +52,7 @@ pub(super) async fn produce(chat: &Inner, scope: &TenantScope, job: Job, mut wri
     );
     let ended = tokio::select! {
         biased;
-        () = stop.stopped() => Ended::Stopped,
+        reason = stop.given() => Ended::Stopped(reason),
         result = work => match result {
             Ok(Ok(())) => Ended::Whole,
             Ok(Err(error)) => Ended::Broken(error),
@@ -54,17 +60,51 @@ pub(super) async fn produce(chat: &Inner, scope: &TenantScope, job: Job, mut wri
                 .with("limit", format!("{} s", chat.config.run_deadline.as_secs()))),
         },
     };
-    let terminal = terminal_event(&ended, &stop, &job, &answer);
+    match ended {
+        Ended::Stopped(StopReason::Lost) => return Produced::Released,
+        Ended::Stopped(StopReason::Interrupted) if writer.can_be_released() => {
+            writer.release().await;
+            return Produced::Released;
+        }
+        _ => {}
+    }
+    let terminal = terminal_event(&ended, &job, &answer);
     let partial = !matches!(ended, Ended::Whole);
     let message = answer.into_message(&job, &writer, chat.clock.now(), partial);
-    let run = writer.run().id;
-    let state = writer.close(terminal, message).await;
-    info!(%run, ?state, "run ended");
+    store_end(writer, terminal, message).await
+}
+
+/// Ends a run that no model can answer.
+pub(super) async fn refuse(writer: RunWriter, error: &Error) -> Produced {
+    let terminal = EventBody::Failed {
+        code: error.kind().code().to_owned(),
+        message: format!("This server has no model that can answer ({error})."),
+        retryable: false,
+    };
+    store_end(writer, terminal, None).await
+}
+
+async fn store_end(writer: RunWriter, terminal: EventBody, message: Option<Message>) -> Produced {
+    match writer.close(terminal, message).await {
+        Closed::Stored => Produced::Stored,
+        Closed::Lost => Produced::Released,
+        Closed::NotStored(reason) => Produced::NotStored(reason),
+    }
+}
+
+/// What became of a run's end.
+pub(super) enum Produced {
+    /// It is stored, with its job's.
+    Stored,
+    /// The store could not take it.
+    NotStored(JobError),
+    /// There is none: another worker goes on.
+    Released,
 }
 
 enum Ended {
     Whole,
-    Stopped,
+    Stopped(StopReason),
     Broken(Error),
 }
 
@@ -82,7 +122,7 @@ struct Answer {
 impl Answer {
     fn into_message(
         self,
-        job: &Job,
+        job: &Task,
         writer: &RunWriter,
         now: notebook_core::Timestamp,
         partial: bool,
@@ -110,7 +150,7 @@ impl Answer {
     }
 }
 
-fn terminal_event(ended: &Ended, stop: &StopSignal, job: &Job, answer: &Answer) -> EventBody {
+fn terminal_event(ended: &Ended, job: &Task, answer: &Answer) -> EventBody {
     match ended {
         Ended::Whole => EventBody::Completed {
             usage: answer.usage,
@@ -118,8 +158,9 @@ fn terminal_event(ended: &Ended, stop: &StopSignal, job: &Job, answer: &Answer) 
             dropped_citations: answer.dropped,
             timings: answer.timings.clone(),
         },
-        Ended::Stopped if stop.is_interrupted() => interrupted(),
-        Ended::Stopped => EventBody::Stopped,
+        Ended::Stopped(StopReason::Interrupted) => interrupted(),
+        Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
+        Ended::Stopped(StopReason::Asked | StopReason::Lost) => EventBody::Stopped,
         Ended::Broken(error) => {
             warn!(%error, model = job.model.info().label(), "run failed");
             EventBody::Failed {
@@ -156,16 +197,23 @@ fn explain(error: &Error, model: &str) -> String {
     format!("{what} ({model}: {error})")
 }
 
+fn closed(_: tokio::sync::AcquireError) -> Error {
+    Error::new(ErrorKind::Cancelled, "answer")
+}
+
 /// Retrieve, build the context, generate, cite.
 async fn work(
     chat: &Inner,
     scope: &TenantScope,
-    job: &Job,
+    job: &Task,
     writer: &mut RunWriter,
     answer: &mut Answer,
 ) -> Result<()> {
-    let _turn =
-        chat.working.acquire().await.map_err(|_| Error::new(ErrorKind::Cancelled, "answer"))?;
+    let _turn = match chat.work {
+        Work::Tasks => Some(chat.working.acquire().await.map_err(closed)?),
+        // The runner takes no more jobs than it has slots.
+        Work::Jobs { .. } => None,
+    };
     let run = writer.run().clone();
     chat.runs.log().start(scope, run.id).await?;
     writer.emit(EventBody::Started { answer: run.answer, model: job.model.info().label() });
@@ -192,7 +240,7 @@ async fn work(
 async fn retrieve(
     chat: &Inner,
     scope: &TenantScope,
-    job: &Job,
+    job: &Task,
     writer: &mut RunWriter,
     answer: &mut Answer,
 ) -> Result<Retrieved> {
@@ -244,7 +292,7 @@ fn abstain(writer: &mut RunWriter, answer: &mut Answer) {
 async fn build_context(
     chat: &Inner,
     scope: &TenantScope,
-    job: &Job,
+    job: &Task,
     chunks: &[Chunk],
     writer: &mut RunWriter,
     answer: &mut Answer,
@@ -284,7 +332,7 @@ async fn build_context(
 }
 
 /// The prompt's share of what the model can read.
-fn budget_tokens(chat: &Inner, job: &Job) -> usize {
+fn budget_tokens(chat: &Inner, job: &Task) -> usize {
     let answer = max_tokens(chat, job) as usize;
     let window = job.model.info().context_tokens.map_or(usize::MAX, |tokens| tokens as usize);
     // A window smaller than the wanted answer is shared in halves.
@@ -292,7 +340,7 @@ fn budget_tokens(chat: &Inner, job: &Job) -> usize {
     chat.config.context_tokens.min(room)
 }
 
-fn max_tokens(chat: &Inner, job: &Job) -> u32 {
+fn max_tokens(chat: &Inner, job: &Task) -> u32 {
     job.settings.max_tokens.unwrap_or(chat.config.answer_tokens)
 }
 
@@ -319,7 +367,7 @@ async fn prompt_passages(
     Ok(passages)
 }
 
-fn request(chat: &Inner, job: &Job, context: &Context, passages: &[Chunk]) -> ChatRequest {
+fn request(chat: &Inner, job: &Task, context: &Context, passages: &[Chunk]) -> ChatRequest {
     ChatRequest {
         messages: context.messages.clone(),
         temperature: job.settings.temperature,
@@ -338,7 +386,7 @@ fn request(chat: &Inner, job: &Job, context: &Context, passages: &[Chunk]) -> Ch
 async fn generate(
     chat: &Inner,
     scope: &TenantScope,
-    job: &Job,
+    job: &Task,
     mut stream: ChatStream,
     passages: &[Chunk],
     writer: &mut RunWriter,

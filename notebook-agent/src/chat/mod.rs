@@ -4,6 +4,7 @@
 //! the events are read through [`Runs`](crate::runs::Runs). Dropping the caller stops nothing.
 
 mod admit;
+mod answering;
 mod ask;
 mod cite;
 mod config;
@@ -17,11 +18,13 @@ use notebook_core::{
     Clock, Result, RunId, TenantScope,
     chat::ChatModel,
     model::{ModelSettings, Opened, Run},
+    queue::{Queue, outbox::Outbox},
     store::Store,
 };
 use notebook_rag::retrieve::Retriever;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
+pub use answering::ANSWER;
 pub use ask::{Ask, Parent, Question, validate_settings};
 pub use config::ChatConfig;
 
@@ -47,6 +50,23 @@ impl<T: ChatModel> ModelSource for Arc<T> {
 #[derive(Clone)]
 pub struct Chat(Arc<Inner>);
 
+/// Where answers are made.
+#[derive(Clone)]
+pub enum Work {
+    /// In tasks of this process, which end with it.
+    Tasks,
+    /// By whichever worker takes their jobs, again if one is lost on the way. A runner needs
+    /// [`Chat::handlers`].
+    Jobs {
+        /// Stores a run together with its job.
+        outbox: Arc<dyn Outbox>,
+        /// Where the jobs are.
+        queue: Arc<dyn Queue>,
+        /// Rung when there is a new job, for the runner in this process.
+        bell: Arc<Notify>,
+    },
+}
+
 struct Inner {
     store: Arc<dyn Store>,
     runs: Arc<Runs>,
@@ -54,14 +74,13 @@ struct Inner {
     models: Arc<dyn ModelSource>,
     clock: Arc<dyn Clock>,
     config: ChatConfig,
-    /// Answers in the making.
+    work: Work,
+    /// Answers in the making, where tasks make them.
     working: Semaphore,
-    /// Answers in the making or waiting.
-    admitted: Arc<Semaphore>,
 }
 
 impl Chat {
-    /// A chat over these parts.
+    /// A chat over these parts, which answers in tasks of this process.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -71,9 +90,22 @@ impl Chat {
         clock: Arc<dyn Clock>,
         config: ChatConfig,
     ) -> Self {
+        Self::working(store, runs, retriever, models, clock, config, Work::Tasks)
+    }
+
+    /// A chat over these parts, which answers where `work` says.
+    #[must_use]
+    pub fn working(
+        store: Arc<dyn Store>,
+        runs: Arc<Runs>,
+        retriever: Arc<Retriever>,
+        models: Arc<dyn ModelSource>,
+        clock: Arc<dyn Clock>,
+        config: ChatConfig,
+        work: Work,
+    ) -> Self {
         let working = Semaphore::new(config.concurrent_runs);
-        let admitted = Arc::new(Semaphore::new(config.concurrent_runs + config.waiting_runs));
-        Self(Arc::new(Inner { store, runs, retriever, models, clock, config, working, admitted }))
+        Self(Arc::new(Inner { store, runs, retriever, models, clock, config, work, working }))
     }
 
     /// Stores the question and starts the answer.
@@ -94,7 +126,7 @@ impl Chat {
     /// # Errors
     /// `NotFound` when there is no such run.
     pub async fn stop(&self, scope: &TenantScope, run: RunId) -> Result<Run> {
-        self.0.runs.stop(scope, run).await
+        self.0.stop(scope, run).await
     }
 
     /// The runs and their events.

@@ -2,24 +2,39 @@
 //!
 //! A reader holds a cursor, not a queue: a slow one costs nothing but its position. The
 //! terminal event is stored, with the answer, before any reader sees it.
+//!
+//! Any process can show any run: one that does not produce it reads the log, and is told by
+//! [publish and subscribe](notebook_core::pubsub) when there is more. What is told is a hint; what is stored counts.
 
+mod event;
+mod hints;
 mod live;
+mod partial;
 mod reader;
+mod tend;
 mod writer;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use notebook_core::{
     Clock, Result, RunId, TenantId, TenantScope,
-    model::{EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState},
+    model::{EventBody, Run, RunState, next_generation},
+    pubsub::PubSub,
     run_log::RunLog,
 };
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
 
+pub use event::LoggedEvent;
+use hints::Hints;
 use live::LiveRun;
+pub use live::{StopReason, StopSignal};
+pub(crate) use partial::interrupted;
 pub use reader::EventReader;
-pub use writer::RunWriter;
+pub use writer::{Closed, Closing, RunWriter};
 
 /// How many stored events are read at once.
 const PAGE: usize = 500;
@@ -28,14 +43,32 @@ const PAGE: usize = 500;
 pub struct Runs {
     log: Arc<dyn RunLog>,
     clock: Arc<dyn Clock>,
+    pubsub: Option<Arc<dyn PubSub>>,
+    /// How long a run goes on while nobody watches it; for ever when absent.
+    patience: Option<Duration>,
     live: Mutex<HashMap<(TenantId, RunId), Arc<LiveRun>>>,
+    hints: Hints,
+    tending: OnceLock<tokio_util::task::AbortOnDropHandle<()>>,
 }
 
 impl Runs {
-    /// Runs over `log`.
+    /// Runs over `log`, in this process alone. They go on whether anybody watches or not.
     #[must_use]
     pub fn new(log: Arc<dyn RunLog>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { log, clock, live: Mutex::default() })
+        Self::shared(log, clock, None, None)
+    }
+
+    /// Runs over a `log` that other processes share, who are told by `pubsub`. A run that nobody has watched for
+    /// longer than `patience`, in any process, is ended: at once when it is zero, never when it is absent.
+    #[must_use]
+    pub fn shared(
+        log: Arc<dyn RunLog>,
+        clock: Arc<dyn Clock>,
+        pubsub: Option<Arc<dyn PubSub>>,
+        patience: Option<Duration>,
+    ) -> Arc<Self> {
+        let (live, hints, tending) = (Mutex::default(), Hints::default(), OnceLock::new());
+        Arc::new(Self { log, clock, pubsub, patience, live, hints, tending })
     }
 
     /// The log.
@@ -51,11 +84,35 @@ impl Runs {
     }
 
     /// Begins to produce a run that was opened in the log. Readers that come from now on see its events at once.
-    #[must_use]
-    pub fn begin(self: &Arc<Self>, scope: &TenantScope, run: &Run) -> RunWriter {
-        let live = Arc::new(LiveRun::new());
+    /// Where another worker has begun before, its readers are told to drop what they have.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub async fn begin(
+        self: &Arc<Self>,
+        scope: &TenantScope,
+        run: &Run,
+        closing: Closing,
+    ) -> Result<RunWriter> {
+        self.tend();
+        let again = run.state == RunState::Running;
+        let base = if again {
+            let partial = partial::read(&*self.log, scope, run.id).await?;
+            next_generation(partial.last) - 1
+        } else {
+            0
+        };
+        let live = Arc::new(LiveRun::new(scope.clone(), base));
+        if run.stop_requested {
+            live.signal.give(StopReason::Asked);
+        }
         self.live.lock().insert((scope.tenant(), run.id), live.clone());
-        RunWriter::new(self.clone(), scope.clone(), run.clone(), live)
+        let mut writer = RunWriter::new(self.clone(), scope.clone(), run.clone(), live, closing);
+        if again {
+            writer.emit(EventBody::Restarted);
+        }
+        self.hints.give(scope.tenant(), run.id);
+        Ok(writer)
     }
 
     /// A reader of the run's events after `after` (0 for all).
@@ -68,125 +125,79 @@ impl Runs {
         run: RunId,
         after: u64,
     ) -> Result<EventReader> {
+        self.tend();
         // Asked first, so that a foreign or unknown id is refused whatever is live.
         self.log.run(scope, run).await?;
-        let live = self.find(scope, run);
-        Ok(EventReader::new(self.clone(), scope.clone(), run, live, after))
+        Ok(EventReader::new(self.clone(), scope.clone(), run, after))
     }
 
-    /// Asks the run to stop, and returns it as it is now. A run that has ended stays as it is.
+    /// The run as it is now. Who asks counts as watching it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run in this scope.
+    pub async fn look(&self, scope: &TenantScope, run: RunId) -> Result<Run> {
+        let found = self.log.run(scope, run).await?;
+        if !found.state.is_terminal() {
+            match self.find(scope, run) {
+                Some(live) => live.touch(),
+                None => self.tell("watch", scope, run),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Asks the run to stop, wherever it is produced, and returns it as it is now. A run that has ended stays as it is.
     ///
     /// # Errors
     /// `NotFound` when there is no such run in this scope.
     pub async fn stop(&self, scope: &TenantScope, run: RunId) -> Result<Run> {
-        if let Some(live) = self.find(scope, run) {
-            live.stop.cancel();
+        let asked = self.log.request_stop(scope, run).await?;
+        match self.find(scope, run) {
+            Some(live) => live.signal.give(StopReason::Asked),
+            None if !asked.state.is_terminal() => self.tell("stop", scope, run),
+            None => {}
         }
-        self.log.run(scope, run).await
+        Ok(asked)
     }
 
     /// Asks all runs of this process to end, as at shutdown.
-    pub fn stop_all(&self) {
+    pub fn interrupt_all(&self) {
         for live in self.live.lock().values() {
-            live.interrupt.cancel();
-            live.stop.cancel();
+            live.signal.give(StopReason::Interrupted);
         }
     }
 
-    /// Ends the runs that an earlier process left unfinished: they fail with code `interrupted`, and
-    /// their partial text is kept as the answer. Returns how many there were.
+    /// Ends a run that nobody produces any more: it fails with code `interrupted`, and its partial text is kept as the
+    /// answer.
     ///
     /// # Errors
-    /// Those of the log.
-    pub async fn recover(&self, scope: &TenantScope) -> Result<usize> {
-        let mut closed = 0;
-        for run in self.log.unfinished(scope).await? {
-            if self.find(scope, run.id).is_none() {
-                self.close_interrupted(scope, &run).await?;
-                closed += 1;
-            }
-        }
-        Ok(closed)
-    }
-
-    async fn close_interrupted(&self, scope: &TenantScope, run: &Run) -> Result<()> {
-        let (mut seq, mut text, mut citations, mut model) = (0, String::new(), Vec::new(), None);
-        loop {
-            let events = self.log.events(scope, run.id, seq, PAGE).await?;
-            let Some(last) = events.last() else { break };
-            seq = last.seq;
-            for event in events {
-                match event.body {
-                    EventBody::Delta { text: more } => text.push_str(&more),
-                    EventBody::Citation(citation) => citations.push(citation),
-                    EventBody::Started { model: label, .. } => model = Some(label),
-                    _ => {}
-                }
-            }
-        }
-        let now = self.clock.now();
-        let terminal = RunEvent { seq: seq + 1, at: now, body: interrupted() };
-        let answer = (!text.is_empty()).then(|| Message {
-            id: run.answer,
-            conversation: run.conversation,
-            parent: Some(run.question),
-            role: Role::Assistant,
-            text,
-            citations,
-            dropped_citations: 0,
-            run: Some(run.id),
-            model,
-            usage: None,
-            timings: Vec::new(),
-            partial: true,
-            created_at: now,
-        });
-        let outcome = RunOutcome { state: RunState::Failed, events: vec![terminal], answer };
-        self.log.close(scope, run.id, outcome).await.map(drop)
+    /// Those of the log; `Conflict` when it has ended meanwhile.
+    pub async fn close_interrupted(&self, scope: &TenantScope, run: &Run) -> Result<()> {
+        let partial = partial::read(&*self.log, scope, run.id).await?;
+        let outcome = partial.outcome(run, self.clock.now());
+        self.log.close(scope, run.id, outcome).await?;
+        self.hints.give(scope.tenant(), run.id);
+        self.tell("stored", scope, run.id);
+        Ok(())
     }
 
     fn find(&self, scope: &TenantScope, run: RunId) -> Option<Arc<LiveRun>> {
         self.live.lock().get(&(scope.tenant(), run)).cloned()
     }
 
-    fn forget(&self, scope: &TenantScope, run: RunId) {
-        self.live.lock().remove(&(scope.tenant(), run));
-    }
-}
-
-/// The terminal event of a run whose process went away.
-pub(crate) fn interrupted() -> EventBody {
-    EventBody::Failed {
-        code: "interrupted".to_owned(),
-        message: "The server stopped before the answer was finished. What was written is kept; ask again for the rest."
-            .to_owned(),
-        retryable: true,
-    }
-}
-
-/// Ends a run when told to.
-#[derive(Debug, Clone)]
-pub struct StopSignal {
-    stop: CancellationToken,
-    interrupt: CancellationToken,
-}
-
-impl StopSignal {
-    /// Waits until the run is asked to end.
-    pub async fn stopped(&self) {
-        self.stop.cancelled().await;
-    }
-
-    /// Whether the run was asked to end.
+    /// Whether this process produces the run.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled()
+    pub fn is_live(&self, scope: &TenantScope, run: RunId) -> bool {
+        self.find(scope, run).is_some()
     }
 
-    /// Whether the reason is that the process is going down, rather than a person.
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.interrupt.is_cancelled()
+    /// Takes a run that this process no longer produces out of its list.
+    fn forget(&self, scope: &TenantScope, run: RunId, which: &Arc<LiveRun>) {
+        let mut live = self.live.lock();
+        let key = (scope.tenant(), run);
+        if live.get(&key).is_some_and(|found| Arc::ptr_eq(found, which)) {
+            live.remove(&key);
+        }
     }
 }
 

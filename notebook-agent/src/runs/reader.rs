@@ -1,46 +1,48 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use notebook_core::{Result, RunId, TenantScope, model::RunEvent};
+use notebook_core::{Result, RunId, TenantScope};
 
-use super::{PAGE, Runs, live::LiveRun};
+use super::{
+    LoggedEvent, PAGE, Runs,
+    hints::Hint,
+    live::{LiveRun, Watching},
+};
 
-/// How often a run of another process is looked up in the log.
-const POLL: Duration = Duration::from_millis(300);
+/// How often a run of another process is looked up in the log when nothing is heard of it.
+const POLL: Duration = Duration::from_secs(1);
+/// How often its process is told that somebody watches.
+const TELL: Duration = Duration::from_secs(10);
 
-/// A cursor over the events of one run.
+/// A cursor over the events of one run, whichever process writes them.
 pub struct EventReader {
     runs: Arc<Runs>,
     scope: TenantScope,
     run: RunId,
-    live: Option<Arc<LiveRun>>,
     after: u64,
+    watching: Option<Watching>,
+    hint: Option<Hint>,
+    told: Option<Instant>,
     ended: bool,
 }
 
 impl EventReader {
-    pub(super) const fn new(
-        runs: Arc<Runs>,
-        scope: TenantScope,
-        run: RunId,
-        live: Option<Arc<LiveRun>>,
-        after: u64,
-    ) -> Self {
-        Self { runs, scope, run, live, after, ended: false }
+    pub(super) const fn new(runs: Arc<Runs>, scope: TenantScope, run: RunId, after: u64) -> Self {
+        Self { runs, scope, run, after, watching: None, hint: None, told: None, ended: false }
     }
 
-    /// The next events, in order and without gaps; waits for one. `None` after the terminal event.
+    /// The next events, in order, none of them twice; waits for one. `None` after the terminal event.
     /// Dropping the future loses nothing.
     ///
     /// # Errors
     /// Those of the log.
-    pub async fn next(&mut self) -> Result<Option<Vec<Arc<RunEvent>>>> {
+    pub async fn next(&mut self) -> Result<Option<Vec<Arc<LoggedEvent>>>> {
         if self.ended {
             return Ok(None);
         }
-        let events = match self.live.clone() {
-            Some(live) => self.next_live(&live).await,
-            None => self.next_stored().await?,
-        };
+        let events = self.find().await?;
         let Some(last) = events.last() else {
             self.ended = true;
             return Ok(None);
@@ -50,32 +52,50 @@ impl EventReader {
         Ok(Some(events))
     }
 
-    async fn next_live(&self, live: &LiveRun) -> Vec<Arc<RunEvent>> {
-        // Sequence numbers count from 1, so event `seq` has index `seq - 1`.
-        let from = usize::try_from(self.after).unwrap_or(usize::MAX);
-        let mut head = live.head();
+    /// The next events; none when there are none to come.
+    async fn find(&mut self) -> Result<Vec<Arc<LoggedEvent>>> {
         loop {
-            let now = *head.borrow_and_update();
-            let (events, _) = live.read(from);
-            if !events.is_empty() || now.closed {
-                return events;
+            if let Some(live) = self.live() {
+                let events = live.next(self.after).await;
+                if !events.is_empty() {
+                    return Ok(events);
+                }
+                // It went on, or ended, elsewhere.
+                self.watching = None;
+                self.runs.forget(&self.scope, self.run, &live);
             }
-            if head.changed().await.is_err() {
-                return Vec::new();
-            }
-        }
-    }
-
-    async fn next_stored(&self) -> Result<Vec<Arc<RunEvent>>> {
-        let log = self.runs.log();
-        loop {
+            // From here on nothing is missed: what is stored after the look is hinted at.
+            let hint = self.hint.get_or_insert_with(|| self.runs.hints.of(&self.scope, self.run));
+            hint.take();
             // The state is read first: a run that had ended by then has all its events stored.
+            let log = self.runs.log();
             let ended = log.run(&self.scope, self.run).await?.state.is_terminal();
             let events = log.events(&self.scope, self.run, self.after, PAGE).await?;
             if !events.is_empty() || ended {
-                return Ok(events.into_iter().map(Arc::new).collect());
+                let logged = |event| Arc::new(LoggedEvent::new(self.run, event));
+                return Ok(events.into_iter().map(logged).collect());
             }
-            tokio::time::sleep(POLL).await;
+            if let Some(live) = self.runs.find(&self.scope, self.run) {
+                // All that came before its first event has been read.
+                self.after = self.after.max(live.base);
+                continue;
+            }
+            if self.told.is_none_or(|told| told.elapsed() >= TELL) {
+                self.told = Some(Instant::now());
+                self.runs.tell("watch", &self.scope, self.run);
+            }
+            let hint = self.hint.get_or_insert_with(|| self.runs.hints.of(&self.scope, self.run));
+            let _ = tokio::time::timeout(POLL, hint.changed()).await;
         }
+    }
+
+    /// The run, when this process produces it and the cursor is among the events that it has in memory.
+    fn live(&mut self) -> Option<Arc<LiveRun>> {
+        if self.watching.is_none() {
+            let live = self.runs.find(&self.scope, self.run)?;
+            self.watching = Some(Watching::new(live, self.runs.patience));
+        }
+        let live = self.watching.as_ref()?.live();
+        (self.after >= live.base).then(|| Arc::clone(live))
     }
 }

@@ -4,6 +4,7 @@ use notebook_core::{
     ConversationId, ErrorKind, MessageId, NotebookId, RunId, TenantId, TenantScope, Timestamp,
     clock::ManualClock,
     model::{Conversation, EventBody, Message, NewRun, Notebook, Role, Run, RunState, Usage},
+    pubsub::MemoryPubSub,
     run_log::RunLog,
     store::{ConversationStore, NotebookStore, memory::MemoryStore},
 };
@@ -52,6 +53,7 @@ impl Fixture {
             state: RunState::Queued,
             created_at: now,
             ended_at: None,
+            stop_requested: false,
         };
         let question = message(&run, run.question, Role::User, "why?");
         store.create_notebook(&scope, notebook).await.unwrap();
@@ -65,6 +67,16 @@ impl Fixture {
         store.open(&scope, new).await.unwrap();
         let runs = Runs::new(store.clone(), Arc::new(ManualClock::at(now)));
         Self { scope, store, runs, run }
+    }
+
+    async fn begin(&self) -> RunWriter {
+        self.runs.begin(&self.scope, &self.run, Closing::Log).await.unwrap()
+    }
+
+    /// The runs of another process that shares the store, and hears of this one.
+    fn elsewhere(&self, pubsub: &Arc<MemoryPubSub>) -> Arc<Runs> {
+        let clock = Arc::new(ManualClock::default());
+        Runs::shared(self.store.clone(), clock, Some(pubsub.clone()), None)
     }
 
     async fn reader(&self, after: u64) -> EventReader {
@@ -103,7 +115,7 @@ fn completed() -> EventBody {
     }
 }
 
-async fn read_all(mut reader: EventReader) -> Vec<Arc<RunEvent>> {
+async fn read_all(mut reader: EventReader) -> Vec<Arc<LoggedEvent>> {
     let mut all = Vec::new();
     while let Some(events) = reader.next().await.unwrap() {
         all.extend(events);
@@ -111,7 +123,7 @@ async fn read_all(mut reader: EventReader) -> Vec<Arc<RunEvent>> {
     all
 }
 
-fn text_of(events: &[Arc<RunEvent>]) -> String {
+fn text_of(events: &[Arc<LoggedEvent>]) -> String {
     events
         .iter()
         .filter_map(|event| match &event.body {
@@ -125,7 +137,7 @@ fn text_of(events: &[Arc<RunEvent>]) -> String {
 #[tokio::test]
 async fn s43_s46_every_reader_sees_the_same() {
     let fixture = Fixture::new().await;
-    let mut writer = fixture.runs.begin(&fixture.scope, &fixture.run);
+    let mut writer = fixture.begin().await;
     fixture.store.start(&fixture.scope, fixture.run.id).await.unwrap();
     let early = tokio::spawn(read_all(fixture.reader(0).await));
     for word in ["one ", "two ", "three"] {
@@ -153,15 +165,14 @@ async fn s43_s46_every_reader_sees_the_same() {
 #[tokio::test]
 async fn s40_s41_stop_reaches_the_writer() {
     let fixture = Fixture::new().await;
-    let mut writer = fixture.runs.begin(&fixture.scope, &fixture.run);
+    let mut writer = fixture.begin().await;
     writer.emit(delta("part"));
     let signal = writer.stop_signal();
     fixture.runs.stop(&fixture.scope, fixture.run.id).await.unwrap();
     fixture.runs.stop(&fixture.scope, fixture.run.id).await.unwrap();
-    signal.stopped().await;
-    assert!(!signal.is_interrupted());
+    assert_eq!(signal.given().await, StopReason::Asked);
     let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "part");
-    assert_eq!(writer.close(EventBody::Stopped, Some(answer)).await, RunState::Stopped);
+    assert_eq!(writer.close(EventBody::Stopped, Some(answer)).await, Closed::Stored);
     let run = fixture.runs.stop(&fixture.scope, fixture.run.id).await.unwrap();
     assert_eq!(run.state, RunState::Stopped);
     let kept = fixture.store.message(&fixture.scope, fixture.run.answer).await.unwrap();
@@ -172,7 +183,7 @@ async fn s40_s41_stop_reaches_the_writer() {
 #[tokio::test]
 async fn s44_a_foreign_run_is_not_found() {
     let fixture = Fixture::new().await;
-    let _writer = fixture.runs.begin(&fixture.scope, &fixture.run);
+    let _writer = fixture.begin().await;
     let other = scope();
     let foreign = fixture.runs.reader(&other, fixture.run.id, 0).await.err().unwrap();
     let absent = fixture.runs.reader(&other, RunId::new(), 0).await.err().unwrap();
@@ -181,33 +192,150 @@ async fn s44_a_foreign_run_is_not_found() {
     assert!(fixture.runs.stop(&other, fixture.run.id).await.is_err());
 }
 
-/// S47: a run whose process died fails at the next start, with its text kept.
+/// S47: a run whose process died, and that nobody takes up, is closed with its text kept.
 #[tokio::test]
-async fn s47_an_interrupted_run_is_closed_at_the_next_start() {
+async fn s47_an_interrupted_run_is_closed_with_its_text() {
     let fixture = Fixture::new().await;
-    let mut writer = fixture.runs.begin(&fixture.scope, &fixture.run);
+    let mut writer = fixture.begin().await;
     writer.emit(delta("half an "));
     writer.emit(delta("answer"));
     tokio::time::sleep(Duration::from_millis(250)).await;
     drop(writer);
 
     let next = Runs::new(fixture.store.clone(), Arc::new(ManualClock::default()));
-    assert_eq!(next.recover(&fixture.scope).await.unwrap(), 1);
-    assert_eq!(next.recover(&fixture.scope).await.unwrap(), 0);
+    next.close_interrupted(&fixture.scope, &fixture.run).await.unwrap();
+    let again = next.close_interrupted(&fixture.scope, &fixture.run).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict);
     let events = read_all(next.reader(&fixture.scope, fixture.run.id, 0).await.unwrap()).await;
     let last = &events.last().unwrap().body;
     assert!(matches!(last, EventBody::Failed { code, .. } if code == "interrupted"), "{last:?}");
     let kept = fixture.store.message(&fixture.scope, fixture.run.answer).await.unwrap();
     assert_eq!((kept.text.as_str(), kept.partial), ("half an answer", true));
+    // Whoever saw more than was stored sees the end all the same.
+    let rest = read_all(next.reader(&fixture.scope, fixture.run.id, 57).await.unwrap()).await;
+    assert_eq!(rest.len(), 1);
 }
 
-/// A reader that waits on a run whose writer vanished gets an end, not silence.
+/// S47: another worker begins anew where one was lost; its readers, old and new, end with the same text.
 #[tokio::test]
-async fn a_reader_never_hangs_on_a_vanished_writer() {
+async fn s47_another_worker_begins_anew_and_readers_follow() {
     let fixture = Fixture::new().await;
-    let writer = fixture.runs.begin(&fixture.scope, &fixture.run);
+    fixture.store.start(&fixture.scope, fixture.run.id).await.unwrap();
+    let mut lost = fixture.begin().await;
     let reading = tokio::spawn(read_all(fixture.reader(0).await));
-    drop(writer);
-    let events = tokio::time::timeout(Duration::from_secs(5), reading).await.unwrap().unwrap();
-    assert!(events.is_empty());
+    lost.emit(delta("a lost "));
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    // Seen, and never stored.
+    lost.emit(delta("beginning"));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(lost);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    let run = fixture.store.run(&fixture.scope, fixture.run.id).await.unwrap();
+    let mut second = fixture.runs.begin(&fixture.scope, &run, Closing::Log).await.unwrap();
+    second.emit(delta("the answer"));
+    let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "the answer");
+    assert_eq!(second.close(completed(), Some(answer)).await, Closed::Stored);
+
+    let seen = tokio::time::timeout(Duration::from_secs(5), reading).await.unwrap().unwrap();
+    assert_eq!(text_of(&seen), "a lost beginningthe answer");
+    let restart = seen.iter().position(|event| event.body == EventBody::Restarted).unwrap();
+    assert_eq!(text_of(&seen[restart..]), "the answer");
+    assert!(seen.windows(2).all(|pair| pair[0].seq < pair[1].seq), "no number comes twice");
+    let later = read_all(fixture.reader(0).await).await;
+    let restart = later.iter().position(|event| event.body == EventBody::Restarted).unwrap();
+    assert_eq!(later[restart..], seen[seen.len() - (later.len() - restart)..]);
+}
+
+/// A worker that was thought dead writes nothing more, and says so to who runs it.
+#[tokio::test]
+async fn q3_a_worker_whose_place_was_taken_stops_writing() {
+    let fixture = Fixture::new().await;
+    fixture.store.start(&fixture.scope, fixture.run.id).await.unwrap();
+    let mut zombie = fixture.begin().await;
+    zombie.emit(delta("old"));
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let run = fixture.store.run(&fixture.scope, fixture.run.id).await.unwrap();
+    let elsewhere = Runs::new(fixture.store.clone(), Arc::new(ManualClock::default()));
+    let mut second = elsewhere.begin(&fixture.scope, &run, Closing::Log).await.unwrap();
+    second.emit(delta("new"));
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    zombie.emit(delta("er"));
+    let signal = zombie.stop_signal();
+    let told = tokio::time::timeout(Duration::from_secs(5), signal.given());
+    // A run whose log another holds was opened as running: the second one began after the first's events.
+    assert_eq!(told.await.unwrap(), StopReason::Lost);
+    let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "older");
+    assert_eq!(zombie.close(completed(), Some(answer)).await, Closed::Lost);
+    let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "new");
+    assert_eq!(second.close(completed(), Some(answer)).await, Closed::Stored);
+    let kept = fixture.store.message(&fixture.scope, fixture.run.answer).await.unwrap();
+    assert_eq!(kept.text, "new");
+}
+
+/// S46, E5: a reader in another process follows by the log, and a stop from there arrives (S42), told or not.
+#[tokio::test]
+async fn s42_s46_another_process_reads_and_stops() {
+    for told in [true, false] {
+        let fixture = Fixture::new().await;
+        let pubsub = Arc::new(MemoryPubSub::new());
+        let here = fixture.elsewhere(&pubsub);
+        let there = fixture.elsewhere(&if told { pubsub } else { Arc::default() });
+        let mut writer = here.begin(&fixture.scope, &fixture.run, Closing::Log).await.unwrap();
+        let reader = there.reader(&fixture.scope, fixture.run.id, 0).await.unwrap();
+        let reading = tokio::spawn(read_all(reader));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        writer.emit(delta("far "));
+        writer.emit(delta("away"));
+        let asked = std::time::Instant::now();
+        let run = there.stop(&fixture.scope, fixture.run.id).await.unwrap();
+        assert!(run.stop_requested);
+        let signal = writer.stop_signal();
+        let given = tokio::time::timeout(Duration::from_secs(1), signal.given()).await;
+        assert_eq!(given.expect("within a second"), StopReason::Asked);
+        if told {
+            assert!(asked.elapsed() < Duration::from_millis(400), "{:?}", asked.elapsed());
+        }
+        let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "far away");
+        writer.close(EventBody::Stopped, Some(answer)).await;
+        let seen = tokio::time::timeout(Duration::from_secs(5), reading).await.unwrap().unwrap();
+        assert_eq!(text_of(&seen), "far away");
+        assert_eq!(seen.last().unwrap().body, EventBody::Stopped);
+    }
+}
+
+/// A run that nobody watches ends after a while; one that is watched anywhere goes on (S38, S39).
+#[tokio::test]
+async fn s38_s39_a_run_that_nobody_watches_ends_as_the_policy_says() {
+    let patience = |patience| async move {
+        let fixture = Fixture::new().await;
+        let clock = Arc::new(ManualClock::default());
+        let runs = Runs::shared(fixture.store.clone(), clock, None, patience);
+        let writer = runs.begin(&fixture.scope, &fixture.run, Closing::Log).await.unwrap();
+        let mut reader = runs.reader(&fixture.scope, fixture.run.id, 0).await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(700), reader.next()).await;
+        assert!(waited.is_err() && writer.stop_signal().reason().is_none(), "it is watched");
+        drop(reader);
+        let given = writer.stop_signal();
+        tokio::time::timeout(Duration::from_millis(1_500), given.given()).await.ok()
+    };
+    assert_eq!(patience(Some(Duration::ZERO)).await, Some(StopReason::Unwatched));
+    assert_eq!(patience(Some(Duration::from_millis(300))).await, Some(StopReason::Unwatched));
+    assert_eq!(patience(Some(Duration::from_secs(60))).await, None);
+    assert_eq!(patience(None).await, None);
+}
+
+/// A million events cost one encoding each, however many read them.
+#[tokio::test]
+async fn events_are_encoded_once_for_all_readers() {
+    let fixture = Fixture::new().await;
+    let mut writer = fixture.begin().await;
+    writer.emit(delta("once\nand for all"));
+    let (mut one, mut two) = (fixture.reader(0).await, fixture.reader(0).await);
+    let (one, two) = (one.next().await.unwrap().unwrap(), two.next().await.unwrap().unwrap());
+    assert_eq!(one[0].sse().as_ptr(), two[0].sse().as_ptr());
+    let block = String::from_utf8(one[0].sse().to_vec()).unwrap();
+    let id = format!("id: {}:1\n", fixture.run.id);
+    assert!(block.starts_with("event: delta\n") && block.contains(&id), "{block}");
+    assert!(block.ends_with("\n\n") && block.contains("once\\nand for all"), "{block}");
 }

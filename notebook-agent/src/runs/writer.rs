@@ -1,27 +1,53 @@
 use std::{sync::Arc, time::Duration};
 
 use notebook_core::{
-    Result, TenantScope,
+    ErrorKind, Result, TenantScope,
     model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState},
+    queue::{JobError, Outcome, outbox::Outbox, runner::Work},
 };
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
-use super::{Runs, StopSignal, live::LiveRun};
+use super::{LoggedEvent, Runs, StopReason, StopSignal, live::LiveRun};
 
 /// How long events may wait in memory before they are stored.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Tries to store the end of a run before readers are told that it could not be stored.
 const CLOSE_TRIES: u32 = 5;
 
-/// Produces the events of one run. Dropped without [`close`](Self::close), the run ends for its
-/// readers, and the next start of the server closes it in the log.
+/// How the end of a run is stored.
+pub enum Closing {
+    /// In the log alone.
+    Log,
+    /// Together with the end of the job that it is done by, so that a worker that lost the job ends nothing.
+    Job {
+        /// Stores both.
+        outbox: Arc<dyn Outbox>,
+        /// The job.
+        work: Box<Work>,
+    },
+}
+
+/// Whether the end of a run was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Closed {
+    /// It was.
+    Stored,
+    /// It was not: another worker has ended the run, or has taken it over.
+    Lost,
+    /// The store could not take it. Readers were told.
+    NotStored(JobError),
+}
+
+/// Produces the events of one run. Dropped without [`close`](Self::close), its readers wait for another worker.
 pub struct RunWriter {
     runs: Arc<Runs>,
     scope: TenantScope,
     run: Run,
     live: Arc<LiveRun>,
+    closing: Closing,
     seq: u64,
     unstored: Arc<Mutex<Vec<RunEvent>>>,
     done: CancellationToken,
@@ -29,17 +55,15 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    pub(super) fn new(runs: Arc<Runs>, scope: TenantScope, run: Run, live: Arc<LiveRun>) -> Self {
-        Self {
-            runs,
-            scope,
-            run,
-            live,
-            seq: 0,
-            unstored: Arc::default(),
-            done: CancellationToken::new(),
-            flusher: None,
-        }
+    pub(super) fn new(
+        runs: Arc<Runs>,
+        scope: TenantScope,
+        run: Run,
+        live: Arc<LiveRun>,
+        closing: Closing,
+    ) -> Self {
+        let (seq, unstored, done) = (live.base, Arc::default(), CancellationToken::new());
+        Self { runs, scope, run, live, closing, seq, unstored, done, flusher: None }
     }
 
     /// The run.
@@ -51,7 +75,19 @@ impl RunWriter {
     /// Tells when the run is to end.
     #[must_use]
     pub fn stop_signal(&self) -> StopSignal {
-        StopSignal { stop: self.live.stop.clone(), interrupt: self.live.interrupt.clone() }
+        self.live.signal.clone()
+    }
+
+    /// Tells the run that its process wants the work back.
+    pub fn interrupter(&self) -> impl FnOnce() + Send + use<> {
+        let signal = self.live.signal.clone();
+        move || signal.give(StopReason::Interrupted)
+    }
+
+    /// Whether another worker can go on where this one gives the run back.
+    #[must_use]
+    pub const fn can_be_released(&self) -> bool {
+        matches!(self.closing, Closing::Job { .. })
     }
 
     /// Adds an event that is not terminal: readers see it at once, the log within a moment.
@@ -59,7 +95,7 @@ impl RunWriter {
         debug_assert!(body.terminal_state().is_none(), "terminal events go through close");
         let event = self.number(body);
         self.unstored.lock().push(event.clone());
-        self.live.publish([Arc::new(event)], false);
+        self.live.publish([self.logged(event)], false);
         if self.flusher.is_none() {
             self.flusher = Some(self.spawn_flusher());
         }
@@ -68,41 +104,61 @@ impl RunWriter {
     /// Ends the run: stores the rest, the answer and the terminal event as one, then shows the event.
     ///
     /// When the store cannot take it, readers get `failed` with code `not_stored`.
-    pub async fn close(mut self, terminal: EventBody, answer: Option<Message>) -> RunState {
-        self.done.cancel();
-        if let Some(flusher) = self.flusher.take() {
-            let _ = flusher.await;
-        }
+    pub async fn close(mut self, terminal: EventBody, answer: Option<Message>) -> Closed {
+        self.stop_flusher().await;
         let state = terminal.terminal_state().unwrap_or(RunState::Failed);
         let terminal = self.number(terminal);
         let mut events = std::mem::take(&mut *self.unstored.lock());
         events.push(terminal.clone());
         let outcome = RunOutcome { state, events, answer };
         match self.store_outcome(outcome).await {
-            Ok(_) => {
-                self.live.publish([Arc::new(terminal)], true);
-                state
+            Ok(true) => {
+                self.live.publish([self.logged(terminal)], true);
+                self.tell_stored();
+                info!(run = %self.run.id, ?state, "run ended");
+                Closed::Stored
+            }
+            Ok(false) => {
+                info!(run = %self.run.id, "a run was ended, or taken over, by another worker");
+                Closed::Lost
             }
             Err(error) => {
                 error!(run = %self.run.id, %error, "the end of a run could not be stored");
-                let body = EventBody::Failed {
-                    code: "not_stored".to_owned(),
-                    message: format!(
-                        "The answer could not be stored ({}). Ask again when the server's storage works.",
-                        error.kind().code()
-                    ),
-                    retryable: true,
-                };
-                self.live.publish([Arc::new(RunEvent { body, ..terminal })], true);
-                RunState::Failed
+                let message = format!(
+                    "The answer could not be stored ({}). Ask again when the server's storage works.",
+                    error.kind().code()
+                );
+                let reason = JobError { code: "not_stored".to_owned(), message };
+                let JobError { code, message } = reason.clone();
+                let body = EventBody::Failed { code, message, retryable: true };
+                self.live.publish([self.logged(RunEvent { body, ..terminal })], true);
+                Closed::NotStored(reason)
             }
         }
     }
 
-    async fn store_outcome(&self, outcome: RunOutcome) -> Result<Run> {
+    /// Stores what there is and leaves the rest to another worker.
+    pub async fn release(mut self) {
+        self.stop_flusher().await;
+        let rest = std::mem::take(&mut *self.unstored.lock());
+        if let Err(error) = self.runs.log.append(&self.scope, self.run.id, &rest).await {
+            // The next worker begins anew.
+            warn!(run = %self.run.id, %error, "the last events of a run that was given back are lost");
+        }
+    }
+
+    async fn stop_flusher(&mut self) {
+        self.done.cancel();
+        if let Some(flusher) = self.flusher.take() {
+            let _ = flusher.await;
+        }
+    }
+
+    /// Whether this worker ended the run.
+    async fn store_outcome(&self, outcome: RunOutcome) -> Result<bool> {
         let mut wait = Duration::from_millis(50);
         for _ in 1..CLOSE_TRIES {
-            match self.runs.log().close(&self.scope, self.run.id, outcome.clone()).await {
+            match self.store_once(outcome.clone()).await {
                 Err(error) if error.is_retryable() => {
                     warn!(run = %self.run.id, %error, "storing the end of a run failed; trying again");
                     tokio::time::sleep(wait).await;
@@ -111,34 +167,70 @@ impl RunWriter {
                 result => return result,
             }
         }
-        self.runs.log().close(&self.scope, self.run.id, outcome).await
+        self.store_once(outcome).await
     }
 
-    const fn next_seq(&mut self) -> u64 {
-        self.seq += 1;
-        self.seq
+    async fn store_once(&self, outcome: RunOutcome) -> Result<bool> {
+        let (scope, id) = (&self.scope, self.run.id);
+        let stored = match &self.closing {
+            Closing::Log => self.runs.log.close(scope, id, outcome).await.map(|_| true),
+            Closing::Job { outbox, work } => {
+                let result = json!({ "run": id, "state": outcome.state });
+                let end = work.end(Outcome::Completed { result, follow_ups: Vec::new() });
+                outbox.close_run(scope, end, id, outcome).await
+            }
+        };
+        match stored {
+            // It has ended already, or another worker writes: a try of our own may have been stored and its reply lost.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            stored => stored,
+        }
+    }
+
+    fn tell_stored(&self) {
+        if self.live.is_watched_elsewhere() {
+            self.runs.tell("stored", &self.scope, self.run.id);
+        }
+    }
+
+    fn logged(&self, event: RunEvent) -> Arc<LoggedEvent> {
+        Arc::new(LoggedEvent::new(self.run.id, event))
     }
 
     fn number(&mut self, body: EventBody) -> RunEvent {
-        RunEvent { seq: self.next_seq(), at: self.runs.clock.now(), body }
+        self.seq += 1;
+        RunEvent { seq: self.seq, at: self.runs.clock.now(), body }
     }
 
     /// Stores events in small batches beside the generation, so that a slow disk delays no token.
     fn spawn_flusher(&self) -> AbortOnDropHandle<()> {
         let (runs, scope, run) = (self.runs.clone(), self.scope.clone(), self.run.id);
         let (unstored, done) = (self.unstored.clone(), self.done.clone());
+        let live = Arc::clone(&self.live);
         AbortOnDropHandle::new(tokio::spawn(async move {
             while done.run_until_cancelled(tokio::time::sleep(FLUSH_EVERY)).await.is_some() {
                 let batch = std::mem::take(&mut *unstored.lock());
                 if batch.is_empty() {
                     continue;
                 }
-                if let Err(error) = runs.log.append(&scope, run, &batch).await {
-                    // Kept in order: the next flush, or the close, stores them.
-                    warn!(%run, %error, "storing events failed; trying again");
-                    let mut waiting = unstored.lock();
-                    let newer = std::mem::replace(&mut *waiting, batch);
-                    waiting.extend(newer);
+                match runs.log.append(&scope, run, &batch).await {
+                    Ok(()) if live.is_watched_elsewhere() => runs.tell("stored", &scope, run),
+                    Ok(()) => {}
+                    Err(error)
+                        if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) =>
+                    {
+                        // Another worker has taken over, or the conversation is gone.
+                        warn!(%run, %error, "a run is no longer this worker's");
+                        live.signal.give(StopReason::Lost);
+                        return;
+                    }
+                    Err(error) => {
+                        // Kept in order: the next flush, or the close, stores them.
+                        warn!(%run, %error, "storing events failed; trying again");
+                        let mut waiting = unstored.lock();
+                        let newer = std::mem::replace(&mut *waiting, batch);
+                        waiting.extend(newer);
+                    }
                 }
             }
         }))
@@ -148,7 +240,7 @@ impl RunWriter {
 impl Drop for RunWriter {
     fn drop(&mut self) {
         self.done.cancel();
-        self.live.abandon();
-        self.runs.forget(&self.scope, self.run.id);
+        self.live.close();
+        self.runs.forget(&self.scope, self.run.id, &self.live);
     }
 }

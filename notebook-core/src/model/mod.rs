@@ -13,5 +13,7 @@ pub use chunk::{Chunk, ChunkKey};
 pub use conversation::{Conversation, Message, Role};
 pub use notebook::{ModelSettings, Notebook, NotebookSettings};
 pub use page::{Page, PageRequest};
-pub use run::{EventBody, NewRun, Opened, Run, RunEvent, RunOutcome, RunState};
+pub use run::{
+    EventBody, GENERATION, NewRun, Opened, Run, RunEvent, RunOutcome, RunState, next_generation,
+};
 pub use source::{Progress, Source, SourceFailure, Stage};

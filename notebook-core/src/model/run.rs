@@ -19,6 +19,8 @@ pub struct Run {
     pub answer: MessageId,
     /// Where it stands.
     pub state: RunState,
+    /// Whether somebody asked for its end.
+    pub stop_requested: bool,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it ended.
@@ -40,7 +42,7 @@ pub enum RunState {
     Stopped,
     /// It broke; the partial answer is kept.
     Failed,
-    /// Nobody was there to take it up again.
+    /// Nobody watched it any more; the partial answer is kept.
     Abandoned,
 }
 
@@ -95,11 +97,24 @@ pub struct RunOutcome {
     pub answer: Option<Message>,
 }
 
+/// How far apart the numbers of two workers' events lie.
+///
+/// A worker that is lost may have shown its readers more than it stored. The next one's numbers begin past all of
+/// them, so that a reader who goes on after the last number that it saw misses nothing and sees nothing twice.
+pub const GENERATION: u64 = 1 << 20;
+
+/// The first number that a worker may use when `last` is the log's last number and another worker wrote before.
+#[must_use]
+pub const fn next_generation(last: u64) -> u64 {
+    last.saturating_sub(1) / GENERATION * GENERATION + GENERATION + 1
+}
+
 /// One entry of a run's append-only log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunEvent {
-    /// Its place in the log, from 1, without gaps.
+    /// Its place in the log: from 1, without gaps as long as one worker writes. The next worker's numbers begin at
+    /// a multiple of [`GENERATION`], plus one.
     pub seq: u64,
     /// When it happened. Called `time` on the wire: a citation has a place called `at`.
     #[serde(rename = "time")]
@@ -122,6 +137,9 @@ pub enum EventBody {
         /// The provider and model that will answer, such as `ollama/llama3.2`.
         model: String,
     },
+    /// The worker that wrote so far is gone and another begins anew: text and citations before this are not of the
+    /// answer.
+    Restarted,
     /// Passages were found.
     Retrieved {
         /// How they were found.
@@ -180,7 +198,7 @@ pub enum EventBody {
         /// Whether asking again may help.
         retryable: bool,
     },
-    /// Terminal: the process that worked on it is gone and nobody takes it up.
+    /// Terminal: nobody watched any more.
     Abandoned,
 }
 
@@ -202,6 +220,7 @@ impl EventBody {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::Restarted => "restarted",
             Self::Retrieved { .. } => "retrieved",
             Self::Context { .. } => "context",
             Self::Delta { .. } => "delta",

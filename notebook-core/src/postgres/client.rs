@@ -1,30 +1,25 @@
 //! The pool, and transactions in tasks of their own.
 
-use std::{str::FromStr as _, sync::Arc, time::Duration};
+use std::{str::FromStr as _, sync::Arc};
 
+use super::{
+    DatabaseClock, PostgresConfig, error::from_postgres, migrate::migrate, pubsub::PostgresPubSub,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    pubsub::PubSub,
+    sql::{Migration, Tx},
+};
 use futures::future::BoxFuture;
 use sqlx::{
     Connection as _, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
-use tokio::sync::Notify;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, warn};
-
-use super::{DatabaseClock, PostgresConfig, error::from_postgres, migrate::migrate};
-use crate::{
-    Error, ErrorKind, Result,
-    sql::{Migration, Tx},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 /// How often a transaction that lost against another is run again.
 const REPEATS: usize = 5;
 /// Connections beside the pool's: heartbeats are short.
 const RESERVED: u32 = 2;
-/// The least time between two rings.
-const RING_PACE: Duration = Duration::from_millis(1);
-/// How long to wait before a listener that failed is made anew.
-const LISTEN_AGAIN: Duration = Duration::from_secs(2);
 const WRITE: &str = "BEGIN";
 /// One snapshot for the statements of a read.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -35,41 +30,10 @@ pub(crate) struct Client {
     pool: PgPool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
     reserved: PgPool,
-    /// One connection that listens, made where it listens.
-    listening: PgPool,
-    /// Where rings for new jobs are heard.
-    channel: Arc<str>,
+    /// Two connections by which processes tell each other.
+    telling: PgPool,
     clock: Arc<DatabaseClock>,
-    ringer: Arc<Ringer>,
-}
-
-/// Tells other processes that there are new jobs: after they are committed, for a notification in a transaction
-/// makes commits wait for each other; and once for many.
-#[derive(Debug)]
-struct Ringer {
-    wanted: Arc<Notify>,
-    _task: AbortOnDropHandle<()>,
-}
-
-impl Ringer {
-    fn start(pool: PgPool, channel: Arc<str>) -> Self {
-        let wanted = Arc::new(Notify::new());
-        let heard = Arc::clone(&wanted);
-        let task = tokio::spawn(async move {
-            loop {
-                heard.notified().await;
-                // The schema's name was checked: letters, digits and _.
-                let ring =
-                    format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {channel}; COMMIT");
-                let ring = sqlx::raw_sql(sqlx::AssertSqlSafe(ring)).execute(&pool).await;
-                if let Err(error) = ring {
-                    debug!(%error, "a ring for new jobs was lost; they are found by looking");
-                }
-                tokio::time::sleep(RING_PACE).await;
-            }
-        });
-        Self { wanted, _task: AbortOnDropHandle::new(task) }
-    }
+    pubsub: Arc<PostgresPubSub>,
 }
 
 impl Client {
@@ -106,14 +70,14 @@ impl Client {
                 })
         };
         let reserved = pool(RESERVED).connect_lazy_with(options.clone());
-        let listening = pool(1).connect_lazy_with(options.clone());
+        // What is told is a hint: it need not be on the disk.
+        let quick = options.clone().options([("synchronous_commit", "off")]);
+        let telling = pool(2).connect_lazy_with(quick);
         let pool = pool(config.connections).connect_with(options).await;
         let pool = pool.map_err(|error| from_postgres(OPEN, error))?;
-        let channel: Arc<str> = format!("{}_jobs", config.schema).into();
-        let ringer = Arc::new(Ringer::start(pool.clone(), Arc::clone(&channel)));
-        let client = Self { pool, reserved, listening, channel, clock: Arc::default(), ringer };
-        migrate(&client.pool, &config.schema, steps).await?;
-        Ok(client)
+        migrate(&pool, &config.schema, steps).await?;
+        let pubsub = Arc::new(PostgresPubSub::start(&telling, &config.schema));
+        Ok(Self { pool, reserved, telling, clock: Arc::default(), pubsub })
     }
 
     /// The same database by connections that only this handle's clones use.
@@ -181,39 +145,14 @@ impl Client {
         })
     }
 
-    /// Tells all processes that there is a new job.
-    pub(crate) fn ring(&self) {
-        self.ringer.wanted.notify_one();
-    }
-
-    /// Rings the bell whenever another process, or this one, has stored a job, and after each break of the
-    /// connection, in which a ring may have been lost. Runs until it is dropped.
-    pub(crate) async fn listen(&self, bell: &Notify) {
-        loop {
-            let listening = async {
-                let mut listener = PgListener::connect_with(&self.listening).await?;
-                listener.listen(&self.channel).await?;
-                Ok::<_, sqlx::Error>(listener)
-            };
-            match listening.await {
-                Ok(mut listener) => {
-                    bell.notify_one();
-                    // None: the connection was lost, and is made anew by the next call.
-                    while listener.try_recv().await.is_ok() {
-                        bell.notify_one();
-                    }
-                }
-                Err(error) => {
-                    warn!(%error, "new jobs are not heard of; they are found by looking");
-                }
-            }
-            tokio::time::sleep(LISTEN_AGAIN).await;
-        }
+    /// How processes that share the database tell each other.
+    pub(crate) fn pubsub(&self) -> Arc<dyn PubSub> {
+        self.pubsub.clone()
     }
 
     /// Closes the connections once they are idle. Later calls fail.
     pub(crate) async fn close(&self) {
-        self.listening.close().await;
+        self.telling.close().await;
         self.reserved.close().await;
         self.pool.close().await;
     }

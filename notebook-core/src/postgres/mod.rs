@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod error;
 mod migrate;
+mod pubsub;
 mod transaction;
 
 pub(crate) use client::Client;

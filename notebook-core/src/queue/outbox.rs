@@ -9,9 +9,9 @@ use async_trait::async_trait;
 
 use super::{Finish, NewJob, Queue as _, memory::MemoryQueue};
 use crate::{
-    Result, TenantScope,
+    Result, RunId, TenantScope,
     document::Document,
-    model::{Chunk, NewRun, Opened, Source},
+    model::{Chunk, NewRun, Opened, RunOutcome, Source},
     run_log::RunLog as _,
     store::{SourceStore as _, memory::MemoryStore, rules},
 };
@@ -65,12 +65,25 @@ pub trait Outbox: Send + Sync + 'static {
     async fn open_run(&self, scope: &TenantScope, run: NewRun, jobs: Vec<NewJob>)
     -> Result<Opened>;
 
-    /// Ends a run, as [`Worklist::finish`](super::Worklist::finish), together with what it made of a source, or
+    /// Ends a job, as [`Worklist::finish`](super::Worklist::finish), together with the answer that it was for, as
+    /// [`RunLog::close`](crate::run_log::RunLog::close), or neither. Whether it counted.
+    ///
+    /// # Errors
+    /// As there; then neither has ended.
+    async fn close_run(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        id: RunId,
+        outcome: RunOutcome,
+    ) -> Result<bool>;
+
+    /// Ends a job, as [`Worklist::finish`](super::Worklist::finish), together with what it made of a source, or
     /// neither: a worker that was thought dead changes no source any more. Whether it counted.
     ///
     /// # Errors
     /// `InvalidInput` as there, or when a chunk is of another source; `NotFound` when the source is gone; `Conflict`
-    /// when it was changed since it was read. Then nothing is stored, and the run has not ended.
+    /// when it was changed since it was read. Then nothing is stored, and the job has not ended.
     async fn finish_source(
         &self,
         scope: &TenantScope,
@@ -140,5 +153,16 @@ impl Outbox for MemoryOutbox {
     ) -> Result<bool> {
         check(&end, &made)?;
         self.queue.finish_with(end, || self.store.apply(scope, made))
+    }
+
+    async fn close_run(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        id: RunId,
+        outcome: RunOutcome,
+    ) -> Result<bool> {
+        end.check()?;
+        self.queue.finish_with(end, || self.store.close_run(scope, id, outcome).map(drop))
     }
 }

@@ -62,8 +62,9 @@ pub trait RunLog: Send + Sync + 'static {
     /// changes nothing.
     ///
     /// # Errors
-    /// `NotFound` when there is no such run; `Conflict` when the run has ended or the numbers do not
-    /// continue the log without a gap; `InvalidInput` when an event is terminal.
+    /// `NotFound` when there is no such run; `Conflict` when the run has ended or the numbers do not continue the log:
+    /// without a gap, or from the first number of a later [generation](crate::model::GENERATION); so a worker whose
+    /// place another has taken writes nothing more. `InvalidInput` when an event is terminal.
     async fn append(&self, scope: &TenantScope, id: RunId, events: &[RunEvent]) -> Result<()>;
 
     /// Ends the run: last events, state and answer in one transaction. A second close is refused and changes
@@ -90,6 +91,19 @@ pub trait RunLog: Send + Sync + 'static {
         after: u64,
         limit: usize,
     ) -> Result<Vec<RunEvent>>;
+
+    /// Notes that somebody asked for the run's end, for whichever process works on it, and returns the run as it is
+    /// now. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run.
+    async fn request_stop(&self, scope: &TenantScope, id: RunId) -> Result<Run>;
+
+    /// Runs that have not ended although their end was asked for.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn stopping(&self, scope: &TenantScope) -> Result<Vec<RunId>>;
 
     /// Runs that have not ended, oldest first: what a starting server has to take up or close.
     ///

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, ErrorKind, Result, Timestamp,
-    model::{NewRun, Opened, Run, RunEvent, RunOutcome, RunState},
+    model::{GENERATION, NewRun, Opened, Run, RunEvent, RunOutcome, RunState},
 };
 
 /// Checks a new run for what can be seen without the store.
@@ -10,8 +10,13 @@ use crate::{
 /// # Errors
 /// `InvalidInput` when the run is not queued, or the question is not the run's.
 pub fn check_new(operation: &'static str, new: &NewRun) -> Result<()> {
-    if new.run.state != RunState::Queued || new.run.ended_at.is_some() {
-        return Err(Error::invalid(operation, "run.state", "open a run as queued"));
+    let fresh = new.run.state == RunState::Queued && !new.run.stop_requested;
+    if !fresh || new.run.ended_at.is_some() {
+        return Err(Error::invalid(
+            operation,
+            "run.state",
+            "open a run as queued, and stop it afterwards",
+        ));
     }
     let Some(question) = &new.question else { return Ok(()) };
     if question.id != new.run.question || question.conversation != new.run.conversation {
@@ -100,8 +105,14 @@ fn check_not_terminal(operation: &'static str, events: &[RunEvent]) -> Result<()
 
 fn check_numbers(operation: &'static str, last: u64, events: &[RunEvent]) -> Result<()> {
     let mut expected = last;
+    let another = events.first().is_some_and(|event| {
+        event.seq > last && event.seq > GENERATION && event.seq % GENERATION == 1
+    });
+    if let (Some(first), true) = (events.first(), another) {
+        expected = first.seq - 1;
+    }
     for event in events {
-        expected += 1;
+        expected = expected.saturating_add(1);
         if event.seq != expected {
             return Err(Error::new(ErrorKind::Conflict, operation)
                 .with("field", "seq")

@@ -56,30 +56,6 @@ impl Database {
         }
     }
 
-    /// Tells other processes that there is a new job, where the engine can.
-    pub(crate) fn ring(&self) {
-        match self {
-            // Those who share the file look now and then.
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => {}
-            #[cfg(feature = "postgres")]
-            Self::Postgres(client) => client.ring(),
-        }
-    }
-
-    /// Rings the bell when any process has stored a job, as far as the engine can tell. Never ends.
-    pub(crate) async fn listen(&self, bell: &tokio::sync::Notify) {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => {
-                let _ = bell;
-                std::future::pending().await
-            }
-            #[cfg(feature = "postgres")]
-            Self::Postgres(client) => client.listen(bell).await,
-        }
-    }
-
     /// Finishes what is queued and closes. Later calls fail; a second close does nothing.
     pub(crate) async fn close(&self) -> Result<()> {
         match self {

@@ -66,6 +66,16 @@ impl Ask {
                     out::line("");
                     return Err(message.into());
                 }
+                EventBody::Restarted => {
+                    text.clear();
+                    citations.clear();
+                    out::line("");
+                    out::note("(the answer is begun anew)");
+                }
+                EventBody::Stopped | EventBody::Abandoned => {
+                    out::line("");
+                    out::note("(ended early)");
+                }
                 EventBody::Completed { .. } => out::line(""),
                 _ => {}
             }

@@ -87,6 +87,8 @@ pub struct Chat {
     pub answer_tokens: u32,
     /// 0 to 2.
     pub temperature: Option<f32>,
+    /// After how many seconds without anybody who watches it an answer is ended; 0: as soon as nobody does.
+    pub unwatched_seconds: u32,
     /// Any server that speaks OpenAI's Chat Completions.
     pub openai: OpenAi,
     /// Ollama.
@@ -209,6 +211,7 @@ impl Default for Chat {
             context_tokens: 8_000,
             answer_tokens: 1_024,
             temperature: None,
+            unwatched_seconds: 60,
             openai: OpenAi::default(),
             ollama: Ollama::default(),
             google: Google::default(),

@@ -1,11 +1,10 @@
-use std::convert::Infallible;
-
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::{Response, sse::Event},
+    response::Response,
 };
-use futures::{Stream, stream};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
 use notebook_agent::{
     chat::{Ask, Parent, Question},
     runs::EventReader,
@@ -112,7 +111,7 @@ pub(super) async fn get(
     Scope(scope): Scope,
     Path(id): Path<RunId>,
 ) -> Reply<Json<Run>> {
-    Ok(Json(app.runs.log().run(&scope, id).await?))
+    Ok(Json(app.runs.look(&scope, id).await?))
 }
 
 /// Ends the run and keeps what it wrote. Repeated, or after the end: changes nothing.
@@ -151,7 +150,7 @@ pub(super) async fn events(
         None => query.after.unwrap_or(0),
     };
     let reader = app.runs.reader(&scope, id, after).await?;
-    Ok(sse::reply(event_stream(reader, id), app.ending.clone()))
+    Ok(sse::reply_encoded(blocks(reader, id), app.ending.clone()))
 }
 
 /// The sequence number in an event id `<run id>:<seq>` of this run.
@@ -172,10 +171,11 @@ fn last_event(value: &str, run: RunId) -> Result<u64, Error> {
         })
 }
 
-fn event_stream(reader: EventReader, run: RunId) -> impl Stream<Item = Result<Event, Infallible>> {
-    let batches = stream::unfold(reader, move |mut reader| async move {
+/// The events as blocks, each encoded once for all who read it.
+fn blocks(reader: EventReader, run: RunId) -> impl Stream<Item = Bytes> {
+    stream::unfold(reader, move |mut reader| async move {
         match reader.next().await {
-            Ok(Some(events)) => Some((events, reader)),
+            Ok(Some(events)) => Some((stream::iter(events).map(|event| event.sse()), reader)),
             Ok(None) => None,
             Err(error) => {
                 // The connection closes without a terminal event, so the client resumes where it was.
@@ -183,17 +183,8 @@ fn event_stream(reader: EventReader, run: RunId) -> impl Stream<Item = Result<Ev
                 None
             }
         }
-    });
-    futures::StreamExt::flat_map(batches, move |events| {
-        stream::iter(events.into_iter().filter_map(move |event| encode(&event, run).map(Ok)))
     })
-}
-
-fn encode(event: &RunEvent, run: RunId) -> Option<Event> {
-    let json = serde_json::to_string(event)
-        .inspect_err(|error| tracing::error!(%error, "an event could not be encoded"))
-        .ok()?;
-    Some(Event::default().id(format!("{run}:{}", event.seq)).event(event.body.name()).data(json))
+    .flatten()
 }
 
 #[cfg(test)]

@@ -248,8 +248,10 @@ impl Drop for Server {
     }
 }
 
+/// The text that a reader has at the end: a worker that begins anew makes it drop what came before.
 pub fn text_of(events: &[Value]) -> String {
-    events
+    let anew = events.iter().rposition(|event| event["type"] == "restarted").unwrap_or(0);
+    events[anew..]
         .iter()
         .filter(|event| event["type"] == "delta")
         .map(|event| event["text"].as_str().unwrap())

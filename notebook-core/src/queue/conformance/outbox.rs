@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     ErrorKind, TenantScope,
     conformance::Scenario,
-    model::{Opened, Source, Stage},
+    model::{Opened, Run, RunOutcome, RunState, Source, Stage},
     queue::{
         ClaimRequest, Claimed, Finish, JobState, KindRule, NewJob, Outcome, Queue, WorkerId,
         Worklist,
@@ -49,6 +49,8 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         y6_a_stage_and_the_end_of_its_run_are_stored_together,
         q5_a_run_that_was_taken_away_changes_no_source,
         q5_a_stage_of_a_changed_source_ends_no_run,
+        y5_an_answer_and_the_end_of_its_job_are_stored_together,
+        q3_a_worker_that_lost_its_job_ends_no_answer,
     ]
 }
 
@@ -134,6 +136,18 @@ pub async fn y1_a_run_and_its_job_are_stored_once(shared: &Shared<'_>) {
     assert_eq!(shared.log.run(&scope, run.run.id).await.unwrap(), run.run);
 }
 
+async fn claim(shared: &Shared<'_>, new: &NewJob) -> Claimed {
+    let rule = KindRule { payload_version: 1, limit: None, take: usize::MAX };
+    let request = ClaimRequest {
+        worker: WorkerId::new(),
+        kinds: [(new.kind.clone(), rule)].into(),
+        per_tenant: None,
+        max: 1_000,
+    };
+    let claimed = shared.worklist.claim(&request).await.unwrap();
+    claimed.into_iter().find(|claimed| claimed.job.id == new.id).unwrap()
+}
+
 /// A source in the hands of a worker, and what its stage makes of it.
 async fn in_hand(shared: &Shared<'_>) -> (TenantScope, Claimed, SourceChange) {
     let scope = samples::tenant();
@@ -141,15 +155,7 @@ async fn in_hand(shared: &Shared<'_>) -> (TenantScope, Claimed, SourceChange) {
     let source = samples::source(notebook.id);
     let new = NewJob { kind: "stage".into(), ..job() };
     shared.outbox.create_source(&scope, source.clone(), vec![new.clone()]).await.unwrap();
-    let rule = KindRule { payload_version: 1, limit: None, take: usize::MAX };
-    let request = ClaimRequest {
-        worker: WorkerId::new(),
-        kinds: [("stage".to_owned(), rule)].into(),
-        per_tenant: None,
-        max: 1_000,
-    };
-    let claimed = shared.worklist.claim(&request).await.unwrap();
-    let claimed = claimed.into_iter().find(|claimed| claimed.job.id == new.id).unwrap();
+    let claimed = claim(shared, &new).await;
     let chunks = vec![samples::chunk(source.id, 0), samples::chunk(source.id, 1)];
     let text = Some((samples::document(70_000), chunks));
     let source = Source { stage: Stage::Index, chunks: 2, ..source };
@@ -204,4 +210,46 @@ pub async fn q5_a_stage_of_a_changed_source_ends_no_run(shared: &Shared<'_>) {
     assert_eq!(document.unwrap_err().kind(), ErrorKind::NotFound);
     let running = shared.queue.job(&scope, claimed.job.id).await.unwrap();
     assert_eq!((running.state, running.fence), (JobState::Running, claimed.job.fence));
+}
+
+/// A run whose job is in the hands of a worker, and how it ends.
+async fn answering(shared: &Shared<'_>) -> (TenantScope, Claimed, Run, RunOutcome) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let conversation = samples::conversation(notebook.id);
+    let conversation = shared.store.create_conversation(&scope, conversation).await.unwrap();
+    let run = samples::new_run(&conversation);
+    let new = NewJob { kind: "answer".into(), ..job() };
+    shared.outbox.open_run(&scope, run.clone(), vec![new.clone()]).await.unwrap();
+    let claimed = claim(shared, &new).await;
+    let mut events = samples::deltas(1, 2);
+    events.push(samples::completed(3));
+    let answer = Some(samples::answer(&run.run));
+    (scope, claimed, run.run, RunOutcome { state: RunState::Completed, events, answer })
+}
+
+pub async fn y5_an_answer_and_the_end_of_its_job_are_stored_together(shared: &Shared<'_>) {
+    let (scope, claimed, run, outcome) = answering(shared).await;
+    let finish = end(&claimed, Vec::new());
+    // A refused answer leaves the job as it is.
+    let torn = RunOutcome { events: outcome.events[1..].to_vec(), ..outcome.clone() };
+    let refused = shared.outbox.close_run(&scope, finish.clone(), run.id, torn).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(shared.queue.job(&scope, claimed.job.id).await.unwrap().state, JobState::Running);
+    let closed = shared.outbox.close_run(&scope, finish.clone(), run.id, outcome.clone()).await;
+    assert!(closed.unwrap());
+    assert_eq!(shared.queue.job(&scope, claimed.job.id).await.unwrap().state, JobState::Completed);
+    assert_eq!(shared.log.run(&scope, run.id).await.unwrap().state, RunState::Completed);
+    assert_eq!(shared.log.events(&scope, run.id, 0, 9).await.unwrap(), outcome.events);
+    assert!(shared.store.message(&scope, run.answer).await.is_ok());
+    assert!(!shared.outbox.close_run(&scope, finish, run.id, outcome).await.unwrap());
+}
+
+pub async fn q3_a_worker_that_lost_its_job_ends_no_answer(shared: &Shared<'_>) {
+    let (scope, claimed, run, outcome) = answering(shared).await;
+    shared.worklist.take_back(1_000).await.unwrap();
+    let finish = end(&claimed, Vec::new());
+    assert!(!shared.outbox.close_run(&scope, finish, run.id, outcome).await.unwrap());
+    assert_eq!(shared.log.run(&scope, run.id).await.unwrap(), run);
+    assert_eq!(shared.log.events(&scope, run.id, 0, 9).await.unwrap(), []);
 }

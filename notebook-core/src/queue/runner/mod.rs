@@ -170,6 +170,13 @@ impl Handlers {
         self.0.insert(kind.to_owned(), (rule, Arc::new(handler)));
         self
     }
+
+    /// Adds others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
 }
 
 /// A worker. Dropping it aborts its runs; their jobs are taken up when their leases have run out.
@@ -225,6 +232,15 @@ impl Runner {
         tasks.spawn(Arc::clone(&shared).look_after());
         tasks.spawn(Arc::clone(&shared).claim_all());
         Ok(Self { shared, tasks, heart })
+    }
+
+    /// Stops claiming when `token` is cancelled; runs go on.
+    pub fn drain_on(&mut self, token: CancellationToken) {
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            token.cancelled().await;
+            shared.draining.cancel();
+        });
     }
 
     /// Stops claiming, lets runs end for as long as `patience`, then tells the rest to stop and gives their

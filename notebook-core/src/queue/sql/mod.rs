@@ -26,8 +26,9 @@ use super::{
     random, scope_of, step,
 };
 use crate::{
-    Clock, Error, ErrorKind, Result, Retry, TenantId, TenantScope, Timestamp,
-    model::{NewRun, Opened, Source},
+    Clock, Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope, Timestamp,
+    model::{NewRun, Opened, RunOutcome, Source},
+    pubsub::PubSub,
     run_log::rules::check_new,
     sql::{Database, Lock, Tx},
     store::sql::{SqlStore, work},
@@ -44,6 +45,9 @@ const CHOICES: usize = 64;
 /// Claims under limits take turns by it: any number that nobody else uses in the database.
 const TURN: i64 = 0x6e6f_7465_5f71_7565;
 
+/// What is published when there is a new job.
+const TOPIC: &str = "jobs";
+
 /// Whose time counts.
 #[derive(Clone)]
 pub enum QueueTime {
@@ -59,6 +63,7 @@ pub struct SqlQueue {
     database: Database,
     /// Heartbeats get through whatever else waits for a connection.
     hearts: Database,
+    pubsub: Arc<dyn PubSub>,
     time: QueueTime,
     policy: QueuePolicy,
 }
@@ -75,13 +80,24 @@ impl SqlQueue {
     #[must_use]
     pub fn new(store: &SqlStore, time: QueueTime, policy: QueuePolicy) -> Self {
         let database = store.database().clone();
-        Self { hearts: database.reserved(), database, time, policy }
+        let pubsub = Arc::clone(store.pubsub());
+        Self { hearts: database.reserved(), database, pubsub, time, policy }
     }
 
-    /// Rings the bell of a runner when a job has been stored in any process, where the database can tell (PostgreSQL).
-    /// It is a hint: a ring may be lost, and the runner looks by itself all the same. Never ends: drop it.
+    /// Rings the bell of a runner when a job has been stored in any process, where the store can tell (PostgreSQL).
+    /// It is a hint: a ring may be lost, and the runner looks by itself all the same. Ends when the store is closed.
     pub async fn listen(&self, bell: &Notify) {
-        self.hearts.listen(bell).await;
+        let mut rings = self.pubsub.subscribe(TOPIC);
+        while rings.next().await.is_some() {
+            bell.notify_one();
+        }
+    }
+
+    /// Tells all processes that there is a new job: after the commit, and never a reason to fail.
+    fn ring(&self) {
+        if let Err(error) = self.pubsub.publish(TOPIC, "") {
+            tracing::error!(%error, "new jobs are not told of; they are found by looking");
+        }
     }
 
     /// A write that may store jobs: others are told.
@@ -99,8 +115,38 @@ impl SqlQueue {
         T: Send + 'static,
     {
         let done = self.write_to(&self.database, operation, input, work).await?;
-        self.database.ring();
+        self.ring();
         Ok(done)
+    }
+
+    /// Ends a job together with what it made, if it may still end it.
+    async fn finish_with<I: Send + Sync + 'static>(
+        &self,
+        operation: &'static str,
+        scope: &TenantScope,
+        end: Finish,
+        made: I,
+        store: impl for<'t> Fn(&'t mut Tx<'_>, TenantId, &'t I) -> BoxFuture<'t, Result<()>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<bool> {
+        let follow = end.has_follow_ups();
+        let input = (scope.tenant(), [end], made, store);
+        let work = self.write(operation, input, |tx, (tenant, end, made, store), now| {
+            Box::pin(async move {
+                let counts = finish(tx, end, now).await?.first() == Some(&true);
+                if counts {
+                    store(tx, *tenant, made).await?;
+                }
+                Ok(counts)
+            })
+        });
+        let counts = work.await?;
+        if follow {
+            self.ring();
+        }
+        Ok(counts)
     }
 
     async fn write<I, T>(
@@ -325,7 +371,7 @@ impl Worklist for SqlQueue {
         let work = self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
         let counted = work.await?;
         if follow {
-            self.database.ring();
+            self.ring();
         }
         Ok(counted)
     }
@@ -390,22 +436,24 @@ impl Outbox for SqlQueue {
         made: SourceChange,
     ) -> Result<bool> {
         outbox::check(&end, &made)?;
-        let follow = end.has_follow_ups();
-        let input = (scope.tenant(), [end], made);
-        let work = self.write("store stage", input, |tx, (tenant, end, made), now| {
-            Box::pin(async move {
-                let counts = finish(tx, end, now).await?.first() == Some(&true);
-                if counts {
-                    work::change_source(tx, *tenant, made).await?;
-                }
-                Ok(counts)
-            })
-        });
-        let counts = work.await?;
-        if follow {
-            self.database.ring();
-        }
-        Ok(counts)
+        self.finish_with("store stage", scope, end, made, |tx, tenant, made| {
+            Box::pin(work::change_source(tx, tenant, made))
+        })
+        .await
+    }
+
+    async fn close_run(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        id: RunId,
+        outcome: RunOutcome,
+    ) -> Result<bool> {
+        end.check()?;
+        self.finish_with("close run", scope, end, (id, outcome), |tx, tenant, (id, outcome)| {
+            Box::pin(async move { work::close_run(tx, tenant, *id, outcome).await.map(drop) })
+        })
+        .await
     }
 
     async fn open_run(

@@ -22,6 +22,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
         a_close_with_a_gap_changes_nothing,
         a_close_with_a_bad_answer_changes_nothing,
         closing_moves_the_conversations_time_forward,
+        s42_a_stop_is_asked_for_in_any_process,
         deleting_a_conversation_takes_its_runs,
         deleting_a_notebook_takes_its_runs,
     ]
@@ -193,4 +194,27 @@ pub async fn deleting_a_notebook_takes_its_runs(pair: &Pair<'_>) {
     pair.store.delete_notebook(&scope, doomed.notebook).await.unwrap();
     gone(pair, &scope, &doomed).await;
     assert_eq!(pair.log.unfinished(&scope).await.unwrap(), [kept]);
+}
+
+pub async fn s42_a_stop_is_asked_for_in_any_process(pair: &Pair<'_>) {
+    let scope = tenant();
+    let (run, other) = (pair.opened(&scope).await.run, pair.opened(&scope).await.run);
+    assert_eq!(pair.log.stopping(&scope).await.unwrap(), []);
+    for _ in 0..2 {
+        let asked = pair.log.request_stop(&scope, run.id).await.unwrap();
+        assert_eq!(asked, Run { stop_requested: true, ..run.clone() });
+    }
+    assert!(pair.log.run(&scope, run.id).await.unwrap().stop_requested);
+    assert_eq!(pair.log.stopping(&scope).await.unwrap(), [run.id]);
+    // Whose it is not, hears nothing and changes nothing.
+    let stranger = tenant();
+    assert_eq!(pair.log.stopping(&stranger).await.unwrap(), []);
+    refused(pair.log.request_stop(&stranger, other.id).await, ErrorKind::NotFound);
+    refused(pair.log.request_stop(&scope, RunId::new()).await, ErrorKind::NotFound);
+    let closed = pair.log.close(&scope, run.id, outcome(&run, 1)).await.unwrap();
+    assert_eq!(pair.log.stopping(&scope).await.unwrap(), []);
+    // What has ended stays as it is.
+    let ended = pair.log.close(&scope, other.id, outcome(&other, 1)).await.unwrap();
+    assert_eq!(pair.log.request_stop(&scope, other.id).await.unwrap(), ended);
+    assert_eq!(pair.log.request_stop(&scope, run.id).await.unwrap(), closed);
 }

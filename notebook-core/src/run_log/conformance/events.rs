@@ -5,7 +5,10 @@ use crate::{
     ErrorKind, MessageId, RunId, SourceId,
     conformance::Scenario,
     document::Span,
-    model::{Citation, EventBody, RetrievalMode, RunEvent, StageTiming},
+    model::{
+        Citation, EventBody, GENERATION, RetrievalMode, RunEvent, RunOutcome, RunState,
+        StageTiming, next_generation,
+    },
     store::conformance::{refused, samples::*},
 };
 
@@ -22,6 +25,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
         an_append_is_stored_wholly_or_not_at_all,
         a_terminal_event_is_not_appended,
         an_empty_append_changes_nothing,
+        s47_another_workers_numbers_begin_past_all_of_the_first,
     ]
 }
 
@@ -40,6 +44,7 @@ pub async fn events_of_every_kind_read_back_as_written(pair: &Pair<'_>) {
     };
     let bodies = [
         EventBody::Started { answer: MessageId::new(), model: "extractive".into() },
+        EventBody::Restarted,
         EventBody::Retrieved { mode: RetrievalMode::Hybrid, passages: 8, partial: true, timings },
         EventBody::Context {
             prompt_tokens: 7_000,
@@ -77,7 +82,7 @@ pub async fn events_are_read_from_a_cursor(pair: &Pair<'_>) {
 pub async fn a_gap_in_the_numbers_is_refused(pair: &Pair<'_>) {
     let scope = tenant();
     let run = pair.opened(&scope).await.run;
-    for first in [0, 2, u64::MAX] {
+    for first in [0, 2, GENERATION, GENERATION + 2, u64::MAX] {
         let events = [RunEvent { seq: first, ..deltas(1, 1).remove(0) }];
         refused(pair.log.append(&scope, run.id, &events).await, ErrorKind::Conflict);
     }
@@ -138,4 +143,28 @@ pub async fn an_empty_append_changes_nothing(pair: &Pair<'_>) {
     assert_eq!(pair.log.run(&scope, run.id).await.unwrap(), run);
     assert_eq!(pair.log.events(&scope, run.id, 0, 100).await.unwrap(), []);
     refused(pair.log.append(&scope, RunId::new(), &[]).await, ErrorKind::NotFound);
+}
+
+pub async fn s47_another_workers_numbers_begin_past_all_of_the_first(pair: &Pair<'_>) {
+    let scope = tenant();
+    let run = pair.opened(&scope).await.run;
+    pair.log.append(&scope, run.id, &deltas(1, 3)).await.unwrap();
+    let second = next_generation(3);
+    assert_eq!((second, next_generation(0)), (GENERATION + 1, GENERATION + 1));
+    assert_eq!(next_generation(GENERATION), GENERATION + 1);
+    assert_eq!(next_generation(GENERATION + 1), 2 * GENERATION + 1);
+    pair.log.append(&scope, run.id, &deltas(second, 2)).await.unwrap();
+    // The first one wakes up: it writes nothing any more, nor ends the run.
+    refused(pair.log.append(&scope, run.id, &deltas(4, 1)).await, ErrorKind::Conflict);
+    let outcome =
+        |seq| RunOutcome { state: RunState::Completed, events: vec![completed(seq)], answer: None };
+    refused(pair.log.close(&scope, run.id, outcome(4)).await, ErrorKind::Conflict);
+    // What it had shown its readers and not stored is passed over by whoever goes on from there.
+    let rest = pair.log.events(&scope, run.id, 57, 100).await.unwrap();
+    assert_eq!(rest, deltas(second, 2));
+    let third = next_generation(second + 1);
+    pair.log.close(&scope, run.id, outcome(third)).await.unwrap();
+    let all = pair.log.events(&scope, run.id, 0, 100).await.unwrap();
+    let numbers: Vec<u64> = all.iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, [1, 2, 3, second, second + 1, third]);
 }

@@ -139,6 +139,7 @@ pub fn new_run(conversation: &Conversation) -> NewRun {
         state: RunState::Queued,
         created_at: at(1_000),
         ended_at: None,
+        stop_requested: false,
     };
     let question = question(&run, "Why do bees dance?");
     NewRun { run, question: Some(question), idempotency_key: None, request_hash: "h".into() }

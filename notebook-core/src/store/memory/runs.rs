@@ -50,19 +50,7 @@ impl RunLog for MemoryStore {
     }
 
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run> {
-        self.with(scope, |tenant| {
-            let stored = tenant.run("close run", id)?;
-            let ended = rules::check_close("close run", &stored.run, stored.last(), &outcome)?;
-            let run = Run { state: outcome.state, ended_at: Some(ended), ..stored.run.clone() };
-            if let Some(answer) = outcome.answer {
-                tenant.add_message("close run", &run, answer)?;
-            }
-            tenant.touch(&run, ended);
-            let stored = tenant.run("close run", id)?;
-            stored.run = run.clone();
-            stored.events.extend(outcome.events);
-            Ok(run)
-        })
+        self.close_run(scope, id, outcome)
     }
 
     async fn events(
@@ -79,11 +67,51 @@ impl RunLog for MemoryStore {
         })
     }
 
+    async fn request_stop(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
+        self.with(scope, |tenant| {
+            let run = &mut tenant.run("stop run", id)?.run;
+            run.stop_requested |= !run.state.is_terminal();
+            Ok(run.clone())
+        })
+    }
+
+    async fn stopping(&self, scope: &TenantScope) -> Result<Vec<RunId>> {
+        Ok(self.with(scope, |tenant| {
+            let all = tenant.runs.values().map(|stored| &stored.run);
+            let stopping = all.filter(|run| run.stop_requested && !run.state.is_terminal());
+            stopping.map(|run| run.id).collect()
+        }))
+    }
+
     async fn unfinished(&self, scope: &TenantScope) -> Result<Vec<Run>> {
         Ok(self.with(scope, |tenant| {
             let all = tenant.runs.values().map(|stored| &stored.run);
             all.filter(|run| !run.state.is_terminal()).cloned().collect()
         }))
+    }
+}
+
+impl MemoryStore {
+    /// As [`RunLog::close`].
+    pub(crate) fn close_run(
+        &self,
+        scope: &TenantScope,
+        id: RunId,
+        outcome: RunOutcome,
+    ) -> Result<Run> {
+        self.with(scope, |tenant| {
+            let stored = tenant.run("close run", id)?;
+            let ended = rules::check_close("close run", &stored.run, stored.last(), &outcome)?;
+            let run = Run { state: outcome.state, ended_at: Some(ended), ..stored.run.clone() };
+            if let Some(answer) = outcome.answer {
+                tenant.add_message("close run", &run, answer)?;
+            }
+            tenant.touch(&run, ended);
+            let stored = tenant.run("close run", id)?;
+            stored.run = run.clone();
+            stored.events.extend(outcome.events);
+            Ok(run)
+        })
     }
 }
 

@@ -29,7 +29,7 @@ mod statement;
 /// What others do in transactions of their own, together with more.
 pub(crate) mod work {
     pub(crate) use super::{
-        runs::open as open_run,
+        runs::{close as close_run, open as open_run},
         sources::{apply as change_source, create as create_source, update as update_source},
     };
 }
@@ -37,13 +37,23 @@ pub(crate) mod work {
 #[cfg(feature = "postgres")]
 use crate::postgres::{self, PostgresConfig};
 #[cfg(feature = "sqlite")]
+use crate::pubsub::MemoryPubSub;
+#[cfg(feature = "sqlite")]
 use crate::sqlite::{self, SqliteConfig};
-use crate::{Result, sql::Database};
+use crate::{Result, pubsub::PubSub, sql::Database};
+use std::sync::Arc;
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in a database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SqlStore {
     database: Database,
+    pubsub: Arc<dyn PubSub>,
+}
+
+impl std::fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqlStore").field("database", &self.database).finish_non_exhaustive()
+    }
 }
 
 impl SqlStore {
@@ -57,7 +67,9 @@ impl SqlStore {
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(config: SqliteConfig) -> Result<Self> {
         let client = sqlite::Client::open(config, schema::sqlite::MIGRATIONS).await?;
-        Ok(Self { database: Database::Sqlite(std::sync::Arc::new(client)) })
+        // Who shares the file in another process looks now and then.
+        let pubsub = Arc::new(MemoryPubSub::new());
+        Ok(Self { database: Database::Sqlite(Arc::new(client)), pubsub })
     }
 
     /// Connects to PostgreSQL, makes the schema and its tables if missing, and brings them up to date.
@@ -68,7 +80,15 @@ impl SqlStore {
     #[cfg(feature = "postgres")]
     pub async fn postgres(config: &PostgresConfig) -> Result<Self> {
         let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
-        Ok(Self { database: Database::Postgres(client) })
+        let pubsub = client.pubsub();
+        Ok(Self { database: Database::Postgres(client), pubsub })
+    }
+
+    /// How the processes that share the store tell each other: PostgreSQL's notifications; with SQLite only within
+    /// this process.
+    #[must_use]
+    pub const fn pubsub(&self) -> &Arc<dyn PubSub> {
+        &self.pubsub
     }
 
     /// The database, for what lies beside the store.

@@ -89,6 +89,21 @@ impl RunLog for SqlStore {
             .await
     }
 
+    async fn request_stop(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
+        let input = (scope.tenant(), id);
+        self.database
+            .write("stop run", input, |tx, (tenant, id)| Box::pin(request_stop(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn stopping(&self, scope: &TenantScope) -> Result<Vec<RunId>> {
+        self.database
+            .read("list stopping runs", scope.tenant(), |tx, tenant| {
+                Box::pin(stopping(tx, *tenant))
+            })
+            .await
+    }
+
     async fn unfinished(&self, scope: &TenantScope) -> Result<Vec<Run>> {
         self.database
             .read("list unfinished runs", scope.tenant(), |tx, tenant| {
@@ -135,7 +150,23 @@ async fn append(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, events: &[RunEvent
     insert_events(tx, tenant, id, events).await
 }
 
-async fn close(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, outcome: &RunOutcome) -> Result<Run> {
+async fn request_stop(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Run> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    tx.execute(statement::REQUEST_STOP, values).await?;
+    find(tx, tenant, id).await
+}
+
+async fn stopping(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<RunId>> {
+    let values = values![tenant.as_bytes()];
+    tx.all(statement::STOPPING, values, |row| row.id(0, RunId::from_u128)).await
+}
+
+pub(crate) async fn close(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: RunId,
+    outcome: &RunOutcome,
+) -> Result<Run> {
     let notebook = find(tx, tenant, id).await?.notebook;
     notebooks::keep(tx, tenant, notebook).await?;
     let run = find_locked(tx, tenant, id).await?;
@@ -198,7 +229,7 @@ async fn first_with_key(
 ) -> Result<Option<(Run, String)>> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
     let values = values![tenant.as_bytes(), new.run.conversation.as_bytes(), *key];
-    tx.one(statement::SELECT_BY_KEY, values, |row| Ok((read(row)?, row.get(8)?))).await
+    tx.one(statement::SELECT_BY_KEY, values, |row| Ok((read(row)?, row.get(9)?))).await
 }
 
 async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<bool> {
@@ -216,6 +247,7 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: &NewRun) -> Result<bool>
                 name(tx.operation, run.state)?,
                 run.created_at.as_millis(),
                 run.ended_at.map(Timestamp::as_millis),
+                run.stop_requested,
                 new.idempotency_key,
                 new.request_hash,
             ],
@@ -297,6 +329,7 @@ fn read(row: &Row<'_>) -> Result<Run> {
         state: row.name(5)?,
         created_at: row.get(6)?,
         ended_at: row.get(7)?,
+        stop_requested: row.get(8)?,
     })
 }
 

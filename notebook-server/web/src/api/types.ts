@@ -140,6 +140,7 @@ export interface Run {
   question: Id;
   answer: Id;
   state: RunState;
+  stop_requested: boolean;
   created_at: number;
   ended_at: number | null;
 }
@@ -148,6 +149,7 @@ export type RetrievalMode = 'keyword' | 'vector' | 'hybrid';
 
 export type RunEventBody =
   | { type: 'started'; answer: Id; model: string }
+  | { type: 'restarted' }
   | { type: 'retrieved'; mode: RetrievalMode; passages: number; partial: boolean; timings: Timing[] }
   | {
       type: 'context';

@@ -117,7 +117,7 @@ export const de: Dictionary = {
   waitingRun: 'Wartet, bis sie an der Reihe ist',
   stoppedNote: 'Angehalten. Was geschrieben wurde, bleibt.',
   partialNote: 'Diese Antwort endete vorzeitig.',
-  abandonedNote: 'Der Server war während der Antwort weg. Frage noch einmal.',
+  abandonedNote: 'Beendet, weil niemand mehr zusah. Frage noch einmal für den Rest.',
   sourcesSilent: 'Die Quellen sagen es nicht',
   answerFailed: 'Die Antwort brach ab',
   regenerate: 'Neu antworten',

@@ -115,7 +115,7 @@ export const en = {
   waitingRun: 'Waiting for its turn',
   stoppedNote: 'Stopped. What was written is kept.',
   partialNote: 'This answer ended early.',
-  abandonedNote: 'The server went away while answering. Ask again.',
+  abandonedNote: 'Ended because nobody was watching any more. Ask again for the rest.',
   sourcesSilent: 'The sources do not say',
   answerFailed: 'The answer broke off',
   regenerate: 'Answer again',

@@ -11,6 +11,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "jobs", sql: V2 },
     Migration { version: 3, name: "dead jobs", sql: V3 },
     Migration { version: 4, name: "revisions of sources", sql: V4 },
+    Migration { version: 5, name: "requests to stop runs", sql: V5 },
 ];
 
 const V1: &str = "
@@ -203,4 +204,9 @@ CREATE INDEX jobs_dead ON jobs (tenant_id, id) WHERE state = 'dead';
 
 const V4: &str = "
 ALTER TABLE sources ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+";
+
+const V5: &str = "
+ALTER TABLE runs ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX runs_stopping ON runs (tenant_id, id) WHERE stop_requested = 1 AND ended_at IS NULL;
 ";

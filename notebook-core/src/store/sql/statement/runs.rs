@@ -2,7 +2,7 @@
 
 macro_rules! columns {
     () => {
-        "id, notebook_id, conversation_id, question_id, answer_id, state, created_at, ended_at"
+        "id, notebook_id, conversation_id, question_id, answer_id, state, created_at, ended_at, stop_requested"
     };
 }
 
@@ -10,7 +10,7 @@ macro_rules! columns {
 pub(in crate::store::sql) const INSERT: &str = concat!(
     "INSERT INTO runs (tenant_id, ",
     columns!(),
-    ", idempotency_key, request_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ", idempotency_key, request_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      ON CONFLICT (tenant_id, id) DO NOTHING"
 );
 
@@ -42,6 +42,12 @@ pub(in crate::store::sql) const UNFINISHED: &str = concat!(
 pub(in crate::store::sql) const UPDATE_STATE: &str =
     "UPDATE runs SET state = $1, ended_at = $2 WHERE tenant_id = $3 AND id = $4";
 
+pub(in crate::store::sql) const REQUEST_STOP: &str = "UPDATE runs SET stop_requested = 1
+    WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL";
+
+pub(in crate::store::sql) const STOPPING: &str = "SELECT id FROM runs
+    WHERE tenant_id = $1 AND stop_requested = 1 AND ended_at IS NULL ORDER BY id";
+
 /// The number of the last event; null when there is none.
 pub(in crate::store::sql) const LAST_EVENT: &str =
     "SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2";
@@ -65,6 +71,8 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     LIST,
     UNFINISHED,
     UPDATE_STATE,
+    REQUEST_STOP,
+    STOPPING,
     LAST_EVENT,
     INSERT_EVENT,
     INSERT_EVENTS,

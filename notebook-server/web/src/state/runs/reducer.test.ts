@@ -56,6 +56,22 @@ describe('run reducer', () => {
     expect(orderOf(1, log[4]!)).toBe('gap');
   });
 
+  it('drops what a lost worker wrote when another begins anew (S47)', () => {
+    const second = 2 ** 20;
+    const anew: RunEvent[] = [
+      { seq: second + 1, type: 'restarted' },
+      { seq: second + 2, type: 'started', answer: 'a', model: 'local/m' },
+      { seq: second + 3, type: 'delta', text: 'anew' },
+    ];
+    const half = stepAll(freshRun, log.slice(0, 6));
+    const run = stepAll(half, anew);
+    expect(run).toMatchObject({ state: 'running', text: 'anew', citations: [], warnings: [] });
+    expect(run.lastSeq).toBe(second + 3);
+    // Whoever comes later sees the same.
+    expect(stepAll(freshRun, [...log.slice(0, 3), ...anew]).text).toBe('anew');
+    expect(orderOf(6, anew[1]!)).toBe('gap');
+  });
+
   it('replaces what it has by a resync, over any gap (S45)', () => {
     const before = stepAll(freshRun, log.slice(0, 3));
     const run = step(before, { seq: 40, type: 'resync', text: 'whole so far', citations: [citation] });

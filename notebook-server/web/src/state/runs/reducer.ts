@@ -39,10 +39,14 @@ export const freshRun: LiveRun = {
   failure: null,
 };
 
-/** How an event's number stands to the last one taken: numbers have no gaps. */
+/** How far apart the numbers of two workers' events lie. */
+const generation = 2 ** 20;
+
+/** How an event's number stands to the last one taken: numbers have no gaps but where another worker begins. */
 export function orderOf(lastSeq: number, event: RunEvent): 'next' | 'repeat' | 'gap' {
   if (event.seq <= lastSeq) return 'repeat';
-  if (event.type === 'resync' || event.seq === lastSeq + 1) return 'next';
+  const begins = event.type === 'resync' || event.seq % generation === 1;
+  if (begins || event.seq === lastSeq + 1) return 'next';
   return 'gap';
 }
 
@@ -60,6 +64,9 @@ function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
   switch (event.type) {
     case 'started':
       return { state: 'running', model: event.model };
+    case 'restarted':
+      // Another worker begins anew: what came so far is not of its answer.
+      return { ...freshRun, state: 'running' };
     case 'retrieved':
       return {
         mode: event.mode,

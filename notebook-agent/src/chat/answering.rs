@@ -1,0 +1,219 @@
+//! Answers as jobs: any worker makes them, and another goes on when one is lost.
+
+use async_trait::async_trait;
+use notebook_core::{
+    Error, ErrorKind, Result, RunId, TenantScope,
+    model::{EventBody, ModelSettings, NewRun, Opened, Run, RunOutcome, RunState},
+    queue::{
+        JobError, JobState, NewJob, Outcome, Priority,
+        runner::{self, Ended, Handler, HandlerRule, Handlers},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{Chat, Inner, Work, flow};
+use crate::runs::{Closing, RunWriter};
+
+/// The kind of the jobs that answer questions.
+pub const ANSWER: &str = "answer";
+/// How much longer than a run its job may take: to store its end on a slow disk.
+const END: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Payload {
+    run: RunId,
+    /// What the message, its notebook and the server asked for when the question came.
+    settings: ModelSettings,
+}
+
+fn key(run: RunId) -> String {
+    format!("run:{run}")
+}
+
+impl Chat {
+    /// What makes the answers, where they are jobs.
+    #[must_use]
+    pub fn handlers(&self) -> Handlers {
+        let config = &self.0.config;
+        let rule = HandlerRule {
+            slots: Some(config.concurrent_runs),
+            timeout: config.run_deadline + END,
+            ..HandlerRule::default()
+        };
+        Handlers::new().with(ANSWER, rule, Answering(self.clone()))
+    }
+
+    /// Slots that a runner needs for as many answers at once as there may be.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.0.config.concurrent_runs
+    }
+
+    /// Ends the runs that nobody works on: their jobs died with their workers, or an earlier version began them. To
+    /// be called at a process's start, and now and then. Returns how many there were.
+    ///
+    /// # Errors
+    /// Those of the store and the queue.
+    pub async fn look_after(&self, scope: &TenantScope) -> Result<usize> {
+        let Inner { runs, work, .. } = &*self.0;
+        let mut closed = 0;
+        for run in runs.log().unfinished(scope).await? {
+            let held = match work {
+                Work::Jobs { queue, .. } => queue.holder(scope, &key(run.id)).await?.is_some(),
+                Work::Tasks => false,
+            };
+            if held || runs.is_live(scope, run.id) {
+                continue;
+            }
+            match runs.close_interrupted(scope, &run).await {
+                Ok(()) => closed += 1,
+                // It ended, or was deleted, between the looks.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(closed)
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
+}
+
+impl Inner {
+    /// Opens a run, with the job that answers it where answers are jobs.
+    pub(super) async fn open(
+        &self,
+        scope: &TenantScope,
+        run: NewRun,
+        settings: &ModelSettings,
+    ) -> Result<Opened> {
+        let Work::Jobs { outbox, bell, .. } = &self.work else {
+            return self.runs.log().open(scope, run).await;
+        };
+        let payload = json!(Payload { run: run.run.id, settings: settings.clone() });
+        let job = NewJob {
+            unique_key: Some(key(run.run.id)),
+            priority: Priority::High,
+            ..NewJob::new(ANSWER, payload)
+        };
+        let opened = outbox.open_run(scope, run, vec![job]).await?;
+        bell.notify_one();
+        Ok(opened)
+    }
+
+    pub(super) async fn stop(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
+        let run = self.runs.stop(scope, id).await?;
+        let Work::Jobs { queue, .. } = &self.work else { return Ok(run) };
+        if run.state != RunState::Queued {
+            return Ok(run);
+        }
+        // Nobody has begun it: where its job is cancelled before anybody does, it ends here.
+        let Some(job) = queue.holder(scope, &key(id)).await? else { return Ok(run) };
+        if job.state == JobState::Running
+            || queue.cancel(scope, job.id).await?.state != JobState::Cancelled
+        {
+            return Ok(run);
+        }
+        let terminal = notebook_core::model::RunEvent {
+            seq: 1,
+            at: self.clock.now(),
+            body: EventBody::Stopped,
+        };
+        let outcome = RunOutcome { state: RunState::Stopped, events: vec![terminal], answer: None };
+        match self.runs.log().close(scope, id, outcome).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.runs.log().run(scope, id).await
+            }
+            closed => closed,
+        }
+    }
+}
+
+struct Answering(Chat);
+
+#[async_trait]
+impl Handler for Answering {
+    async fn run(&self, work: runner::Work) -> Ended {
+        let Ok(payload) = serde_json::from_value::<Payload>(work.job.payload.clone()) else {
+            return Outcome::Hopeless(JobError {
+                code: "payload".into(),
+                message: "The job's input is not that of an answer.".into(),
+            })
+            .into();
+        };
+        let run = payload.run;
+        match self.0.0.answer(payload, work).await {
+            Ok(ended) => ended,
+            // Deleted with its conversation, or ended by somebody else.
+            Err(error) if is_gone(&error) => {
+                info!(%run, %error, "an answer is not wanted any more");
+                Outcome::Cancelled.into()
+            }
+            Err(error) => {
+                warn!(%run, %error, "an answer could not be begun");
+                let code = error.kind().code().to_owned();
+                let reason = JobError { code, message: error.to_string() };
+                Outcome::Failed { error: reason, not_before: std::time::Duration::ZERO }.into()
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn answer(&self, payload: Payload, work: runner::Work) -> Result<Ended> {
+        let Work::Jobs { outbox, .. } = &self.work else {
+            return Err(Error::new(ErrorKind::Internal, "answer"));
+        };
+        let scope = work.scope.clone();
+        let run = self.runs.log().run(&scope, payload.run).await?;
+        if run.state.is_terminal() {
+            let result = json!({ "run": run.id, "state": run.state });
+            return Ok(Outcome::Completed { result, follow_ups: Vec::new() }.into());
+        }
+        let late = self.clock.now().since(run.created_at) > self.config.run_deadline;
+        if run.state == RunState::Running && late {
+            // Whoever asked has long gone: what was written is kept.
+            self.runs.close_interrupted(&scope, &run).await?;
+            let result = json!({ "run": run.id, "state": RunState::Failed });
+            return Ok(Outcome::Completed { result, follow_ups: Vec::new() }.into());
+        }
+        let conversation = self.store.conversation(&scope, run.conversation).await?;
+        let notebook = self.store.notebook(&scope, run.notebook).await?;
+        let question = self.store.message(&scope, run.question).await?;
+        let settings = payload.settings;
+        let model = self.models.model(&settings);
+        let stop = work.stop.clone();
+        let closing = Closing::Job { outbox: outbox.clone(), work: Box::new(work) };
+        let writer = self.runs.begin(&scope, &run, closing).await?;
+        let produced = match model {
+            Ok(model) => {
+                let task = flow::Task { notebook, conversation, question, settings, model };
+                let given_back = watch(&writer, stop);
+                let produced = flow::produce(self, &scope, task, writer).await;
+                drop(given_back);
+                produced
+            }
+            Err(error) => flow::refuse(writer, &error).await,
+        };
+        Ok(match produced {
+            flow::Produced::Stored => Ended::Stored,
+            flow::Produced::NotStored(reason) => Outcome::Hopeless(reason).into(),
+            flow::Produced::Released => Outcome::Released.into(),
+        })
+    }
+}
+
+/// Interrupts a run when its job is to be given back, until it is dropped.
+fn watch(
+    writer: &RunWriter,
+    stop: tokio_util::sync::CancellationToken,
+) -> tokio_util::task::AbortOnDropHandle<()> {
+    let interrupt = writer.interrupter();
+    tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        stop.cancelled().await;
+        interrupt();
+    }))
+}

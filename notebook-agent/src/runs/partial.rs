@@ -1,0 +1,82 @@
+//! What the log holds of a run that nobody produces any more.
+
+use notebook_core::{
+    Result, RunId, TenantScope, Timestamp,
+    model::{
+        Citation, EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState, next_generation,
+    },
+    run_log::RunLog,
+};
+
+use super::PAGE;
+
+/// A partial answer, as its events say.
+#[derive(Default)]
+pub(super) struct Partial {
+    /// The number of the last event.
+    pub(super) last: u64,
+    text: String,
+    citations: Vec<Citation>,
+    model: Option<String>,
+}
+
+/// Reads the events of a run.
+pub(super) async fn read(log: &dyn RunLog, scope: &TenantScope, run: RunId) -> Result<Partial> {
+    let mut partial = Partial::default();
+    loop {
+        let events = log.events(scope, run, partial.last, PAGE).await?;
+        let Some(last) = events.last() else { return Ok(partial) };
+        partial.last = last.seq;
+        for event in events {
+            partial.add(event.body);
+        }
+    }
+}
+
+impl Partial {
+    fn add(&mut self, body: EventBody) {
+        match body {
+            EventBody::Delta { text } => self.text.push_str(&text),
+            EventBody::Citation(citation) => {
+                let place = self.citations.partition_point(|other| other.at <= citation.at);
+                self.citations.insert(place, citation);
+            }
+            EventBody::Started { model, .. } => self.model = Some(model),
+            EventBody::Restarted => *self = Self { last: self.last, ..Self::default() },
+            _ => {}
+        }
+    }
+
+    /// The end of a run whose process is gone.
+    pub(super) fn outcome(self, run: &Run, now: Timestamp) -> RunOutcome {
+        // Past all that the lost process may have shown without storing it.
+        let seq = if self.last == 0 { 1 } else { next_generation(self.last) };
+        let terminal = RunEvent { seq, at: now, body: interrupted() };
+        let answer = (!self.text.is_empty()).then(|| Message {
+            id: run.answer,
+            conversation: run.conversation,
+            parent: Some(run.question),
+            role: Role::Assistant,
+            text: self.text,
+            citations: self.citations,
+            dropped_citations: 0,
+            run: Some(run.id),
+            model: self.model,
+            usage: None,
+            timings: Vec::new(),
+            partial: true,
+            created_at: now,
+        });
+        RunOutcome { state: RunState::Failed, events: vec![terminal], answer }
+    }
+}
+
+/// The terminal event of a run whose process went away.
+pub(crate) fn interrupted() -> EventBody {
+    EventBody::Failed {
+        code: "interrupted".to_owned(),
+        message: "The server stopped before the answer was finished. What was written is kept; ask again for the rest."
+            .to_owned(),
+        retryable: true,
+    }
+}
