@@ -102,6 +102,7 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
         parser: ChildParser::new(env!("CARGO_BIN_EXE_notebook-parse"), ["none"]),
         keyword: Arc::new(MemoryKeywordIndex::new()),
         vectors: Some((index, embedder.clone())),
+        shared: None,
         embedding_cache: Some(cache.clone()),
         clock: Arc::new(SystemClock),
     };

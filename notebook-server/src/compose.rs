@@ -31,7 +31,7 @@ use notebook_core::{
 };
 use notebook_rag::{
     index::{EmbeddedIndex, EmbeddedIndexConfig},
-    ingest::{Ingest, IngestConfig, IngestParts},
+    ingest::{Ingest, IngestConfig, IngestParts, Shared},
     keyword::{KeywordConfig, TantivyIndex},
     parse::ChildParser,
     retrieve::{RetrieveConfig, Retriever, VectorSearch},
@@ -74,7 +74,7 @@ pub(crate) struct Running {
 /// `Conflict` when another process uses the folder; those of the parts.
 pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<Running> {
     let folder = config.data_dir.clone();
-    for part in ["blobs", "index", "spool"] {
+    for part in ["index", "spool"] {
         std::fs::create_dir_all(folder.join(part)).map_err(|error| cannot_use(&folder, error))?;
     }
     let lock = lock(&folder)?;
@@ -87,7 +87,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let bell = Arc::new(Notify::new());
     let shared_store: Arc<dyn Store> = store.clone();
     let log: Arc<dyn RunLog> = store.clone();
-    let blobs = LocalFileSystem::new_with_prefix(folder.join("blobs"))
+    let originals = config.storage.blobs.clone().unwrap_or_else(|| folder.join("blobs"));
+    std::fs::create_dir_all(&originals).map_err(|error| cannot_use(&originals, error))?;
+    let blobs = LocalFileSystem::new_with_prefix(originals)
         .map_err(|error| Error::new(ErrorKind::Unavailable, "open blob folder").caused_by(error))?;
     // On the disk before the source's row says that it is there.
     let blobs = Arc::new(blobs.with_automatic_cleanup(true).with_fsync(true));
@@ -125,6 +127,10 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             keyword: keyword.clone(),
             vectors: vectors.clone(),
             embedding_cache: embedding_cache.clone().map(|cache| cache as Arc<dyn Cache>),
+            shared: config.storage.postgres.is_some().then(|| Shared {
+                pubsub: store.pubsub().clone(),
+                known: folder.join("index/known"),
+            }),
             clock: clock.clone(),
         },
         IngestConfig::default(),
@@ -135,7 +141,11 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     });
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
     let retriever =
-        Arc::new(Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?);
+        Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?;
+    let retriever = match config.storage.postgres {
+        Some(_) => Arc::new(retriever.following(Arc::new(ingest.clone()))),
+        None => Arc::new(retriever),
+    };
     let patience = Duration::from_secs(config.chat.unwatched_seconds.into());
     let pubsub = store.pubsub().clone();
     let runs = Runs::shared(log, clock.clone(), Some(pubsub), Some(patience));
@@ -157,6 +167,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             tracing::warn!(lost, "jobs that an earlier process left unfinished are taken up");
         }
     }
+    ingest.catch_up_all(&scope).await?;
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
     let slots = ingest.slots() + chat.slots();
@@ -166,7 +177,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(look_after(ingest.clone(), chat.clone(), scope, ending.clone()));
+    tokio::spawn(look_after(ingest.clone(), chat.clone(), scope.clone(), ending.clone()));
+    let (following, of, ended) = (ingest.clone(), scope.clone(), ending.clone());
+    tokio::spawn(async move { ended.run_until_cancelled(following.follow(&of)).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,

@@ -1,4 +1,4 @@
-//! The store port: notebooks, sources with their text, conversations, messages.
+//! The store port: notebooks, sources with their text and vectors, conversations, messages.
 //!
 //! Adapters: [`memory`], `sql` (features `sqlite`, `postgres`). All are held to the suite in
 //! `store::conformance` (feature `conformance`).
@@ -27,6 +27,7 @@ use crate::{
     ConversationId, MessageId, NotebookId, Result, SourceId, TenantScope,
     document::{self, Block, Document, Flag, Span},
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Page, PageRequest, Source},
+    vector::VectorSpace,
 };
 
 /// A [`Document`] without its text.
@@ -130,6 +131,13 @@ pub trait SourceStore: Send + Sync {
     /// Only those of the storage itself.
     async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>>;
 
+    /// The sources that are to be found by their words, oldest first: what an index that follows the store holds.
+    /// Those that are being deleted are not among them.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn indexed_sources(&self, scope: &TenantScope) -> Result<Vec<IndexedSource>>;
+
     /// Replaces everything but `id`, `notebook` and `created_at`, and adds one to `revision`. The text and the
     /// chunks stay.
     ///
@@ -206,6 +214,64 @@ pub trait SourceStore: Send + Sync {
     async fn chunks_by_key(&self, scope: &TenantScope, keys: &[ChunkKey]) -> Result<Vec<Chunk>>;
 }
 
+/// Vectors of chunks kept beside them, for the vector indexes of several processes that follow one store. A store
+/// whose index lies in the same process needs none.
+#[async_trait]
+pub trait EmbeddingStore: Send + Sync {
+    /// Stores vectors of a source's chunks by their ordinals, in place of earlier ones. They go with their chunks.
+    ///
+    /// # Errors
+    /// `NotFound` when the source or one of the chunks does not exist; `InvalidInput` when a vector has not the length
+    /// of the space.
+    async fn put_embeddings(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        space: &VectorSpace,
+        vectors: Vec<Embedding>,
+    ) -> Result<()>;
+
+    /// Vectors of a source with ordinals from `from`, at most `limit`, in order. Those of another space are left out.
+    ///
+    /// # Errors
+    /// `NotFound` when the source does not exist.
+    async fn embeddings(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        space: &VectorSpace,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Embedding>>;
+
+    /// How many vectors of the space a source has.
+    ///
+    /// # Errors
+    /// `NotFound` when the source does not exist.
+    async fn count_embeddings(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        space: &VectorSpace,
+    ) -> Result<u64>;
+}
+
+/// A chunk's vector, by the chunk's ordinal.
+pub type Embedding = (u32, Vec<f32>);
+
+/// What an index has to hold of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexedSource {
+    /// The source.
+    pub id: SourceId,
+    /// Where it is.
+    pub notebook: NotebookId,
+    /// How many chunks it has.
+    pub chunks: u32,
+    /// Whether its vectors are there too.
+    pub vectors: bool,
+}
+
 /// Conversations and their messages.
 #[async_trait]
 pub trait ConversationStore: Send + Sync {
@@ -272,6 +338,9 @@ pub trait ConversationStore: Send + Sync {
 }
 
 /// The whole store.
-pub trait Store: NotebookStore + SourceStore + ConversationStore + 'static {}
+pub trait Store:
+    NotebookStore + SourceStore + EmbeddingStore + ConversationStore + 'static
+{
+}
 
-impl<T: NotebookStore + SourceStore + ConversationStore + 'static> Store for T {}
+impl<T: NotebookStore + SourceStore + EmbeddingStore + ConversationStore + 'static> Store for T {}

@@ -2,10 +2,12 @@
 
 use std::str::FromStr;
 
+use super::Embedding;
 use crate::{
     Error, ErrorKind, Result, SourceId,
     document::Span,
     model::{Chunk, Conversation, Notebook, Page, PageRequest, Source, Stage},
+    vector::VectorSpace,
 };
 
 /// The most items in one page of a list.
@@ -76,6 +78,32 @@ pub fn changed_meanwhile(operation: &'static str) -> Error {
 #[must_use]
 pub fn updated_conversation(stored: &Conversation, new: Conversation) -> Conversation {
     Conversation { id: stored.id, notebook: stored.notebook, created_at: stored.created_at, ..new }
+}
+
+/// Whether an index that follows the store holds the source.
+#[must_use]
+pub const fn is_indexed(source: &Source) -> bool {
+    source.keywords_ready && is_visible(source.stage)
+}
+
+/// Checks that every vector has the length of the space.
+///
+/// # Errors
+/// `InvalidInput` that names the first that has not.
+pub fn check_embeddings(
+    operation: &'static str,
+    space: &VectorSpace,
+    vectors: &[Embedding],
+) -> Result<()> {
+    match vectors.iter().find(|(_, vector)| vector.len() != space.dimensions) {
+        None => Ok(()),
+        Some((ordinal, vector)) => {
+            Err(Error::invalid(operation, "vector", "embed with the space's model")
+                .with("chunk", ordinal.to_string())
+                .with("dimensions", vector.len().to_string())
+                .with("expected", space.dimensions.to_string()))
+        }
+    }
 }
 
 /// Checks that every chunk is of source `id`.

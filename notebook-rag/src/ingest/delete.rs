@@ -99,8 +99,12 @@ impl Inner {
             left: Vec::new(),
             removed_at: self.parts.clock.now(),
         };
-        if let Some((index, _)) = &self.parts.vectors {
-            receipt.vectors = index.count(scope, &only(source.id)).await?;
+        if self.parts.vectors.is_some() {
+            receipt.vectors = self.count_vectors(scope, source.id).await?;
+        }
+        if self.following.is_some() && source.keywords_ready {
+            // This process's own index may not have followed yet.
+            receipt.keywords = receipt.chunks;
         }
         self.forget_in_indexes(scope, source.id).await?;
         self.forget_vectors(scope, source.id).await?;
@@ -116,6 +120,9 @@ impl Inner {
         }
         self.parts.store.delete_source(scope, source.id).await?;
         self.state.events.deleted(scope, source.id, source.notebook);
+        if let Some(following) = &self.following {
+            following.tell(scope, source.notebook, source.id);
+        }
         Ok(receipt)
     }
 
@@ -153,7 +160,7 @@ impl Inner {
         }
     }
 
-    async fn forget_in_indexes(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+    pub(super) async fn forget_in_indexes(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
         self.parts.keyword.delete_source(scope, id).await?;
         if let Some((index, _)) = &self.parts.vectors {
             index.delete_source(scope, id).await?;

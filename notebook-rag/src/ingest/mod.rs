@@ -11,7 +11,9 @@ mod commit;
 mod config;
 mod delete;
 mod events;
+mod follow;
 mod jobs;
+mod known;
 mod stages;
 mod state;
 
@@ -41,12 +43,14 @@ use tracing::info;
 pub use config::IngestConfig;
 pub use delete::Receipt;
 pub use events::{SourceEvent, SourceEvents, SourceWatch, Watched};
+pub use follow::Shared;
 pub use jobs::{DELETE, EMBED, INDEX, READ};
 
 use crate::{
     chunk::{ChunkConfig, Chunker},
     parse::ChildParser,
 };
+use follow::Following;
 use state::State;
 
 /// What ingestion works with.
@@ -70,6 +74,9 @@ pub struct IngestParts {
     /// Keeps vectors by the hash of their texts, so that a text that was there before is not embedded
     /// again: a new version of a source, a source in two notebooks.
     pub embedding_cache: Option<Arc<dyn Cache>>,
+    /// Where other processes share the store: then vectors are kept in it, and each process's indexes follow it. Else
+    /// the indexes are this process's alone.
+    pub shared: Option<Shared>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
 }
@@ -84,6 +91,7 @@ pub(crate) struct Inner {
     config: IngestConfig,
     parsers: Semaphore,
     state: State,
+    following: Option<Following>,
 }
 
 /// An original that is stored already.
@@ -107,14 +115,17 @@ impl Ingest {
     /// Ingestion with these parts. Nothing happens until a runner has its [`handlers`](Self::handlers).
     ///
     /// # Errors
-    /// `InvalidInput` when the embedder reads too few tokens to cut chunks for it.
+    /// `InvalidInput` when the embedder reads too few tokens to cut chunks for it; `Unavailable` when the file of
+    /// [`Shared`] cannot be used.
     pub fn new(parts: IngestParts, config: IngestConfig) -> Result<Self> {
         let chunks = parts.vectors.as_ref().map_or_else(ChunkConfig::default, |(_, embedder)| {
             ChunkConfig::for_embedder(embedder.max_tokens())
         });
         let chunker = Chunker::new(chunks)?;
         let parsers = Semaphore::new(config.parsers);
-        Ok(Self(Arc::new(Inner { parts, chunker, config, parsers, state: State::default() })))
+        let following = parts.shared.as_ref().map(Following::open).transpose()?;
+        let state = State::default();
+        Ok(Self(Arc::new(Inner { parts, chunker, config, parsers, state, following })))
     }
 
     /// The changes of sources, as they happen.
@@ -197,8 +208,7 @@ impl Ingest {
         };
         let jobs = jobs::job(&source).into_iter().collect();
         self.0.parts.outbox.create_source(scope, source.clone(), jobs).await?;
-        self.0.state.events.changed(scope, &source);
-        self.0.parts.bell.notify_one();
+        self.0.show(scope, &source);
         Ok(source)
     }
 
@@ -309,7 +319,14 @@ impl Inner {
     /// Tells those who watch that a change was stored.
     fn changed(&self, scope: &TenantScope, source: &mut Source) {
         source.revision = source.revision.saturating_add(1);
+        self.show(scope, source);
+    }
+
+    fn show(&self, scope: &TenantScope, source: &Source) {
         self.state.events.changed(scope, source);
+        if let Some(following) = &self.following {
+            following.tell(scope, source.notebook, source.id);
+        }
         self.parts.bell.notify_one();
     }
 

@@ -7,7 +7,7 @@ use notebook_core::{
     embed::{CachingEmbedder, Embedder, ScopedEmbedder},
     model::{Chunk, Progress, Source, Stage},
     queue::runner::{Ended, Work},
-    vector::ChunkFilter,
+    vector::{ChunkFilter, VectorRecord},
 };
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
 use std::{collections::BTreeSet, io::Write as _, sync::Arc, time::Duration};
@@ -127,6 +127,10 @@ impl Inner {
             read.describe(source);
             source.stage = Stage::Index;
             source.chunks = total;
+            if self.following.is_some() {
+                // Each process adds the words to its own index.
+                self.searchable(source);
+            }
             source.progress = Progress { done: 0, total: u64::from(total) };
         };
         self.finish(work, id, text, cut).await
@@ -163,19 +167,47 @@ impl Inner {
     /// Makes the source's words searchable.
     pub(super) async fn index(&self, work: &Work, id: SourceId) -> Result<Ended> {
         let scope = &work.scope;
-        self.add_keywords(scope, id).await?;
-        let interval = self.config.commit_interval;
-        self.state.committer.commit(&*self.parts.keyword, scope, interval).await?;
-        let next = if self.parts.vectors.is_some() { Stage::Embed } else { Stage::Ready };
-        let indexed = |source: &mut Source| {
-            source.stage = next;
-            source.keywords_ready = true;
-            source.progress = Progress { done: 0, total: u64::from(source.chunks) };
-        };
-        self.finish(work, id, None, indexed).await
+        if self.following.is_none() {
+            self.add_keywords(scope, id).await?;
+            let interval = self.config.commit_interval;
+            self.state.committer.commit(&*self.parts.keyword, scope, interval).await?;
+        }
+        self.finish(work, id, None, |source| self.searchable(source)).await
     }
 
-    async fn add_keywords(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+    /// Notes that a source is found by its words.
+    fn searchable(&self, source: &mut Source) {
+        source.stage = if self.parts.vectors.is_some() { Stage::Embed } else { Stage::Ready };
+        source.keywords_ready = true;
+        source.progress = Progress { done: 0, total: u64::from(source.chunks) };
+    }
+
+    /// How many of a source's vectors are kept.
+    pub(super) async fn count_vectors(&self, scope: &TenantScope, id: SourceId) -> Result<u64> {
+        let Some((index, _)) = &self.parts.vectors else { return Ok(0) };
+        if self.following.is_some() {
+            return self.parts.store.count_embeddings(scope, id, index.space()).await;
+        }
+        let filter = ChunkFilter { notebook: None, sources: Some(BTreeSet::from([id])) };
+        index.count(scope, &filter).await
+    }
+
+    /// Keeps vectors of a source: in the store where others share it, else in the index at once.
+    async fn keep_vectors(
+        &self,
+        scope: &TenantScope,
+        id: SourceId,
+        records: Vec<VectorRecord>,
+    ) -> Result<()> {
+        let Some((index, _)) = &self.parts.vectors else { return Ok(()) };
+        if self.following.is_none() {
+            return index.upsert(scope, records).await;
+        }
+        let vectors = records.into_iter().map(|record| (record.key.ordinal, record.vector));
+        self.parts.store.put_embeddings(scope, id, index.space(), vectors.collect()).await
+    }
+
+    pub(super) async fn add_keywords(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
         let source = self.parts.store.source(scope, id).await?;
         // A stage that is done again must not leave its words twice.
         self.parts.keyword.delete_source(scope, id).await?;
@@ -199,7 +231,7 @@ impl Inner {
     /// Embeds the chunks that have no vector yet.
     pub(super) async fn embed(&self, work: &Work, id: SourceId) -> Result<Ended> {
         let scope = &work.scope;
-        let Some((index, embedder)) = &self.parts.vectors else {
+        let Some((_, embedder)) = &self.parts.vectors else {
             return self.finish(work, id, None, |source| source.stage = Stage::Ready).await;
         };
         let embedder: Arc<dyn Embedder> = match self.cached(scope) {
@@ -207,16 +239,14 @@ impl Inner {
             None => embedder.clone(),
         };
         let source = self.parts.store.source(scope, id).await?;
-        let filter =
-            ChunkFilter { notebook: Some(source.notebook), sources: Some(BTreeSet::from([id])) };
         // Batches are stored whole and in order, so their number tells where to go on.
-        let mut from = u32::try_from(index.count(scope, &filter).await?).unwrap_or(u32::MAX);
+        let mut from = u32::try_from(self.count_vectors(scope, id).await?).unwrap_or(u32::MAX);
         loop {
             let chunks = self.parts.store.chunks(scope, id, from, self.config.batch).await?;
             let Some(last) = chunks.last() else { break };
             from = last.key.ordinal + 1;
             let records = vector_records(&*embedder, source.notebook, &chunks).await?;
-            index.upsert(scope, records).await?;
+            self.keep_vectors(scope, id, records).await?;
             let source = self
                 .advance(scope, id, |source| {
                     source.progress =

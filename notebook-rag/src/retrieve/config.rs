@@ -30,6 +30,8 @@ impl Default for RetrieveConfig {
 /// The longest that each stage may take. A stage that takes longer is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageLimits {
+    /// Bringing the indexes up to the store, where they follow it.
+    pub catch_up: Duration,
     /// Keyword search.
     pub keyword: Duration,
     /// Embedding the question, which may wait behind the embedding of sources.
@@ -43,6 +45,7 @@ pub struct StageLimits {
 impl Default for StageLimits {
     fn default() -> Self {
         Self {
+            catch_up: Duration::from_secs(3),
             keyword: Duration::from_secs(2),
             embed: Duration::from_secs(5),
             vector: Duration::from_secs(2),

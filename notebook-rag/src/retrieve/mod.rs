@@ -18,5 +18,5 @@ pub use config::{RetrieveConfig, StageLimits};
 pub use fusion::{Fused, FusionConfig, fuse};
 pub use relevance::{Relevance, RelevanceConfig, assess, is_relevant};
 pub use request::{Passage, RetrieveRequest, Retrieved};
-pub use retriever::{Retriever, VectorSearch};
+pub use retriever::{CatchUp, Retriever, VectorSearch};
 pub use stage::{StageName, StageWarning};

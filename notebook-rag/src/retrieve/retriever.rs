@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use notebook_core::{
-    Error, ErrorKind, Result, TenantScope,
+    Error, ErrorKind, NotebookId, Result, TenantScope,
     embed::{EmbedKind, Embedder},
     keyword::KeywordIndex,
     model::{Chunk, ChunkKey, RetrievalMode, Source, StageTiming},
@@ -33,12 +34,23 @@ pub struct VectorSearch {
     pub embedder: Arc<dyn Embedder>,
 }
 
+/// Indexes that follow a store which other processes write to.
+#[async_trait]
+pub trait CatchUp: Send + Sync + 'static {
+    /// Brings the indexes up to what the store says of a notebook now.
+    ///
+    /// # Errors
+    /// Those of the store and the indexes.
+    async fn catch_up(&self, scope: &TenantScope, notebook: NotebookId) -> Result<()>;
+}
+
 /// Finds passages. Cheap to clone; see the [module](super) for how.
 #[derive(Clone)]
 pub struct Retriever {
     keyword: Arc<dyn KeywordIndex>,
     vector: Option<VectorSearch>,
     store: Arc<dyn Store>,
+    following: Option<Arc<dyn CatchUp>>,
     pub(super) config: RetrieveConfig,
 }
 
@@ -74,7 +86,14 @@ impl Retriever {
                 .with("embedder", embedder.space().model.clone())
                 .with("fix", "index the sources again with this embedder, or choose the other"));
         }
-        Ok(Self { keyword, vector, store, config })
+        Ok(Self { keyword, vector, store, following: None, config })
+    }
+
+    /// Asks no question before the indexes hold what the store says: what one process has added, another must not miss.
+    #[must_use]
+    pub fn following(mut self, indexes: Arc<dyn CatchUp>) -> Self {
+        self.following = Some(indexes);
+        self
     }
 
     /// The passages for a question, best first.
@@ -95,7 +114,13 @@ impl Retriever {
             return Err(Error::invalid("retrieve passages", "limit", "set it to 1 to 100"));
         }
         let clock = Budget { start: Instant::now(), total: request.deadline };
-        let found = self.search(scope, request, clock).await?;
+        let behind = self.catch_up(scope, request, clock).await;
+        let mut found = self.search(scope, request, clock).await?;
+        if let Some(Staged { result, timing }) = behind {
+            found.timings.insert(0, timing);
+            let late = result.err().map(|error| warning(StageName::CatchUp, &error));
+            found.warnings.extend(late);
+        }
         let (keyword, vector) = (keys(&found.keyword), keys(&found.vector));
         let fused = fuse(self.config.fusion, &keyword, &vector);
         let load = self.load(scope, &fused, request.limit);
@@ -132,6 +157,19 @@ impl Retriever {
             partial: !found.warnings.is_empty(),
             warnings: found.warnings,
         })
+    }
+
+    /// Brings the indexes up to the store, where they follow it.
+    async fn catch_up(
+        &self,
+        scope: &TenantScope,
+        request: &RetrieveRequest,
+        clock: Budget,
+    ) -> Option<Staged<()>> {
+        let following = self.following.as_ref()?;
+        let limit = clock.limit(self.config.limits.catch_up);
+        let work = following.catch_up(scope, request.notebook);
+        Some(staged(StageName::CatchUp, limit, work).await)
     }
 
     /// Whether a source that is asked is found by its words only, for now or for good.

@@ -12,6 +12,8 @@ use notebook_core::{Error, ErrorKind, Result, Retry, model::StageTiming};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StageName {
+    /// Bringing the indexes up to the store.
+    CatchUp,
     /// Keyword search.
     KeywordSearch,
     /// Embedding of the question.
@@ -27,6 +29,7 @@ impl StageName {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::CatchUp => "catch_up",
             Self::KeywordSearch => "keyword_search",
             Self::EmbedQuestion => "embed_question",
             Self::VectorSearch => "vector_search",

@@ -8,6 +8,7 @@ mod ingest;
 mod models;
 mod out;
 mod serve;
+mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Serve the page and the REST interface.
     Serve(serve::Serve),
+    /// Do jobs beside servers that share a PostgreSQL database.
+    Worker,
     /// Add files to a notebook.
     Ingest(ingest::Ingest),
     /// Ask a question and stream the answer with its citations.
@@ -78,12 +81,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, config: Config) -> Outcome {
-    let quiet = !matches!(command, Command::Serve(_));
+    let quiet = !matches!(command, Command::Serve(_) | Command::Worker);
     telemetry::start(if quiet { "error" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve.run(config).await,
+            Command::Worker => worker::run(config).await,
             Command::Ingest(ingest) => ingest.run(config).await,
             Command::Ask(ask) => ask.run(config).await,
             Command::Eval(eval) => eval.run(config).await,

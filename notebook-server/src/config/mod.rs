@@ -53,6 +53,8 @@ pub struct Storage {
     pub schema: String,
     /// The most connections to PostgreSQL.
     pub connections: u32,
+    /// Folder for originals; in the data folder when absent. Several servers on one PostgreSQL need one that they share.
+    pub blobs: Option<PathBuf>,
 }
 
 /// How what is slow is done.
@@ -188,7 +190,7 @@ impl Default for Server {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { postgres: None, schema: "notebook".to_owned(), connections: 16 }
+        Self { postgres: None, schema: "notebook".to_owned(), connections: 16, blobs: None }
     }
 }
 

@@ -56,8 +56,18 @@ impl Setup {
     }
 
     pub fn start(&self) -> Server {
+        self.run(&["serve", "--port", "0"], "notebook is ready at ")
+    }
+
+    /// A process that does jobs and listens nowhere.
+    pub fn start_worker(&self) -> Server {
+        self.run(&["worker"], "worker is ready")
+    }
+
+    fn run(&self, command: &[&str], ready: &str) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_notebook"))
-            .args(["serve", "--port", "0", "--data-dir"])
+            .args(command)
+            .arg("--data-dir")
             .arg(&self.folder)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
@@ -66,8 +76,8 @@ impl Setup {
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
-            .find_map(|line| line.ok()?.strip_prefix("notebook is ready at ").map(str::to_owned))
-            .expect("the server says where it listens");
+            .find_map(|line| line.ok()?.strip_prefix(ready).map(str::to_owned))
+            .expect("the process says that it is ready");
         // Keeps the pipe open and empty.
         std::thread::spawn(move || lines.for_each(drop));
         Server { child, url, http: http() }
@@ -215,6 +225,18 @@ impl Server {
         notebook_core::sse::EventStream::new(response.bytes_stream())
             .take_while(|event| std::future::ready(event.is_ok()))
             .map(Result::unwrap)
+    }
+
+    /// The changes of a notebook's sources, from now on.
+    pub async fn watch_sources(
+        &self,
+        notebook: NotebookId,
+    ) -> impl Stream<Item = Event> + Unpin + use<> {
+        let path = format!("{}/api/notebooks/{notebook}/events", self.url);
+        let response = self.http.get(path).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let events = notebook_core::sse::EventStream::new(response.bytes_stream());
+        Box::pin(events.take_while(|event| std::future::ready(event.is_ok())).map(Result::unwrap))
     }
 
     pub async fn message(&self, run: &Run) -> Message {

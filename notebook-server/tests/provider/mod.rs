@@ -1,5 +1,9 @@
 //! A model provider that misbehaves as a test wants: OpenAI's dialect over a raw listener.
-#![allow(unreachable_pub, reason = "each test file is a crate of its own")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
 
 use std::{sync::Arc, time::Duration};
 

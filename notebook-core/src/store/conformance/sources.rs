@@ -6,7 +6,8 @@ use crate::{
     conformance::Scenario,
     document::{Document, SourceKind, Span},
     model::{ChunkKey, Progress, Source, Stage},
-    store::{Layout, Store},
+    store::{IndexedSource, Layout, Store},
+    vector::VectorSpace,
 };
 
 /// Every scenario of this file.
@@ -22,6 +23,8 @@ pub fn scenarios() -> Vec<Scenario<dyn Store>> {
         sources_are_listed_oldest_first,
         unfinished_sources_are_found,
         updating_a_source_keeps_its_place_and_text,
+        sources_that_an_index_holds_are_listed,
+        vectors_read_back_as_written_and_go_with_their_chunks,
         a_document_reads_back_as_written,
         a_document_replaces_the_one_before_and_its_chunks,
         text_is_read_at_every_character_boundary,
@@ -427,4 +430,71 @@ pub async fn deleting_a_source_takes_text_and_chunks(store: &dyn Store) {
     store.create_source(&scope, gone.clone()).await.unwrap();
     refused(store.document(&scope, gone.id).await, ErrorKind::NotFound);
     assert_eq!(store.chunks(&scope, gone.id, 0, 10).await.unwrap(), []);
+}
+
+pub async fn sources_that_an_index_holds_are_listed(store: &dyn Store) {
+    let scope = tenant();
+    let notebook = store.create_notebook(&scope, notebook()).await.unwrap();
+    let mut expected = Vec::new();
+    for (stage, keywords_ready, vectors_ready, chunks) in [
+        (Stage::Queued, false, false, 0),
+        (Stage::Index, false, false, 3),
+        (Stage::Embed, true, false, 4),
+        (Stage::Ready, true, true, 5),
+        (Stage::Failed, true, false, 6),
+        (Stage::Deleting, true, true, 7),
+    ] {
+        let new = Source { stage, keywords_ready, vectors_ready, chunks, ..source(notebook.id) };
+        store.create_source(&scope, new.clone()).await.unwrap();
+        if keywords_ready && stage != Stage::Deleting {
+            let (id, notebook, vectors) = (new.id, new.notebook, vectors_ready);
+            expected.push(IndexedSource { id, notebook, chunks, vectors });
+        }
+    }
+    assert_eq!(store.indexed_sources(&scope).await.unwrap(), expected);
+    assert_eq!(store.indexed_sources(&tenant()).await.unwrap(), []);
+}
+
+pub async fn vectors_read_back_as_written_and_go_with_their_chunks(store: &dyn Store) {
+    let scope = tenant();
+    let source = new_source(store, &scope).await;
+    store.put_document(&scope, source.id, document(200)).await.unwrap();
+    let chunks = (0..5).map(|ordinal| chunk(source.id, ordinal)).collect();
+    store.put_chunks(&scope, source.id, chunks).await.unwrap();
+    let space = VectorSpace { model: "a model".into(), dimensions: 3 };
+    let other = VectorSpace { model: "another".into(), ..space.clone() };
+    let vector = |ordinal: u32| (ordinal, vec![ordinal as f32, -0.5, f32::MIN_POSITIVE]);
+    let put = |ordinals: Vec<u32>, space: VectorSpace| {
+        let (scope, id) = (scope.clone(), source.id);
+        async move {
+            let vectors = ordinals.into_iter().map(vector).collect();
+            store.put_embeddings(&scope, id, &space, vectors).await
+        }
+    };
+    put(vec![1, 0], space.clone()).await.unwrap();
+    put(vec![2], space.clone()).await.unwrap();
+    put(vec![2], space.clone()).await.unwrap();
+    put(vec![], space.clone()).await.unwrap();
+    put(vec![3], other.clone()).await.unwrap();
+    let got = store.embeddings(&scope, source.id, &space, 0, 10).await.unwrap();
+    assert_eq!(got, [vector(0), vector(1), vector(2)]);
+    let got = store.embeddings(&scope, source.id, &space, 1, 1).await.unwrap();
+    assert_eq!(got, [vector(1)]);
+    assert_eq!(store.count_embeddings(&scope, source.id, &space).await.unwrap(), 3);
+    assert_eq!(store.count_embeddings(&scope, source.id, &other).await.unwrap(), 1);
+    // A chunk that is not there, a source that is not there, a vector of another length.
+    refused(put(vec![5], space.clone()).await, ErrorKind::NotFound);
+    refused(put(vec![4, 9], space.clone()).await, ErrorKind::NotFound);
+    refused(put(vec![0, 9], space.clone()).await, ErrorKind::NotFound);
+    let short = vec![(4, vec![1.0])];
+    let short = store.put_embeddings(&scope, source.id, &space, short).await;
+    refused(short, ErrorKind::InvalidInput);
+    assert_eq!(store.count_embeddings(&scope, source.id, &space).await.unwrap(), 3);
+    let stranger = tenant();
+    let foreign = store.put_embeddings(&stranger, source.id, &space, vec![vector(0)]).await;
+    refused(foreign, ErrorKind::NotFound);
+    refused(store.embeddings(&stranger, source.id, &space, 0, 1).await, ErrorKind::NotFound);
+    // A new text has new chunks.
+    store.put_document(&scope, source.id, document(100)).await.unwrap();
+    assert_eq!(store.count_embeddings(&scope, source.id, &space).await.unwrap(), 0);
 }

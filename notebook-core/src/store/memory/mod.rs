@@ -4,6 +4,7 @@
 //! for tests, for examples, and for hosts that want no files.
 
 mod conversations;
+mod embeddings;
 mod notebooks;
 mod runs;
 mod sources;
@@ -16,6 +17,7 @@ use crate::{
     ConversationId, Error, MessageId, NotebookId, Result, RunId, SourceId, TenantId, TenantScope,
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
+    vector::VectorSpace,
 };
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in memory.
@@ -72,6 +74,7 @@ struct Tenant {
     sources: BTreeMap<SourceId, Source>,
     documents: BTreeMap<SourceId, Document>,
     chunks: BTreeMap<ChunkKey, Chunk>,
+    embeddings: BTreeMap<ChunkKey, (VectorSpace, Vec<f32>)>,
     conversations: BTreeMap<ConversationId, Conversation>,
     messages: BTreeMap<MessageId, Message>,
     runs: BTreeMap<RunId, StoredRun>,
@@ -110,6 +113,7 @@ impl Tenant {
     fn remove_text_of(&mut self, id: SourceId) {
         self.documents.remove(&id);
         self.chunks.retain(|key, _| key.source != id);
+        self.embeddings.retain(|key, _| key.source != id);
     }
 
     fn remove_conversation(&mut self, id: ConversationId) {

@@ -6,7 +6,7 @@ use crate::{
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
     queue::outbox::SourceChange,
-    store::{Layout, SourceStore, rules},
+    store::{IndexedSource, Layout, SourceStore, rules},
 };
 
 impl Tenant {
@@ -69,6 +69,18 @@ impl SourceStore for MemoryStore {
     async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>> {
         Ok(self.with(scope, |tenant| {
             tenant.sources.values().filter(|s| s.stage.is_unfinished()).cloned().collect()
+        }))
+    }
+
+    async fn indexed_sources(&self, scope: &TenantScope) -> Result<Vec<IndexedSource>> {
+        let indexed = |source: &Source| IndexedSource {
+            id: source.id,
+            notebook: source.notebook,
+            chunks: source.chunks,
+            vectors: source.vectors_ready,
+        };
+        Ok(self.with(scope, |tenant| {
+            tenant.sources.values().filter(|s| rules::is_indexed(s)).map(indexed).collect()
         }))
     }
 

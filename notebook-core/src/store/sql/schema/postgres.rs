@@ -12,6 +12,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "dead jobs", sql: V3 },
     Migration { version: 4, name: "revisions of sources", sql: V4 },
     Migration { version: 5, name: "requests to stop runs", sql: V5 },
+    Migration { version: 6, name: "vectors", sql: V6 },
 ];
 
 const V1: &str = r#"
@@ -210,3 +211,16 @@ const V5: &str = "
 ALTER TABLE runs ADD COLUMN stop_requested BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX runs_stopping ON runs (tenant_id, id) WHERE stop_requested = 1 AND ended_at IS NULL;
 ";
+
+const V6: &str = r#"
+CREATE TABLE embeddings (
+    tenant_id BYTEA NOT NULL,
+    source_id BYTEA NOT NULL,
+    ordinal BIGINT NOT NULL,
+    space TEXT COLLATE "C" NOT NULL,
+    vector BYTEA NOT NULL,
+    PRIMARY KEY (tenant_id, source_id, ordinal),
+    FOREIGN KEY (tenant_id, source_id, ordinal)
+        REFERENCES chunks (tenant_id, source_id, ordinal) ON DELETE CASCADE
+);
+"#;

@@ -12,6 +12,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "dead jobs", sql: V3 },
     Migration { version: 4, name: "revisions of sources", sql: V4 },
     Migration { version: 5, name: "requests to stop runs", sql: V5 },
+    Migration { version: 6, name: "vectors", sql: V6 },
 ];
 
 const V1: &str = "
@@ -209,4 +210,17 @@ ALTER TABLE sources ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
 const V5: &str = "
 ALTER TABLE runs ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_stopping ON runs (tenant_id, id) WHERE stop_requested = 1 AND ended_at IS NULL;
+";
+
+const V6: &str = "
+CREATE TABLE embeddings (
+    tenant_id BLOB NOT NULL,
+    source_id BLOB NOT NULL,
+    ordinal INTEGER NOT NULL,
+    space TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, source_id, ordinal),
+    FOREIGN KEY (tenant_id, source_id, ordinal)
+        REFERENCES chunks (tenant_id, source_id, ordinal) ON DELETE CASCADE
+) STRICT;
 ";

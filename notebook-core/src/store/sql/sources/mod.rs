@@ -1,4 +1,5 @@
 mod chunks;
+mod embeddings;
 mod record;
 mod text;
 
@@ -10,8 +11,8 @@ use crate::{
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
     queue::outbox::SourceChange,
-    sql::{Lock, Tx, values},
-    store::{Layout, SourceStore, rules},
+    sql::{Lock, Row, Tx, values},
+    store::{IndexedSource, Layout, SourceStore, rules},
 };
 
 #[async_trait]
@@ -45,6 +46,14 @@ impl SourceStore for SqlStore {
         self.database
             .read("list unfinished sources", scope.tenant(), |tx, tenant| {
                 Box::pin(unfinished(tx, *tenant))
+            })
+            .await
+    }
+
+    async fn indexed_sources(&self, scope: &TenantScope) -> Result<Vec<IndexedSource>> {
+        self.database
+            .read("list indexed sources", scope.tenant(), |tx, tenant| {
+                Box::pin(indexed(tx, *tenant))
             })
             .await
     }
@@ -166,6 +175,19 @@ async fn list(tx: &mut Tx<'_>, tenant: TenantId, notebook: NotebookId) -> Result
 
 async fn unfinished(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Source>> {
     tx.all(statement::UNFINISHED, values![tenant.as_bytes()], record::read).await
+}
+
+async fn indexed(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<IndexedSource>> {
+    let read = |row: &Row<'_>| {
+        Ok(rules::is_visible(row.name(4)?).then_some(IndexedSource {
+            id: row.id(0, SourceId::from_u128)?,
+            notebook: row.id(1, NotebookId::from_u128)?,
+            chunks: row.get(2)?,
+            vectors: row.get(3)?,
+        }))
+    };
+    let all = tx.all(statement::INDEXED, values![tenant.as_bytes()], read).await?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 pub(crate) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {

@@ -36,6 +36,11 @@ pub(in crate::store::sql) const UNFINISHED: &str = concat!(
     " FROM sources WHERE tenant_id = $1 AND unfinished = 1 ORDER BY id"
 );
 
+/// What is found by its words.
+pub(in crate::store::sql) const INDEXED: &str =
+    "SELECT id, notebook_id, chunks, vectors_ready, stage FROM sources
+    WHERE tenant_id = $1 AND keywords_ready = 1 ORDER BY id";
+
 pub(in crate::store::sql) const UPDATE: &str = "UPDATE sources
     SET name = $1, kind = $2, bytes = $3, sha256 = $4, blob = $5, stage = $6,
         progress_done = $7, progress_total = $8, keywords_ready = $9, vectors_ready = $10,
@@ -124,12 +129,41 @@ pub(in crate::store::sql) const SELECT_CHUNK: &str = concat!(
     " FROM chunks WHERE tenant_id = $1 AND source_id = $2 AND ordinal = $3"
 );
 
+pub(in crate::store::sql) const UPSERT_EMBEDDING: &str =
+    "INSERT INTO embeddings (tenant_id, source_id, ordinal, space, vector) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (tenant_id, source_id, ordinal) DO UPDATE SET
+        space = excluded.space, vector = excluded.vector";
+
+/// The same for many vectors of chunks that differ, as arrays.
+pub(in crate::store::sql) const UPSERT_EMBEDDINGS: &str =
+    "INSERT INTO embeddings (tenant_id, source_id, ordinal, space, vector)
+     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::bytea[])
+     ON CONFLICT (tenant_id, source_id, ordinal) DO UPDATE SET
+        space = excluded.space, vector = excluded.vector";
+
+pub(in crate::store::sql) const LIST_EMBEDDINGS: &str = "SELECT ordinal, vector FROM embeddings
+    WHERE tenant_id = $1 AND source_id = $2 AND space = $3 AND ordinal >= $4
+    ORDER BY ordinal LIMIT $5";
+
+pub(in crate::store::sql) const COUNT_EMBEDDINGS: &str = "SELECT COUNT(*) FROM embeddings
+    WHERE tenant_id = $1 AND source_id = $2 AND space = $3";
+
+/// How many chunks a source has between two ordinals.
+pub(in crate::store::sql) const COUNT_CHUNKS: &str = "SELECT COUNT(*) FROM chunks
+    WHERE tenant_id = $1 AND source_id = $2 AND ordinal >= $3 AND ordinal <= $4";
+
 #[cfg(test)]
 pub(in crate::store::sql) const ALL: &[&str] = &[
     INSERT,
     SELECT,
     LIST,
     UNFINISHED,
+    INDEXED,
+    UPSERT_EMBEDDING,
+    UPSERT_EMBEDDINGS,
+    LIST_EMBEDDINGS,
+    COUNT_EMBEDDINGS,
+    COUNT_CHUNKS,
     UPDATE,
     DELETE,
     EXISTS,
