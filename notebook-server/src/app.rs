@@ -8,7 +8,9 @@ use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Limits, models::Models, reserve::Reserve, status::Status};
+use crate::{
+    config::Limits, models::Models, reserve::Reserve, status::Status, stream::socket::Sockets,
+};
 
 /// What the routes work with. Cloning it is cheap.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct Parts {
     pub status: Status,
     /// The models that answer.
     pub models: Arc<Models>,
+    /// WebSockets of each user.
+    pub sockets: Sockets,
     /// Cancelled when the server goes down; streams end then.
     pub ending: CancellationToken,
 }

@@ -46,6 +46,7 @@ use crate::{
     models,
     reserve::Reserve,
     status::{EmbeddingStatus, Status},
+    stream::socket::Sockets,
 };
 
 /// Name of the file that says where a running server listens.
@@ -199,6 +200,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             embedding_reason: embedding.reason,
         },
         models: chat_models,
+        sockets: Sockets::default(),
         ending,
     });
     Ok(Running { app, runner, store, embedding_cache, folder, _lock: lock })

@@ -22,6 +22,6 @@ mod reserve;
 pub mod routes;
 mod server;
 mod spool;
-mod sse;
 mod status;
+pub mod stream;
 mod telemetry;

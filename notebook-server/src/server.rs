@@ -1,14 +1,28 @@
 //! Listening, and going down in order.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::{Router, body::Body, http::Request};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use notebook_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_io_timeout::TimeoutWriter;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
 /// How long open requests may take after the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(12);
+/// How long a request's head may take, and a connection wait for its next request: longer than proxies keep one.
+const HEADERS: Duration = Duration::from_secs(75);
+/// How long a peer may read nothing of what it is sent.
+const STALL: Duration = Duration::from_secs(30);
+/// The most bytes that wait in a connection, each way.
+const BUFFER: usize = 64 << 10;
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Takes an address.
 ///
@@ -34,35 +48,52 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 /// Serves until `ending` is cancelled, then lets open requests finish for a while.
 ///
-/// # Errors
-/// Those of the listener.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    ending: CancellationToken,
-) -> Result<()> {
-    let graceful = ending.clone();
-    // Events are small and must leave at once: else each waits 40 ms for the reader's acknowledgement
-    // of the one before.
-    let listener = listener.tap_io(|socket| {
+/// HTTP/1.1 only: a proxy in front speaks the newer ones. A connection keeps little memory while it waits, and one
+/// whose peer reads nothing is closed.
+pub(crate) async fn serve(listener: TcpListener, router: Router, ending: CancellationToken) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
+    let connections = TaskTracker::new();
+    while let Some(accepted) = ending.run_until_cancelled(listener.accept()).await {
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                // A connection that broke at once, or too many open files: the next one may do better.
+                tracing::debug!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        // Events are small and must leave at once: else each waits 40 ms for the reader's acknowledgement
+        // of the one before.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
-    });
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { graceful.cancelled().await })
-        .into_future();
-    let late = async {
-        ending.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        result = serving => result
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "serve").caused_by(error)),
-        () = late => {
-            tracing::warn!("some requests did not end in time and were cut");
-            Ok(())
-        }
+        let mut socket = TimeoutWriter::new(socket);
+        socket.set_timeout(Some(STALL));
+        let router =
+            router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
+        let service = TowerToHyperService::new(router);
+        let connection = http.serve_connection(TokioIo::new(Box::pin(socket)), service);
+        let ending = ending.clone();
+        connections.spawn(async move {
+            let mut connection = pin!(connection.with_upgrades());
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = ending.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut");
     }
 }
 

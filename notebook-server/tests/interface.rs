@@ -168,7 +168,7 @@ async fn k4_the_documents_agree() {
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split('`').next())
         .map(|route| route.split('?').next().unwrap().to_owned())
-        .filter(|route| route.contains(" /api/"))
+        .filter(|route| route.contains(" /api/") || route.contains(" /ws/"))
         .collect();
     assert_eq!(written, described);
 }

@@ -59,9 +59,7 @@ impl Client {
         let router = routes::single_user(running.app.clone());
         let ended = ending.clone();
         let serving = tokio::spawn(async move {
-            if let Err(error) = server::serve(listener, router, ended).await {
-                tracing::error!(%error, "serving failed");
-            }
+            server::serve(listener, router, ended).await;
             running.shutdown().await;
         });
         Ok(Self { http, base, own: Some(Own { ending, serving }) })

@@ -33,9 +33,8 @@ impl Serve {
         out::line(format!("notebook is ready at http://{address}"));
         out::line(format!("  answers: {} ({})", status.chat.label, status.chat.reason));
         out::line(format!("  search:  {}", status.embedding_reason));
-        let result =
-            server::serve(listener, routes::single_user(running.app.clone()), ending).await;
+        server::serve(listener, routes::single_user(running.app.clone()), ending).await;
         running.shutdown().await;
-        Ok(result?)
+        Ok(())
     }
 }

@@ -75,6 +75,14 @@ pub struct Limits {
     pub question_bytes: usize,
     /// The most bytes of a JSON body, pasted text included.
     pub body_bytes: usize,
+    /// How often a WebSocket is pinged, in seconds; one that says nothing for twice as long is closed.
+    pub ping_seconds: u32,
+}
+
+impl Limits {
+    pub(crate) fn ping(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.ping_seconds.max(1).into())
+    }
 }
 
 /// Which model answers.
@@ -202,7 +210,12 @@ impl Default for Jobs {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { document_bytes: 100 << 20, question_bytes: 32 << 10, body_bytes: 4 << 20 }
+        Self {
+            document_bytes: 100 << 20,
+            question_bytes: 32 << 10,
+            body_bytes: 4 << 20,
+            ping_seconds: 30,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The HTTP interface: a file a resource.
 
 mod conversations;
+mod event_source;
 mod health;
 mod jobs;
 mod notebooks;
 mod runs;
 mod source_text;
 mod sources;
+mod websocket;
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -53,6 +55,8 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::get))
         .routes(routes!(runs::events))
         .routes(routes!(runs::stop))
+        .routes(routes!(event_source::ask))
+        .routes(routes!(websocket::chat))
         .routes(routes!(health::status))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes))
         .layer(middleware::from_fn_with_state(app.reserve.clone(), reserve::for_deletions))

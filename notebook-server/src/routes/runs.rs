@@ -21,7 +21,7 @@ use crate::{
     app::App,
     extract::{Json, Path, Query, Scope},
     problem::{Problem, Reply},
-    sse,
+    stream::sse,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +41,7 @@ pub(super) struct CreateRun {
 }
 
 /// Tells null (`Some(None)`) from absent (`None`).
-fn present<'de, D: serde::Deserializer<'de>>(
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<MessageId>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
@@ -153,22 +153,26 @@ pub(super) async fn events(
     Ok(sse::reply_encoded(blocks(reader, id), app.ending.clone()))
 }
 
-/// The sequence number in an event id `<run id>:<seq>` of this run.
+/// The sequence number in the id of an event of this run; 0 for an empty id.
 fn last_event(value: &str, run: RunId) -> Result<u64, Error> {
     if value.is_empty() {
         return Ok(0);
     }
-    value
-        .split_once(':')
-        .filter(|(id, _)| id.parse::<RunId>().is_ok_and(|id| id == run))
-        .and_then(|(_, seq)| seq.parse().ok())
-        .ok_or_else(|| {
-            Error::invalid(
-                "read events",
-                "Last-Event-ID",
-                "send the id of the last event of this run",
-            )
-        })
+    match event_id(value)? {
+        (of, seq) if of == run => Ok(seq),
+        _ => Err(bad_id()),
+    }
+}
+
+/// The parts of an event id `<run id>:<seq>`.
+pub(super) fn event_id(value: &str) -> Result<(RunId, u64), Error> {
+    let parts = value.split_once(':');
+    let ids = parts.and_then(|(run, seq)| Some((run.parse().ok()?, seq.parse().ok()?)));
+    ids.ok_or_else(bad_id)
+}
+
+fn bad_id() -> Error {
+    Error::invalid("read events", "Last-Event-ID", "send the id of the last event of this run")
 }
 
 /// The events as blocks, each encoded once for all who read it.

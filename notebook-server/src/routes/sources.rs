@@ -20,7 +20,8 @@ use crate::{
     app::App,
     extract::{Json, Path, Scope},
     problem::{Problem, Reply},
-    spool, sse,
+    spool,
+    stream::sse,
 };
 
 /// Sources of a notebook, oldest first.

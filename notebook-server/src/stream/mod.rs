@@ -1,0 +1,4 @@
+//! Long replies: event streams and WebSockets.
+
+pub mod socket;
+pub(crate) mod sse;
