@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, llama.cpp's server,
+# Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, llama.cpp's server,
 # onnxruntime.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
@@ -19,5 +19,14 @@ if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then
   echo "== installing PostgreSQL for the database tests"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+fi
+if ! command -v nginx >/dev/null 2>&1 && [ ! -x /usr/sbin/nginx ]; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The test of a rolling restart needs nginx: run 'sudo apt-get install -y nginx-light', then again." >&2
+    exit 1
+  fi
+  echo "== installing nginx for the test of a rolling restart"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
 fi
 python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime

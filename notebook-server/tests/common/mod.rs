@@ -59,6 +59,11 @@ impl Setup {
         self.run(&["serve", "--port", "0"], "notebook is ready at ")
     }
 
+    /// On a given port, as a server that is restarted.
+    pub fn start_at(&self, port: u16) -> Server {
+        self.run(&["serve", "--port", &port.to_string()], "notebook is ready at ")
+    }
+
     /// A process that does jobs and listens nowhere.
     pub fn start_worker(&self) -> Server {
         self.run(&["worker"], "worker is ready")
