@@ -20,7 +20,7 @@ use notebook_core::{
     model::ModelSettings,
     postgres::PostgresConfig,
     queue::{
-        QueuePolicy, Worklist,
+        QueuePolicy, Worklist, cron,
         runner::{Runner, RunnerConfig},
         sql::{QueueTime, SqlQueue},
     },
@@ -45,6 +45,7 @@ use crate::{
     config::Config,
     models,
     reserve::Reserve,
+    retention,
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
 };
@@ -171,14 +172,25 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     ingest.catch_up_all(&scope).await?;
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots();
+    let slots = ingest.slots() + chat.slots() + 1;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
-    let handlers = ingest.handlers().and(chat.handlers());
+    let kept = Duration::from_secs(u64::from(config.retention.events_days.max(1)) * 86_400);
+    let nightly = retention::handlers(runs.log().clone(), clock.clone(), kept);
+    let handlers = ingest.handlers().and(chat.handlers()).and(nightly);
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
     tokio::spawn(look_after(ingest.clone(), chat.clone(), scope.clone(), ending.clone()));
+    let scheduled = cron::run(
+        queue.clone(),
+        scope.clone(),
+        vec![retention::schedule()?],
+        clock.clone(),
+        bell.clone(),
+    );
+    let ended = ending.clone();
+    tokio::spawn(async move { ended.run_until_cancelled(scheduled).await });
     let (following, of, ended) = (ingest.clone(), scope.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(following.follow(&of)).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));

@@ -19,6 +19,7 @@ mod guard;
 mod models;
 mod problem;
 mod reserve;
+mod retention;
 pub mod routes;
 mod server;
 mod spool;

@@ -151,7 +151,7 @@ async fn i7_s48_a_rolling_restart_fails_no_request() {
             .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test")
     };
     let ports = [port(), port()];
-    let mut servers = vec![
+    let mut servers = [
         Some(setup("a").start_at(ports[0])),
         Some(setup("b").start_at(ports[1])),
         Some(setup("w").start_worker()),

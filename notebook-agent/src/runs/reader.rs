@@ -3,7 +3,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use notebook_core::{Result, RunId, TenantScope};
+use notebook_core::{
+    Result, RunId, TenantScope,
+    model::{EventBody, GENERATION, RunEvent},
+};
 
 use super::{
     LoggedEvent, PAGE, Runs,
@@ -72,6 +75,7 @@ impl EventReader {
             let ended = log.run(&self.scope, self.run).await?.state.is_terminal();
             let events = log.events(&self.scope, self.run, self.after, PAGE).await?;
             if !events.is_empty() || ended {
+                let events = self.resync(events).await?;
                 let logged = |event| Arc::new(LoggedEvent::new(self.run, event));
                 return Ok(events.into_iter().map(logged).collect());
             }
@@ -87,6 +91,21 @@ impl EventReader {
             let hint = self.hint.get_or_insert_with(|| self.runs.hints.of(&self.scope, self.run));
             let _ = tokio::time::timeout(POLL, hint.changed()).await;
         }
+    }
+
+    /// Puts what the answer says in place of events that are pruned: they have left a gap.
+    async fn resync(&self, mut events: Vec<RunEvent>) -> Result<Vec<RunEvent>> {
+        let Some(first) = events.first() else { return Ok(events) };
+        if first.seq == self.after + 1 || first.seq % GENERATION == 1 {
+            return Ok(events);
+        }
+        let (seq, at) = (first.seq - 1, first.at);
+        let answer = self.runs.log().answer(&self.scope, self.run).await?;
+        let (text, citations) =
+            answer.map_or_else(Default::default, |answer| (answer.text, answer.citations));
+        let body = EventBody::Resync { text, citations };
+        events.insert(0, RunEvent { seq, at, body });
+        Ok(events)
     }
 
     /// The run, when this process produces it and the cursor is among the events that it has in memory.

@@ -339,3 +339,32 @@ async fn events_are_encoded_once_for_all_readers() {
     assert!(block.starts_with("event: delta\n") && block.contains(&id), "{block}");
     assert!(block.ends_with("\n\n") && block.contains("once\\nand for all"), "{block}");
 }
+
+/// S45: a reader whose place is pruned gets the text as it is, then the end.
+#[tokio::test]
+async fn s45_a_pruned_log_is_resynced() {
+    let fixture = Fixture::new().await;
+    let mut writer = fixture.begin().await;
+    for word in ["one ", "two ", "three"] {
+        writer.emit(delta(word));
+    }
+    let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "one two three");
+    writer.close(completed(), Some(answer)).await;
+    let whole = read_all(fixture.reader(0).await).await;
+    let later = Timestamp::from_millis(1_000);
+    assert_eq!(fixture.store.prune(&fixture.scope, later, 10).await.unwrap(), 1);
+    for after in 0..=4 {
+        let events = read_all(fixture.reader(after).await).await;
+        let expected: &[&str] = match after {
+            0..=2 => &["resync", "completed"],
+            3 => &["completed"],
+            _ => &[],
+        };
+        let names: Vec<&str> = events.iter().map(|event| event.body.name()).collect();
+        assert_eq!(names, expected, "after {after}");
+        if let Some(EventBody::Resync { text, .. }) = events.first().map(|event| &event.body) {
+            assert_eq!(text, "one two three");
+            assert!(events[0].seq > after && events[0].seq < whole[3].seq);
+        }
+    }
+}

@@ -140,6 +140,14 @@ pub enum EventBody {
     /// The worker that wrote so far is gone and another begins anew: text and citations before this are not of the
     /// answer.
     Restarted,
+    /// The log before this is pruned: text and citations so far are these. Not stored: made for a reader whose place is
+    /// gone.
+    Resync {
+        /// The whole text so far.
+        text: String,
+        /// All citations so far.
+        citations: Vec<Citation>,
+    },
     /// Passages were found.
     Retrieved {
         /// How they were found.
@@ -221,6 +229,7 @@ impl EventBody {
         match self {
             Self::Started { .. } => "started",
             Self::Restarted => "restarted",
+            Self::Resync { .. } => "resync",
             Self::Retrieved { .. } => "retrieved",
             Self::Context { .. } => "context",
             Self::Delta { .. } => "delta",

@@ -14,6 +14,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "cron")]
+pub mod cron;
 mod job;
 pub mod memory;
 pub mod outbox;

@@ -15,8 +15,8 @@ pub mod rules;
 use async_trait::async_trait;
 
 use crate::{
-    Result, RunId, TenantScope,
-    model::{NewRun, Opened, Run, RunEvent, RunOutcome},
+    Result, RunId, TenantScope, Timestamp,
+    model::{Message, NewRun, Opened, Run, RunEvent, RunOutcome},
 };
 
 /// Runs and their events.
@@ -80,6 +80,12 @@ pub trait RunLog: Send + Sync + 'static {
     /// `AlreadyExists` when a message with the answer's id exists.
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run>;
 
+    /// The answer; none while the run goes on, and where it ended without a text.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run.
+    async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>>;
+
     /// Events after `after` (0 for all), in order, at most `limit`; empty when there are none yet.
     ///
     /// # Errors
@@ -104,6 +110,13 @@ pub trait RunLog: Send + Sync + 'static {
     /// # Errors
     /// Only those of the storage itself.
     async fn stopping(&self, scope: &TenantScope) -> Result<Vec<RunId>>;
+
+    /// Deletes the events of runs that ended before a moment, but for the terminal ones; of at most `limit` runs. How
+    /// many runs that were. Their answers stay.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn prune(&self, scope: &TenantScope, before: Timestamp, limit: usize) -> Result<usize>;
 
     /// Runs that have not ended, oldest first: what a starting server has to take up or close.
     ///

@@ -25,6 +25,8 @@ pub struct Config {
     pub storage: Storage,
     /// How what is slow is done.
     pub jobs: Jobs,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Which model answers.
@@ -63,6 +65,20 @@ pub struct Storage {
 pub struct Jobs {
     /// After how many seconds without a sign of life a worker is thought dead, and another takes its jobs.
     pub lease_seconds: u32,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// For how many days the events of an ended answer are kept, for readers who come back; the answer itself stays.
+    pub events_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { events_days: 30 }
+    }
 }
 
 /// Limits of what clients may send.
@@ -183,6 +199,7 @@ impl Default for Config {
             server: Server::default(),
             storage: Storage::default(),
             jobs: Jobs::default(),
+            retention: Retention::default(),
             limits: Limits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),

@@ -22,6 +22,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
         a_close_with_a_gap_changes_nothing,
         a_close_with_a_bad_answer_changes_nothing,
         closing_moves_the_conversations_time_forward,
+        s45_pruning_leaves_the_end_and_the_answer,
         s42_a_stop_is_asked_for_in_any_process,
         deleting_a_conversation_takes_its_runs,
         deleting_a_notebook_takes_its_runs,
@@ -52,6 +53,8 @@ pub async fn closing_stores_events_state_and_answer(pair: &Pair<'_>) {
     assert_eq!(closed, expected);
     assert_eq!(pair.log.run(&scope, run.id).await.unwrap(), expected);
     assert_eq!(pair.store.message(&scope, run.answer).await.unwrap(), answer(&run));
+    assert_eq!(pair.log.answer(&scope, run.id).await.unwrap(), Some(answer(&run)));
+    refused(pair.log.answer(&tenant(), run.id).await, ErrorKind::NotFound);
     let mut events = deltas(1, 5);
     events.push(completed(6));
     assert_eq!(pair.log.events(&scope, run.id, 0, 100).await.unwrap(), events);
@@ -217,4 +220,25 @@ pub async fn s42_a_stop_is_asked_for_in_any_process(pair: &Pair<'_>) {
     let ended = pair.log.close(&scope, other.id, outcome(&other, 1)).await.unwrap();
     assert_eq!(pair.log.request_stop(&scope, other.id).await.unwrap(), ended);
     assert_eq!(pair.log.request_stop(&scope, run.id).await.unwrap(), closed);
+}
+
+pub async fn s45_pruning_leaves_the_end_and_the_answer(pair: &Pair<'_>) {
+    let scope = tenant();
+    let (old, new) = (pair.opened(&scope).await.run, pair.opened(&scope).await.run);
+    let open = pair.opened(&scope).await.run;
+    pair.log.append(&scope, open.id, &deltas(1, 3)).await.unwrap();
+    pair.log.close(&scope, old.id, outcome(&old, 1)).await.unwrap();
+    let ended = pair.log.close(&scope, new.id, outcome(&new, 1)).await.unwrap().ended_at.unwrap();
+    assert_eq!(pair.log.prune(&scope, ended, 10).await.unwrap(), 0, "before, not at");
+    let later = crate::Timestamp::from_millis(ended.as_millis() + 1);
+    assert_eq!(pair.log.prune(&tenant(), later, 10).await.unwrap(), 0);
+    assert_eq!(pair.log.prune(&scope, later, 1).await.unwrap(), 1);
+    assert_eq!(pair.log.prune(&scope, later, 10).await.unwrap(), 1);
+    assert_eq!(pair.log.prune(&scope, later, 10).await.unwrap(), 0);
+    for run in [&old, &new] {
+        assert_eq!(pair.log.events(&scope, run.id, 0, 10).await.unwrap(), [completed(3)]);
+        assert_eq!(pair.store.message(&scope, run.answer).await.unwrap(), answer(run));
+        assert_eq!(pair.log.run(&scope, run.id).await.unwrap().state, RunState::Completed);
+    }
+    assert_eq!(pair.log.events(&scope, open.id, 0, 10).await.unwrap().len(), 3);
 }

@@ -45,6 +45,7 @@ pub async fn events_of_every_kind_read_back_as_written(pair: &Pair<'_>) {
     let bodies = [
         EventBody::Started { answer: MessageId::new(), model: "extractive".into() },
         EventBody::Restarted,
+        EventBody::Resync { text: "蜜".into(), citations: vec![citation.clone()] },
         EventBody::Retrieved { mode: RetrievalMode::Hybrid, passages: 8, partial: true, timings },
         EventBody::Context {
             prompt_tokens: 7_000,

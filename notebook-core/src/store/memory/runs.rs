@@ -53,6 +53,13 @@ impl RunLog for MemoryStore {
         self.close_run(scope, id, outcome)
     }
 
+    async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
+        self.with(scope, |tenant| {
+            let answer = tenant.run("read answer", id)?.run.answer;
+            Ok(tenant.messages.get(&answer).cloned())
+        })
+    }
+
     async fn events(
         &self,
         scope: &TenantScope,
@@ -80,6 +87,16 @@ impl RunLog for MemoryStore {
             let all = tenant.runs.values().map(|stored| &stored.run);
             let stopping = all.filter(|run| run.stop_requested && !run.state.is_terminal());
             stopping.map(|run| run.id).collect()
+        }))
+    }
+
+    async fn prune(&self, scope: &TenantScope, before: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.with(scope, |tenant| {
+            let old = |stored: &&mut StoredRun| {
+                stored.run.ended_at.is_some_and(|at| at < before) && stored.events.len() > 1
+            };
+            let all = tenant.runs.values_mut().filter(old).take(limit);
+            all.map(|stored| drop(stored.events.drain(..stored.events.len() - 1))).count()
         }))
     }
 

@@ -177,9 +177,18 @@ async fn messages(
 }
 
 async fn message(tx: &mut Tx<'_>, tenant: TenantId, id: MessageId) -> Result<Message> {
-    let values = values![tenant.as_bytes(), id.as_bytes()];
-    let found = tx.one(statement::SELECT_MESSAGE, values, read_message).await?;
+    let found = find_message(tx, tenant, id).await?;
     found.ok_or_else(|| Error::not_found(tx.operation, "message"))
+}
+
+/// The message, if there is one.
+pub(super) async fn find_message(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: MessageId,
+) -> Result<Option<Message>> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    tx.one(statement::SELECT_MESSAGE, values, read_message).await
 }
 
 /// Stores a message; says whether its id was free.

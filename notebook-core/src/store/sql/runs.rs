@@ -74,6 +74,13 @@ impl RunLog for SqlStore {
             .await
     }
 
+    async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
+        let input = (scope.tenant(), id);
+        self.database
+            .read("read answer", input, |tx, (tenant, id)| Box::pin(answer(tx, *tenant, *id)))
+            .await
+    }
+
     async fn events(
         &self,
         scope: &TenantScope,
@@ -100,6 +107,15 @@ impl RunLog for SqlStore {
         self.database
             .read("list stopping runs", scope.tenant(), |tx, tenant| {
                 Box::pin(stopping(tx, *tenant))
+            })
+            .await
+    }
+
+    async fn prune(&self, scope: &TenantScope, before: Timestamp, limit: usize) -> Result<usize> {
+        let input = (scope.tenant(), before, limit);
+        self.database
+            .write("prune runs", input, |tx, (tenant, before, limit)| {
+                Box::pin(prune(tx, *tenant, *before, *limit))
             })
             .await
     }
@@ -154,6 +170,23 @@ async fn request_stop(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Ru
     let values = values![tenant.as_bytes(), id.as_bytes()];
     tx.execute(statement::REQUEST_STOP, values).await?;
     find(tx, tenant, id).await
+}
+
+async fn prune(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    before: Timestamp,
+    limit: usize,
+) -> Result<usize> {
+    let values = values![tenant.as_bytes(), before.as_millis(), sql::limit(limit)];
+    let old = tx.all(statement::PRUNABLE, values, |row| row.id(0, RunId::from_u128)).await?;
+    let mut pruned = 0;
+    for id in &old {
+        let values = values![tenant.as_bytes(), id.as_bytes()];
+        pruned += usize::from(tx.execute(statement::PRUNE, values).await? > 0);
+        tx.execute(statement::SET_PRUNED, values).await?;
+    }
+    Ok(pruned)
 }
 
 async fn stopping(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<RunId>> {
@@ -220,6 +253,11 @@ async fn events(
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let values = values![tenant.as_bytes(), id.as_bytes(), after, sql::limit(limit)];
     tx.all(statement::LIST_EVENTS, values, read_event).await
+}
+
+async fn answer(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Option<Message>> {
+    let answer = find(tx, tenant, id).await?.answer;
+    conversations::find_message(tx, tenant, answer).await
 }
 
 async fn first_with_key(

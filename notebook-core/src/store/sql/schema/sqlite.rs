@@ -13,6 +13,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "revisions of sources", sql: V4 },
     Migration { version: 5, name: "requests to stop runs", sql: V5 },
     Migration { version: 6, name: "vectors", sql: V6 },
+    Migration { version: 7, name: "pruned runs", sql: V7 },
 ];
 
 const V1: &str = "
@@ -223,4 +224,9 @@ CREATE TABLE embeddings (
     FOREIGN KEY (tenant_id, source_id, ordinal)
         REFERENCES chunks (tenant_id, source_id, ordinal) ON DELETE CASCADE
 ) STRICT;
+";
+
+const V7: &str = "
+ALTER TABLE runs ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX runs_prunable ON runs (tenant_id, ended_at) WHERE pruned = 0 AND ended_at IS NOT NULL;
 ";

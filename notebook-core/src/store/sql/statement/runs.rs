@@ -48,6 +48,18 @@ pub(in crate::store::sql) const REQUEST_STOP: &str = "UPDATE runs SET stop_reque
 pub(in crate::store::sql) const STOPPING: &str = "SELECT id FROM runs
     WHERE tenant_id = $1 AND stop_requested = 1 AND ended_at IS NULL ORDER BY id";
 
+/// Runs with events to be deleted.
+pub(in crate::store::sql) const PRUNABLE: &str = "SELECT id FROM runs
+    WHERE tenant_id = $1 AND pruned = 0 AND ended_at < $2 ORDER BY ended_at LIMIT $3";
+
+/// Deletes all events of a run but its last one.
+pub(in crate::store::sql) const PRUNE: &str = "DELETE FROM run_events
+    WHERE tenant_id = $1 AND run_id = $2 AND seq < (
+        SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2)";
+
+pub(in crate::store::sql) const SET_PRUNED: &str =
+    "UPDATE runs SET pruned = 1 WHERE tenant_id = $1 AND id = $2";
+
 /// The number of the last event; null when there is none.
 pub(in crate::store::sql) const LAST_EVENT: &str =
     "SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2";
@@ -72,6 +84,9 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     UNFINISHED,
     UPDATE_STATE,
     REQUEST_STOP,
+    PRUNABLE,
+    PRUNE,
+    SET_PRUNED,
     STOPPING,
     LAST_EVENT,
     INSERT_EVENT,
