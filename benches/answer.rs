@@ -225,7 +225,8 @@ async fn answer(mut socket: TcpStream, sent: Sent) -> Outcome<()> {
     let mut ticks = tokio::time::interval(PAUSE);
     for piece in 0..PIECES {
         ticks.tick().await;
-        let word = if piece == 0 { "Herons" } else { " wait" };
+        // Told apart: a model that repeats itself is stopped.
+        let word = if piece == 0 { "Herons".to_owned() } else { format!(" wait {piece}") };
         let frame = json!({ "choices": [{ "index": 0, "delta": { "content": word }, "finish_reason": null }] });
         if piece == 0 {
             sent.lock().map_err(|_| "poisoned")?.insert(question.clone(), Instant::now());

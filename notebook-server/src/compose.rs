@@ -212,7 +212,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             embedding_reason: embedding.reason,
         },
         models: chat_models,
-        sockets: Sockets::default(),
+        sockets: Sockets::new(config.limits.sockets_per_user),
         ending,
     });
     Ok(Running { app, runner, store, embedding_cache, folder, _lock: lock })

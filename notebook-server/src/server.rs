@@ -1,6 +1,6 @@
 //! Listening, and going down in order.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
@@ -74,10 +74,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, ending: Cancell
         let router =
             router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
         let service = TowerToHyperService::new(router);
+        // Boxed: moved into a task it would take its place twice.
         let connection = http.serve_connection(TokioIo::new(Box::pin(socket)), service);
+        let mut connection = Box::pin(connection.with_upgrades());
         let ending = ending.clone();
         connections.spawn(async move {
-            let mut connection = pin!(connection.with_upgrades());
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = ending.cancelled() => {

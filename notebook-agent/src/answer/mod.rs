@@ -1,10 +1,12 @@
 //! Turns a model's stream into the answer's text and the claims to cite (pure: no I/O, no clock).
 
 mod abstain;
+mod repetition;
 
 use notebook_rag::cite::{Claim, MarkFilter, Piece, claim, sentences};
 
 use abstain::AbstainFilter;
+pub(crate) use repetition::is_stuck;
 
 /// What the answer consists of, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use tracing::warn;
 
 use super::{Inner, Work, cite::Citer, history};
 use crate::{
-    answer::{AnswerBuilder, Part},
+    answer::{AnswerBuilder, Part, is_stuck},
     context::{self, Context, ContextInput, PromptPassage},
     runs::{Closed, RunWriter, StopReason, interrupted},
 };
@@ -396,6 +396,7 @@ async fn generate(
     let mut citer = Citer::new(&*chat.store, scope, passages);
     let mut reported = None;
     let mut finish = None;
+    let mut stuck = false;
     let since = Instant::now();
     let mut first = true;
     while let Some(event) = stream.next().await {
@@ -408,6 +409,10 @@ async fn generate(
                 place(parts, &builder, &mut citer, writer, answer).await?;
                 if answer.text.len() > chat.config.answer_bytes {
                     finish = Some(FinishReason::Length);
+                    break;
+                }
+                if is_stuck(&answer.text) {
+                    stuck = true;
                     break;
                 }
             }
@@ -431,6 +436,12 @@ async fn generate(
     });
     if builder.abstained() || answer.text.is_empty() {
         abstain(writer, answer);
+    }
+    if stuck {
+        writer.emit(EventBody::Warning {
+            code: "answer_repeats".to_owned(),
+            message: "The model began to repeat itself, and was stopped. Ask in other words, or choose a larger model.".to_owned(),
+        });
     }
     if finish == Some(FinishReason::Length) {
         writer.emit(EventBody::Warning {

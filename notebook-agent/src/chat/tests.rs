@@ -352,6 +352,27 @@ async fn s34_a_broken_provider_fails_the_run() {
     assert_eq!(fixture.answer(&run).await.text, "It is");
 }
 
+/// A small model that falls into repetition is stopped, its stream with it, and the reader is told.
+#[tokio::test]
+async fn a_model_that_repeats_itself_is_stopped() {
+    let mut script = vec![Step::Say("It is long. ")];
+    script.extend(std::iter::repeat_n(Step::Say("The owls can create FM radio too. "), 500));
+    script.push(Step::Hang);
+    let model = Scripted::new(script);
+    let dropped = model.dropped.clone();
+    let fixture = fixture(model, ChatConfig::default()).await;
+    fixture.add("river.txt", RIVER).await;
+    let run = fixture.start("How long is the Wensum?").await;
+    let events = fixture.events(&run).await;
+    let warned = |event: &EventBody| matches!(event, EventBody::Warning { code, .. } if code == "answer_repeats");
+    assert!(events.iter().any(warned), "{events:?}");
+    assert!(matches!(events.last(), Some(EventBody::Completed { .. })));
+    assert!(dropped.load(Ordering::SeqCst));
+    let answer = fixture.answer(&run).await;
+    assert!(answer.text.len() < 600, "{}", answer.text.len());
+    assert_eq!(answer.text, text_of(&events));
+}
+
 #[tokio::test]
 async fn a_run_that_takes_too_long_ends() {
     let config = ChatConfig { run_deadline: Duration::from_millis(200), ..ChatConfig::default() };

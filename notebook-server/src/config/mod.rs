@@ -93,6 +93,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How often a WebSocket is pinged, in seconds; one that says nothing for twice as long is closed.
     pub ping_seconds: u32,
+    /// The most WebSockets of a user.
+    pub sockets_per_user: usize,
 }
 
 impl Limits {
@@ -232,6 +234,7 @@ impl Default for Limits {
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,
             ping_seconds: 30,
+            sockets_per_user: 5,
         }
     }
 }

@@ -80,7 +80,7 @@ pub(super) async fn ask(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let reader = app.runs.reader(&scope, run.id, after).await?;
-    Ok(sse::reply_encoded(blocks(app.clone(), scope, run, reader), app.ending.clone()))
+    Ok(sse::reply(blocks(app.clone(), scope, run, reader), app.ending.clone()))
 }
 
 async fn begin(

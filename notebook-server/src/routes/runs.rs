@@ -150,7 +150,7 @@ pub(super) async fn events(
         None => query.after.unwrap_or(0),
     };
     let reader = app.runs.reader(&scope, id, after).await?;
-    Ok(sse::reply_encoded(blocks(reader, id), app.ending.clone()))
+    Ok(sse::reply(blocks(reader, id), app.ending.clone()))
 }
 
 /// The sequence number in the id of an event of this run; 0 for an empty id.

@@ -1,14 +1,15 @@
-use std::convert::Infallible;
-
 use axum::{
     extract::{Multipart, State, multipart::MultipartRejection},
     http::{HeaderName, StatusCode, header::LOCATION},
-    response::{Response, sse::Event},
+    response::Response,
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use notebook_core::{
-    Error, ErrorKind, JobId, NotebookId, SourceId, TenantScope, document::SourceKind, model::Source,
+    Error, ErrorKind, JobId, NotebookId, SourceId, TenantScope,
+    document::SourceKind,
+    model::Source,
+    sse::{EventRef, encode},
 };
 use notebook_rag::ingest::{SourceEvent, SourceWatch, Watched};
 use serde::{Deserialize, Serialize};
@@ -185,15 +186,15 @@ struct Follower {
 }
 
 impl Follower {
-    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+    fn stream(self) -> impl Stream<Item = Bytes> {
         stream::unfold(self, |mut follower| async move {
-            let events = follower.next().await?;
-            Some((stream::iter(events.into_iter().map(Ok)), follower))
+            let blocks = follower.next().await?;
+            Some((stream::iter(blocks), follower))
         })
         .flatten()
     }
 
-    async fn next(&mut self) -> Option<Vec<Event>> {
+    async fn next(&mut self) -> Option<Vec<Bytes>> {
         if std::mem::take(&mut self.list_next) {
             let sources = self.app.store.sources(&self.scope, self.notebook).await.ok()?;
             return Some(sources.iter().filter_map(changed).collect());
@@ -206,14 +207,20 @@ impl Follower {
             Watched::Event(SourceEvent::Changed(source)) => {
                 Some(changed(&source).into_iter().collect())
             }
-            Watched::Event(SourceEvent::Deleted { id, .. }) => Some(vec![
-                Event::default().event("source_deleted").data(json!({ "id": id }).to_string()),
-            ]),
+            Watched::Event(SourceEvent::Deleted { id, .. }) => {
+                let data = json!({ "id": id }).to_string();
+                Some(block("source_deleted", &data).into_iter().collect())
+            }
         }
     }
 }
 
-fn changed(source: &Source) -> Option<Event> {
-    let json = serde_json::to_string(source).ok()?;
-    Some(Event::default().event("source").data(json))
+fn changed(source: &Source) -> Option<Bytes> {
+    block("source", &serde_json::to_string(source).ok()?)
+}
+
+fn block(name: &str, data: &str) -> Option<Bytes> {
+    let mut block = Vec::with_capacity(data.len() + 40);
+    encode::event(&EventRef { event: name, ..EventRef::message(data) }, &mut block).ok()?;
+    Some(block.into())
 }

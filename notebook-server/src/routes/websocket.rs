@@ -97,10 +97,11 @@ async fn serve(
     conversation: ConversationId,
     mut socket: Socket,
 ) {
-    match admit(&app, scope, conversation).await {
+    match Box::pin(admit(&app, scope, conversation)).await {
         Ok((scope, place)) => {
             let following = SelectAll::new();
-            Chat { app, scope, conversation, socket, following, _place: place }.run().await;
+            let chat = Chat { app, scope, conversation, socket, following, _place: place };
+            chat.run().await;
         }
         Err(Refused(code, reason)) => socket.close(code, reason).await,
     }
@@ -143,18 +144,20 @@ impl Chat {
         loop {
             let open = tokio::select! {
                 incoming = self.socket.next() => match incoming {
-                    Incoming::Text(text) => self.hear(&text).await,
+                    // Boxed, here and below: what a message needs is not kept while the connection waits.
+                    Incoming::Text(text) => Box::pin(self.hear(&text)).await,
                     Incoming::Binary(_) => {
-                        self.socket.close(close_code::UNSUPPORTED, "send texts").await;
+                        Box::pin(self.socket.close(close_code::UNSUPPORTED, "send texts")).await;
                         false
                     }
                     Incoming::Closed => false,
                 },
                 Some((run, events)) = self.following.next(), if !self.following.is_empty() => {
-                    self.tell(run, events).await
+                    Box::pin(self.tell(run, events)).await
                 }
                 () = ending.cancelled() => {
-                    self.socket.close(close_code::AWAY, "the server goes down: come back").await;
+                    let goodbye = self.socket.close(close_code::AWAY, "the server goes down: come back");
+                    Box::pin(goodbye).await;
                     false
                 }
             };

@@ -10,8 +10,6 @@ use tungstenite::{Error as WsError, error::CapacityError};
 
 /// The most bytes of a message, and of a frame.
 pub const MESSAGE: usize = 1 << 20;
-/// The most connections of a user.
-pub const CONNECTIONS: usize = 5;
 /// How long a peer may read nothing of what it is sent.
 const STALL: Duration = Duration::from_secs(30);
 /// How long a peer may take to say goodbye.
@@ -64,10 +62,10 @@ impl Socket {
                 message = self.socket.recv() => message,
                 _ = self.pings.tick() => {
                     if self.heard.elapsed() >= self.silence {
-                        self.close(close_code::POLICY, "no answer to pings").await;
+                        Box::pin(self.close(close_code::POLICY, "no answer to pings")).await;
                         return Incoming::Closed;
                     }
-                    if !self.put(Message::Ping(bytes::Bytes::new())).await {
+                    if !Box::pin(self.put(Message::Ping(bytes::Bytes::new()))).await {
                         return Incoming::Closed;
                     }
                     continue;
@@ -85,7 +83,7 @@ impl Socket {
                 }
                 Some(Err(error)) => {
                     if let Some((code, reason)) = fault(error) {
-                        self.close(code, reason).await;
+                        Box::pin(self.close(code, reason)).await;
                     }
                     return Incoming::Closed;
                 }
@@ -135,8 +133,11 @@ fn fault(error: axum::Error) -> Option<(u16, &'static str)> {
 }
 
 /// How many connections each user has.
-#[derive(Debug, Clone, Default)]
-pub struct Sockets(Arc<Mutex<HashMap<TenantId, usize>>>);
+#[derive(Debug, Clone)]
+pub struct Sockets {
+    most: usize,
+    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
 
 /// A place among a user's connections, until it is dropped.
 #[derive(Debug)]
@@ -146,12 +147,18 @@ pub struct Place {
 }
 
 impl Sockets {
-    /// Takes a place; none when the user has [`CONNECTIONS`] already.
+    /// None yet, and at most so many for each.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
+    /// Takes a place; none when the user has as many as there may be.
     #[must_use]
     pub fn take(&self, user: TenantId) -> Option<Place> {
-        let mut all = self.0.lock();
+        let mut all = self.open.lock();
         let count = all.entry(user).or_default();
-        if *count >= CONNECTIONS {
+        if *count >= self.most {
             return None;
         }
         *count += 1;
@@ -161,7 +168,7 @@ impl Sockets {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut all = self.all.0.lock();
+        let mut all = self.all.open.lock();
         if let Some(count) = all.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {

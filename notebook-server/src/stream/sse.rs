@@ -4,11 +4,8 @@ use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    http::{HeaderValue, header},
+    response::Response,
 };
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
@@ -18,31 +15,13 @@ use tokio_util::sync::CancellationToken;
 /// The most bytes handed to a connection at once.
 const PIECE: usize = 16 << 10;
 /// The most blocks taken from their source at once.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 64;
 /// How often a comment shows that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A reply that streams events, is never cached and passes proxies unbuffered. It ends when `ending` is
-/// cancelled, with a hint when to come back.
-pub(crate) fn reply<S>(events: S, ending: CancellationToken) -> Response
-where
-    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
-{
-    let farewell = stream::once({
-        let ending = ending.clone();
-        async move { ending.is_cancelled() }
-    })
-    .filter_map(async |ending| ending.then(|| Ok(Event::default().retry(retry_hint()))));
-    let events = events.take_until(ending.cancelled_owned()).chain(farewell);
-    let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat"));
-    let mut response = sse.into_response();
-    unbuffered(response.headers_mut());
-    response
-}
-
-/// The same for blocks that are encoded already. What is there at once leaves at once, in pieces that a slow reader
-/// cannot make large.
-pub(crate) fn reply_encoded<S>(blocks: S, ending: CancellationToken) -> Response
+/// A reply that streams blocks, is never cached and passes proxies unbuffered. What is there at once leaves at once, in
+/// pieces that a slow reader cannot make large. It ends when `ending` is cancelled, with a hint when to come back.
+pub(crate) fn reply<S>(blocks: S, ending: CancellationToken) -> Response
 where
     S: Stream<Item = Bytes> + Send + 'static,
 {
@@ -70,7 +49,8 @@ where
     let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    unbuffered(headers);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
@@ -82,17 +62,21 @@ fn take(waiting: &mut VecDeque<Bytes>) -> Bytes {
         bytes <= PIECE
     };
     let count = waiting.iter().take_while(fits).count().max(1);
-    if count == 1 {
-        return waiting.pop_front().unwrap_or_default();
+    if count == waiting.len() {
+        // Nothing is kept for a connection that waits.
+        return together(std::mem::take(waiting).into_iter(), bytes);
     }
-    let mut piece = BytesMut::with_capacity(PIECE.min(bytes));
-    waiting.drain(..count).for_each(|block| piece.extend_from_slice(&block));
-    piece.freeze()
+    together(waiting.drain(..count), bytes)
 }
 
-fn unbuffered(headers: &mut HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+/// Blocks as one; a single one is not copied.
+fn together(mut blocks: impl ExactSizeIterator<Item = Bytes>, bytes: usize) -> Bytes {
+    if blocks.len() == 1 {
+        return blocks.next().unwrap_or_default();
+    }
+    let mut piece = BytesMut::with_capacity(PIECE.min(bytes));
+    blocks.for_each(|block| piece.extend_from_slice(&block));
+    piece.freeze()
 }
 
 /// Between 1 and 4 seconds, so that the readers of a server that goes down do not come back all at once.

@@ -21,7 +21,8 @@ pub struct Script {
     head: String,
     frames: Vec<String>,
     pause: Duration,
-    repeat_last: bool,
+    /// Said for ever.
+    endless: Option<String>,
     finish: bool,
 }
 
@@ -33,7 +34,7 @@ impl Script {
                 .into(),
             frames: words.iter().map(|word| frame(word)).collect(),
             pause: Duration::from_millis(10),
-            repeat_last: false,
+            endless: None,
             finish: false,
         }
     }
@@ -47,9 +48,9 @@ impl Script {
         }
     }
 
-    /// An answer that never ends.
+    /// An answer that never ends, with a number now and then: one that only repeated itself would be stopped.
     pub fn endless(word: &str) -> Self {
-        Self { repeat_last: true, ..Self::streaming("endless", &[word]) }
+        Self { endless: Some(word.to_owned()), ..Self::streaming("endless", &[word]) }
     }
 
     /// An answer that breaks off.
@@ -142,8 +143,11 @@ async fn answer(mut stream: TcpStream, script: &Script) -> std::io::Result<()> {
         stream.write_all(frame.as_bytes()).await?;
         tokio::time::sleep(script.pause).await;
     }
-    while let Some(last) = script.frames.last().filter(|_| script.repeat_last) {
-        stream.write_all(last.as_bytes()).await?;
+    for number in (1_u64..).take_while(|_| script.endless.is_some()) {
+        let word = script.endless.as_deref().unwrap_or_default();
+        let counted = format!("{number} ");
+        let said = if number.is_multiple_of(10) { &counted } else { word };
+        stream.write_all(frame(said).as_bytes()).await?;
         tokio::time::sleep(script.pause).await;
     }
     if script.finish {
