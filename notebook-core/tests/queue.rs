@@ -93,6 +93,58 @@ async fn q10_claims_over_processes_do_not_overlap() {
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 300);
 }
 
+/// Q17, Q19: a run's end races the taking away of its job, by two at once: one of them has it, and nobody is told
+/// otherwise.
+async fn race<Q: Queue + Worklist>(
+    queue: &Q,
+    clock: &ManualClock,
+    rounds: usize,
+) -> (usize, usize) {
+    let (mut ended, mut rescued) = (0, 0);
+    let lease = QueuePolicy::default().lease;
+    for round in 0..rounds {
+        let id = queue.insert(&scope(1), vec![NewJob::new("x", json!(round))]).await.unwrap()[0];
+        let claimed =
+            queue.claim(&ClaimRequest { per_tenant: None, ..request(10, 1) }).await.unwrap();
+        let run = claimed.into_iter().find(|claimed| claimed.job.id == id).unwrap().job;
+        // Right before the lease ends, right at its end, right after.
+        clock.advance(lease - Duration::from_millis(1) + Duration::from_millis(round as u64 % 3));
+        let outcome = Outcome::Completed { result: json!(round), follow_ups: Vec::new() };
+        let end = vec![Finish { id, fence: run.fence, outcome }];
+        // In memory whoever is asked first is first.
+        let (counted, one, two) = if round % 2 == 0 {
+            tokio::join!(queue.finish(end), queue.rescue(100), queue.rescue(100))
+        } else {
+            let (one, two, counted) =
+                tokio::join!(queue.rescue(100), queue.rescue(100), queue.finish(end));
+            (counted, one, two)
+        };
+        let (counted, taken) = (counted.unwrap()[0], one.unwrap() + two.unwrap());
+        assert_eq!(usize::from(counted) + taken, 1, "round {round}");
+        let job = queue.job(&scope(1), id).await.unwrap();
+        assert_eq!(job.state == JobState::Completed, counted, "round {round}: {job:?}");
+        assert_eq!(job.crash_count, u32::from(!counted));
+        ended += usize::from(counted);
+        rescued += taken;
+        if !counted {
+            queue.cancel(&scope(1), id).await.unwrap();
+        }
+        queue.forget(Duration::ZERO, 100).await.unwrap();
+    }
+    (ended, rescued)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q17_q19_a_rescue_races_an_end() {
+    let now = clock();
+    let memory = MemoryQueue::new(now.clone(), QueuePolicy::default());
+    let (ended, rescued) = race(&memory, &now, 10_000).await;
+    assert!(ended > 0 && rescued > 0, "{ended} ended, {rescued} rescued");
+    let (folder, now) = (tempfile::tempdir().unwrap(), clock());
+    let (ended, rescued) = race(&sqlite(folder.path(), &now).await, &now, 600).await;
+    assert!(ended > 0 && rescued > 0, "{ended} ended, {rescued} rescued");
+}
+
 #[allow(clippy::disallowed_methods)]
 fn scope(tenant: u128) -> TenantScope {
     TenantScope::authenticated(TenantId::from_u128(tenant))

@@ -1,4 +1,4 @@
-//! I7, S48: two servers and a worker behind nginx, restarted one after the other under load: no request fails, and
+//! I7, S48, S51: two servers and a worker behind nginx, restarted one after the other under load: no request fails, and
 //! every answer arrives whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -161,6 +161,21 @@ async fn i7_s48_a_rolling_restart_fails_no_request() {
     let notebook = first.notebook().await;
     let text = b"The heron waits by the pond. It eats frogs.".to_vec();
     first.ready(notebook, "heron.txt", text).await;
+
+    // S51: a proxy in front buffers nothing: the first words are there long before the last.
+    let conversation = first.conversation(notebook).await;
+    let run = first.ask(conversation, "What does the heron eat?").await;
+    let path = format!("{}/api/runs/{}/events", nginx.url, run.id);
+    let response = http().get(path).send().await.unwrap();
+    let mut stream = EventStream::new(response.bytes_stream());
+    let mut arrived = Vec::new();
+    while let Some(Ok(event)) = stream.next().await {
+        if ["delta", "completed"].contains(&&*event.event) {
+            arrived.push(Instant::now());
+        }
+    }
+    let spread = arrived.last().unwrap().duration_since(arrived[0]);
+    assert!(spread > Duration::from_millis(150), "all came at once: {spread:?}");
 
     let (done, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut people = Vec::new();

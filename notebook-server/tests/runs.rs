@@ -185,6 +185,59 @@ async fn i5_shutdown_ends_streams_and_runs() {
     assert_eq!(events.last().unwrap()["type"], "stopped");
 }
 
+/// Q34: a second signal does not wait; what was going on is begun anew at the next start.
+#[tokio::test]
+async fn q34_a_second_signal_exits_at_once() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let setup = with_provider(folder.path(), &provider);
+    let server = setup.start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    read_until(&server, &run, "word").await;
+    let since = Instant::now();
+    let status = tokio::task::spawn_blocking(move || server.terminate_twice()).await.unwrap();
+    assert_eq!(status.code(), Some(130));
+    // The first alone would wait some seconds for the answer.
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    let server = setup.start();
+    read_until_anew(&server, &run, "word").await;
+}
+
+/// S50: a reader of a few bytes at a time gets the whole, and holds up nobody.
+#[tokio::test]
+async fn s50_a_slow_reader_gets_the_whole() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let words: Vec<String> = (0..200).map(|number| format!("heron-{number} ")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let provider = Provider::start(Script::paced(&words, 5)).await;
+    let folder = folder();
+    let server = with_provider(folder.path(), &provider).start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET /api/runs/{}/events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n",
+        run.id
+    );
+    slow.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    for _ in 0..400 {
+        bytes.push(slow.read_u8().await.unwrap());
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    // Meanwhile another has seen it to its end.
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "completed");
+    tokio::time::timeout(PATIENCE, slow.read_to_end(&mut bytes)).await.unwrap().unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    for word in &words {
+        assert!(text.contains(word.trim_end()), "{word}");
+    }
+    assert!(text.contains("event: completed"));
+}
+
 /// A provider that answers with HTML, half a stream, an error in the stream, or nothing: the run fails with a
 /// reason, never completes, and the server goes on.
 #[tokio::test]

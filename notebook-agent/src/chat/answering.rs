@@ -5,7 +5,7 @@ use notebook_core::{
     Error, ErrorKind, Result, RunId, TenantScope,
     model::{EventBody, ModelSettings, NewRun, Opened, Run, RunOutcome, RunState},
     queue::{
-        JobError, JobState, NewJob, Outcome, Priority,
+        Job, JobError, JobState, NewJob, Outcome, Priority,
         runner::{self, Ended, Handler, HandlerRule, Handlers},
     },
 };
@@ -49,6 +49,13 @@ impl Chat {
     #[must_use]
     pub fn slots(&self) -> usize {
         self.0.config.concurrent_runs
+    }
+
+    /// The run that a job answers; none when it does something else.
+    #[must_use]
+    pub fn run_of(&self, job: &Job) -> Option<RunId> {
+        let payload = (job.kind == ANSWER).then(|| Payload::deserialize(&job.payload).ok())?;
+        payload.map(|payload| payload.run)
     }
 
     /// Ends the runs that nobody works on: their jobs died with their workers, or an earlier version began them. To

@@ -26,6 +26,21 @@ impl HttpClient {
     /// # Errors
     /// `InvalidInput` when the proxy is not a URL or a certificate file cannot be read.
     pub fn new(config: &HttpConfig) -> Result<Self> {
+        Self::build(config, |builder| builder)
+    }
+
+    /// The same, with a resolver of its own for names.
+    pub(super) fn resolving<R: reqwest::dns::Resolve + 'static>(
+        config: &HttpConfig,
+        resolver: R,
+    ) -> Result<Self> {
+        Self::build(config, |builder| builder.dns_resolver(std::sync::Arc::new(resolver)))
+    }
+
+    fn build(
+        config: &HttpConfig,
+        change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self> {
         #[allow(clippy::disallowed_methods)] // This is the one place that may.
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -42,7 +57,7 @@ impl HttpClient {
                     .caused_by(error.without_url())
             })?),
         };
-        let client = builder.build().map_err(|error| {
+        let client = change(builder).build().map_err(|error| {
             Error::new(ErrorKind::Internal, "build HTTP client").caused_by(error.without_url())
         })?;
         Ok(Self(client))
@@ -114,6 +129,29 @@ impl HttpRequest {
         request
             .headers
             .insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(request)
+    }
+
+    /// A POST of bytes with headers.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a value is not allowed in a header.
+    pub fn post(
+        operation: &'static str,
+        url: impl Into<String>,
+        timeouts: Timeouts,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<Self> {
+        let mut request = Self::get(operation, url, timeouts);
+        request.method = Method::POST;
+        request.body = Some(body);
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Error::invalid(operation, name, "remove line ends and control characters")
+            })?;
+            request.headers.insert(HeaderName::from_static(name), value);
+        }
         Ok(request)
     }
 

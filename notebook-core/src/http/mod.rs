@@ -4,8 +4,8 @@
 //! refuses other clients. It follows no redirects, reads no proxy from the environment, trusts
 //! the certificates of the machine and Mozilla's, and bounds what it waits for and reads.
 //!
-//! Which addresses may be called is decided where the client is built (`HttpClient::new`): a
-//! guard against calls into the private network belongs there, as the client's resolver.
+//! Providers are called where the operator says. Addresses that people give go through [`egress`], which lets
+//! nobody into the private network.
 
 // Some of this is used by one adapter only, so a build without that one does not use it.
 #![cfg_attr(
@@ -16,6 +16,7 @@
 mod body;
 mod client;
 mod config;
+pub mod egress;
 mod error;
 #[cfg(feature = "ollama")]
 mod lines;

@@ -7,7 +7,7 @@ use super::{
     transaction::{execute, rows, take_turn},
 };
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     sql::{MIGRATE, Migration, pending, values},
 };
 
@@ -20,6 +20,10 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     checksum BYTEA NOT NULL,
     applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )";
+/// Such as 150017.
+const VERSION: &str = "SELECT current_setting('server_version_num')::bigint";
+/// The oldest version that has all that is used.
+const OLDEST: i64 = 150_000;
 const APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
 
@@ -32,7 +36,16 @@ pub(super) async fn migrate(pool: &PgPool, schema: &str, steps: &[Migration]) ->
     let failed = |error| from_postgres(MIGRATE, error);
     // Dropped before its end, it is undone.
     let mut transaction = pool.begin().await.map_err(failed)?;
+    // A table may be large: the usual patience is for requests.
+    script(&mut transaction, "SET LOCAL statement_timeout = 0".to_owned()).await?;
     take_turn(&mut transaction, MIGRATE, LOCK).await?;
+    let version = &mut |row: &crate::sql::Row<'_>| row.get::<i64>(0);
+    let version = rows(&mut transaction, MIGRATE, VERSION, None, &[], version).await?;
+    if version.first().copied().unwrap_or_default() < OLDEST {
+        return Err(
+            Error::new(ErrorKind::Unsupported, MIGRATE).with("fix", "use PostgreSQL 15 or newer")
+        );
+    }
     script(&mut transaction, format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
     script(&mut transaction, CREATE.to_owned()).await?;
     let read = &mut |row: &crate::sql::Row<'_>| Ok((row.get(0)?, row.get(1)?));

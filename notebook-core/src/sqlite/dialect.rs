@@ -113,7 +113,7 @@ fn page_size(connection: &Connection) -> Result<u64> {
 }
 
 /// Makes the file readable by its owner only; SQLite gives its companions the same rights.
-fn make_private_file(path: &Path) -> Result<()> {
+pub(super) fn make_private_file(path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::new(ErrorKind::Unavailable, OPEN)
             .with("path", path.display().to_string())

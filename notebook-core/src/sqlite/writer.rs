@@ -43,7 +43,7 @@ pub(super) fn run(
 
 fn open(config: &SqliteConfig, steps: &[Migration]) -> Result<Connection> {
     let connection = dialect::open_writer(config)?;
-    migrate(&connection, steps)?;
+    migrate(&connection, &config.path, steps)?;
     Ok(connection)
 }
 

@@ -25,7 +25,7 @@ async fn u53_reaching_outside_is_deadly() {
     assert!(!std::path::Path::new("/tmp/notebook-parse-was-here").exists());
 }
 
-/// U53: 4 GiB of memory.
+/// U53, Q25: 4 GiB of memory end the child, and nothing else.
 #[tokio::test]
 async fn u53_memory_is_limited() {
     let failure = hooked("allocate").await;

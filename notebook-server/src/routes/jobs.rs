@@ -106,6 +106,11 @@ pub(super) async fn cancel(
     Path(id): Path<JobId>,
 ) -> Reply<Json<JobView>> {
     let job = app.queue.job(&scope, id).await?;
+    if let Some(run) = app.chat.run_of(&job) {
+        // It ends as stopped, with what was written.
+        app.chat.stop(&scope, run).await?;
+        return Ok(Json(app.queue.job(&scope, id).await?.into()));
+    }
     match app.ingest.source_of(&job) {
         // The source says so too, and keeps what can be asked about already.
         Some(source) if !job.state.is_final() => in_task(async move {

@@ -125,6 +125,16 @@ impl Server {
         }
     }
 
+    /// Sends SIGTERM twice, then gives the exit status.
+    pub fn terminate_twice(mut self) -> std::process::ExitStatus {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        for _ in 0..2 {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        self.child.wait().unwrap()
+    }
+
     pub async fn get(&self, path: &str) -> Response {
         self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
