@@ -53,7 +53,7 @@ use notebook_rag::{
 };
 
 use crate::{
-    chat::{Ask, Chat, ChatConfig, ModelSource, Parent, Question},
+    chat::{Ask, Chat, ChatConfig, ModelSource, Parent, Question, Work},
     runs::Runs,
 };
 
@@ -132,6 +132,7 @@ impl Library {
             Arc::new(OneModel(model)),
             clock,
             ChatConfig::default(),
+            Work::Tasks,
         );
         Ok(Self { backends, chunker: Chunker::new(chunks)?, chat })
     }

@@ -151,7 +151,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let patience = Duration::from_secs(config.chat.unwatched_seconds.into());
     let pubsub = store.pubsub().clone();
     let runs = Runs::shared(log, clock.clone(), Some(pubsub), Some(patience));
-    let chat = Chat::working(
+    let chat = Chat::new(
         shared_store.clone(),
         runs.clone(),
         retriever,
@@ -169,7 +169,6 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             tracing::warn!(lost, "jobs that an earlier process left unfinished are taken up");
         }
     }
-    ingest.catch_up_all(&scope).await?;
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
     let slots = ingest.slots() + chat.slots() + 1;

@@ -80,22 +80,9 @@ struct Inner {
 }
 
 impl Chat {
-    /// A chat over these parts, which answers in tasks of this process.
-    #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        runs: Arc<Runs>,
-        retriever: Arc<Retriever>,
-        models: Arc<dyn ModelSource>,
-        clock: Arc<dyn Clock>,
-        config: ChatConfig,
-    ) -> Self {
-        Self::working(store, runs, retriever, models, clock, config, Work::Tasks)
-    }
-
     /// A chat over these parts, which answers where `work` says.
     #[must_use]
-    pub fn working(
+    pub fn new(
         store: Arc<dyn Store>,
         runs: Arc<Runs>,
         retriever: Arc<Retriever>,

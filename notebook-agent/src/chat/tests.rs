@@ -137,7 +137,8 @@ async fn fixture<M: ChatModel>(model: M, config: ChatConfig) -> Fixture {
         Retriever::new(keyword.clone(), None, store.clone(), RetrieveConfig::default()).unwrap();
     let runs = Runs::new(store.clone(), clock.clone());
     let model: Arc<M> = Arc::new(model);
-    let chat = Chat::new(store.clone(), runs, Arc::new(retriever), Arc::new(model), clock, config);
+    let (retriever, model) = (Arc::new(retriever), Arc::new(model));
+    let chat = Chat::new(store.clone(), runs, retriever, model, clock, config, Work::Tasks);
     Fixture { scope, store, keyword, notebook: notebook_id, conversation: conversation_id, chat }
 }
 

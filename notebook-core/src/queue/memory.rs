@@ -66,39 +66,36 @@ impl MemoryQueue {
             id
         })
     }
-}
-
-impl MemoryQueue {
-    /// Ends a run; whether it counted.
-    fn finish_one(&self, jobs: &mut BTreeMap<JobId, Job>, end: Finish) -> bool {
-        let Finish { id, fence, outcome } = end;
-        let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
-        let Some(Ok(ended)) = self.apply(jobs, id, event) else { return false };
-        if let Outcome::Completed { follow_ups, .. } = outcome {
-            for new in follow_ups {
-                self.insert_one(jobs, ended.tenant, new);
-            }
-        }
-        true
-    }
 
     /// Ends a run, if it counts and `store` succeeds; whether it counted.
+    fn finish_one(
+        &self,
+        jobs: &mut BTreeMap<JobId, Job>,
+        end: Finish,
+        store: impl FnOnce() -> Result<()>,
+    ) -> Result<bool> {
+        let Finish { id, fence, outcome } = end;
+        let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
+        let Some(job) = jobs.get(&id).cloned() else { return Ok(false) };
+        let Ok(ended) = step(job, event, self.clock.now(), &self.policy) else { return Ok(false) };
+        store()?;
+        let tenant = ended.tenant;
+        jobs.insert(id, ended);
+        if let Outcome::Completed { follow_ups, .. } = outcome {
+            for new in follow_ups {
+                self.insert_one(jobs, tenant, new);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same, for what is stored elsewhere together with the end.
     pub(super) fn finish_with(
         &self,
         end: Finish,
         store: impl FnOnce() -> Result<()>,
     ) -> Result<bool> {
-        let mut jobs = self.jobs.lock();
-        let counts = jobs.get(&end.id).is_some_and(|job| {
-            let Finish { fence, outcome, .. } = end.clone();
-            let event = Event::Finish { fence, outcome, random: random() };
-            step(job.clone(), event, self.clock.now(), &self.policy).is_ok()
-        });
-        if counts {
-            store()?;
-            self.finish_one(&mut jobs, end);
-        }
-        Ok(counts)
+        self.finish_one(&mut self.jobs.lock(), end, store)
     }
 }
 
@@ -220,7 +217,7 @@ impl Worklist for MemoryQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let mut jobs = self.jobs.lock();
-        Ok(ends.into_iter().map(|end| self.finish_one(&mut jobs, end)).collect())
+        ends.into_iter().map(|end| self.finish_one(&mut jobs, end, || Ok(()))).collect()
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {

@@ -134,11 +134,16 @@ impl Ingest {
         self.0.catch_up(following, scope, &listed).await
     }
 
-    /// Follows the store, and shows the changes that other processes make to those who watch here. Never ends: drop it.
+    /// Brings the indexes up to the store, then follows it, and shows the changes that other processes make to those who
+    /// watch here. Never ends: drop it.
     pub async fn follow(&self, scope: &TenantScope) {
         let inner = &*self.0;
         let Some(following) = &inner.following else { return std::future::pending().await };
         let mut heard = following.pubsub.subscribe(TOPIC);
+        // Beside whatever else starts: a question brings in its own notebook first.
+        if let Err(error) = self.catch_up_all(scope).await {
+            warn!(%error, "the indexes could not be brought up to the store; it is tried again");
+        }
         loop {
             let message = tokio::time::timeout(ROUND, heard.next()).await;
             let mut some = BTreeMap::new();
@@ -186,15 +191,12 @@ impl CatchUp for Ingest {
         let Some(following) = &self.0.following else { return Ok(()) };
         let sources = self.0.parts.store.sources(scope, notebook).await?;
         let indexed = sources.iter().filter(|source| is_indexed(source)).map(listed);
-        let missing = |source: &IndexedSource| {
-            let held = following.held(scope, source.id);
-            !held.words || (self.0.parts.vectors.is_some() && source.vectors && !held.vectors)
-        };
-        let missing: Vec<_> = indexed.filter(missing).collect();
-        if missing.is_empty() {
+        let (indexed, known): (Vec<_>, _) = (indexed.collect(), BTreeSet::new());
+        // Most often nothing is missing, and nobody's turn is to be waited for.
+        if self.0.difference(following, scope, &indexed, &known) == Difference::default() {
             return Ok(());
         }
-        self.0.bring_up(following, scope, &missing, BTreeSet::new()).await
+        self.0.bring_up(following, scope, &indexed, known).await
     }
 }
 
@@ -261,8 +263,7 @@ impl Inner {
         for source in listed {
             self.find_out(following, scope, source).await?;
         }
-        let held = |id| following.held(scope, id);
-        let todo = difference(listed, &known, held, self.parts.vectors.is_some());
+        let todo = self.difference(following, scope, listed, &known);
         if todo == Difference::default() {
             return Ok(());
         }
@@ -293,6 +294,17 @@ impl Inner {
             following.hold(scope, source.id).vectors = true;
         }
         Ok(())
+    }
+
+    fn difference(
+        &self,
+        following: &Following,
+        scope: &TenantScope,
+        listed: &[IndexedSource],
+        known: &BTreeSet<SourceId>,
+    ) -> Difference {
+        let held = |id| following.held(scope, id);
+        difference(listed, known, held, self.parts.vectors.is_some())
     }
 
     /// Looks once what the indexes hold of a source from an earlier start.

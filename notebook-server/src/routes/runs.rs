@@ -47,6 +47,15 @@ pub(super) fn present<'de, D: serde::Deserializer<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
+/// What a question follows.
+pub(super) fn parent(given: Option<Option<MessageId>>) -> Parent {
+    match given {
+        None => Parent::Newest,
+        Some(None) => Parent::Nothing,
+        Some(Some(id)) => Parent::Message(id),
+    }
+}
+
 /// Asks a question: stores it and starts the answer.
 #[utoipa::path(post, path = "/api/conversations/{id}/runs",
     params(("id" = ConversationId, Path),
@@ -62,14 +71,7 @@ pub(super) async fn create(
     Json(body): Json<CreateRun>,
 ) -> Reply<(StatusCode, Json<Run>)> {
     let question = match (body.question, body.regenerate) {
-        (Some(text), None) => {
-            let parent = match body.parent {
-                None => Parent::Newest,
-                Some(None) => Parent::Nothing,
-                Some(Some(id)) => Parent::Message(id),
-            };
-            Question::New { text, parent }
-        }
+        (Some(text), None) => Question::New { text, parent: parent(body.parent) },
         (None, Some(id)) => Question::Again(id),
         _ => {
             return Err(Error::invalid(

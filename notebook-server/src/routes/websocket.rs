@@ -12,7 +12,7 @@ use futures::{
     stream::{self, BoxStream, SelectAll},
 };
 use notebook_agent::{
-    chat::{Ask, Parent, Question},
+    chat::{Ask, Question},
     runs::{EventReader, LoggedEvent},
 };
 use notebook_core::{
@@ -191,11 +191,7 @@ impl Chat {
     async fn act(&mut self, said: Said) -> Result<Option<Value>> {
         match said {
             Said::Ask { question, parent, settings, key } => {
-                let parent = match parent {
-                    None => Parent::Newest,
-                    Some(None) => Parent::Nothing,
-                    Some(Some(id)) => Parent::Message(id),
-                };
+                let parent = super::runs::parent(parent);
                 self.ask(Question::New { text: question, parent }, settings, key).await
             }
             Said::Regenerate { question, settings } => {
