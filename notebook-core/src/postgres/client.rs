@@ -3,7 +3,11 @@
 use std::{str::FromStr as _, sync::Arc};
 
 use super::{
-    DatabaseClock, PostgresConfig, error::from_postgres, migrate::migrate, pubsub::PostgresPubSub,
+    DatabaseClock, PostgresConfig,
+    error::from_postgres,
+    migrate::migrate,
+    pool::{Lent, Pool},
+    pubsub::PostgresPubSub,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -12,28 +16,49 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use sqlx::{
-    Connection as _, PgPool,
+    Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio_util::task::TaskTracker;
 
 /// How often a transaction that lost against another is run again.
 const REPEATS: usize = 5;
 /// Connections beside the pool's: heartbeats are short.
-const RESERVED: u32 = 2;
-const WRITE: &str = "BEGIN";
-/// One snapshot for the statements of a read.
-const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const RESERVED: usize = 2;
+
+/// How the statements of a call belong together.
+#[derive(Debug, Clone, Copy)]
+enum Around {
+    /// All or none happen.
+    Transaction,
+    /// They see one state of the database, and change nothing.
+    Snapshot,
+    /// Each stands alone.
+    Nothing,
+}
+
+impl Around {
+    const fn begin(self) -> Option<&'static str> {
+        match self {
+            Self::Transaction => Some("BEGIN"),
+            Self::Snapshot => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            Self::Nothing => None,
+        }
+    }
+}
 
 /// A handle to the database. Clones share the pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    pool: PgPool,
+    pool: Pool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
-    reserved: PgPool,
+    reserved: Pool,
     /// Two connections by which processes tell each other.
     telling: PgPool,
     clock: Arc<DatabaseClock>,
     pubsub: Arc<PostgresPubSub>,
+    /// The calls that are under way.
+    calls: TaskTracker,
 }
 
 impl Client {
@@ -60,24 +85,18 @@ impl Client {
             ("enable_seqscan", "off"),
             ("jit", "off"),
         ]);
-        let pool = |connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(config.acquire_timeout)
-                // A connection that comes back inside a transaction has met a defect: nobody gets it again.
-                .after_release(|connection, _| {
-                    Box::pin(async move { Ok(!connection.is_in_transaction()) })
-                })
-        };
-        let reserved = pool(RESERVED).connect_lazy_with(options.clone());
+        let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
+        let pool = |most| Pool::new(options.clone(), most, config.acquire_timeout);
+        let (pool, reserved) = (pool(connections)?, pool(RESERVED)?);
+        migrate(&mut *pool.get(OPEN).await?, &config.schema, steps).await?;
         // What is told is a hint: it need not be on the disk.
-        let quick = options.clone().options([("synchronous_commit", "off")]);
-        let telling = pool(2).connect_lazy_with(quick);
-        let pool = pool(config.connections).connect_with(options).await;
-        let pool = pool.map_err(|error| from_postgres(OPEN, error))?;
-        migrate(&pool, &config.schema, steps).await?;
+        let telling = PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
         let pubsub = Arc::new(PostgresPubSub::start(&telling, &config.schema));
-        Ok(Self { pool, reserved, telling, clock: Arc::default(), pubsub })
+        let (clock, calls) = (Arc::default(), TaskTracker::new());
+        Ok(Self { pool, reserved, telling, clock, pubsub, calls })
     }
 
     /// The same database by connections that only this handle's clones use.
@@ -97,7 +116,21 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.spawned(WRITE, operation, input, work).await
+        self.spawned(Around::Transaction, operation, input, work).await
+    }
+
+    /// Runs `work` without a transaction around its statements.
+    pub(crate) async fn write_singly<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.spawned(Around::Nothing, operation, input, work).await
     }
 
     /// Runs `work` on one snapshot.
@@ -111,12 +144,12 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.spawned(READ, operation, input, work).await
+        self.spawned(Around::Snapshot, operation, input, work).await
     }
 
     async fn spawned<I, T>(
         &self,
-        begin: &'static str,
+        around: Around,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -127,10 +160,10 @@ impl Client {
     {
         let (pool, clock) = (self.pool.clone(), Arc::clone(&self.clock));
         // A task of its own: a caller that goes away leaves no transaction open.
-        let task = tokio::spawn(async move {
+        let task = self.calls.spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, &clock, begin, operation, &input, &work).await;
+                let result = once(&pool, &clock, around, operation, &input, &work).await;
                 let lost = result.as_ref().is_err_and(lost_to_another);
                 if !lost || left == 0 {
                     return result;
@@ -150,23 +183,45 @@ impl Client {
         self.pubsub.clone()
     }
 
-    /// Closes the connections once they are idle. Later calls fail.
+    /// Closes the connections once what is under way has ended. Later calls fail.
     pub(crate) async fn close(&self) {
         self.telling.close().await;
-        self.reserved.close().await;
-        self.pool.close().await;
+        self.reserved.close();
+        self.pool.close();
+        self.calls.close();
+        self.calls.wait().await;
     }
 }
 
 async fn once<I, T>(
-    pool: &PgPool,
+    pool: &Pool,
     clock: &DatabaseClock,
-    begin: &'static str,
+    around: Around,
     operation: &'static str,
     input: &I,
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
 ) -> Result<T> {
-    let begun = pool.begin_with(begin).await;
+    let mut lent = pool.get(operation).await?;
+    let result = match around.begin() {
+        None => work(&mut Tx::postgres(&mut lent, clock, operation), input).await,
+        Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
+    };
+    if result.as_ref().is_err_and(broke) {
+        // The connection itself may have failed: nobody gets it again.
+        drop(Lent::take(lent));
+    }
+    result
+}
+
+async fn within<I, T>(
+    begin: &'static str,
+    connection: &mut PgConnection,
+    clock: &DatabaseClock,
+    operation: &'static str,
+    input: &I,
+    work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
+) -> Result<T> {
+    let begun = connection.begin_with(begin).await;
     let mut transaction = begun.map_err(|error| from_postgres(operation, error))?;
     let mut tx = Tx::postgres(&mut transaction, clock, operation);
     let result = work(&mut tx, input).await;
@@ -181,11 +236,19 @@ async fn once<I, T>(
     }
 }
 
+/// PostgreSQL's own error behind one of this crate, when it is.
+fn answer(error: &Error) -> Option<&sqlx::Error> {
+    std::error::Error::source(error).and_then(|source| source.downcast_ref())
+}
+
+/// Whether the connection may be the reason, and not what was asked of it.
+fn broke(error: &Error) -> bool {
+    answer(error).is_some_and(|error| error.as_database_error().is_none())
+}
+
 /// Whether another transaction was the reason: a deadlock, a conflict that PostgreSQL noticed, or a row that
 /// came or went (a key that is taken, a parent that is gone) after this one had looked.
 fn lost_to_another(error: &Error) -> bool {
-    let source =
-        std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
-    let code = source.and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+    let code = answer(error).and_then(sqlx::Error::as_database_error).and_then(|e| e.code());
     matches!(code.as_deref(), Some("40001" | "40P01" | "23503" | "23505"))
 }

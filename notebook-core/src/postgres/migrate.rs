@@ -1,6 +1,6 @@
 //! Brings the schema up to date.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use super::{
     error::from_postgres,
@@ -32,10 +32,14 @@ const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VA
 /// # Errors
 /// `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
 /// one known here.
-pub(super) async fn migrate(pool: &PgPool, schema: &str, steps: &[Migration]) -> Result<()> {
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    schema: &str,
+    steps: &[Migration],
+) -> Result<()> {
     let failed = |error| from_postgres(MIGRATE, error);
     // Dropped before its end, it is undone.
-    let mut transaction = pool.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin().await.map_err(failed)?;
     // A table may be large: the usual patience is for requests.
     script(&mut transaction, "SET LOCAL statement_timeout = 0".to_owned()).await?;
     take_turn(&mut transaction, MIGRATE, LOCK).await?;

@@ -12,10 +12,11 @@ mod clock;
 mod config;
 mod error;
 mod migrate;
+mod pool;
 mod pubsub;
 mod transaction;
 
 pub(crate) use client::Client;
 pub(crate) use clock::DatabaseClock;
 pub use config::PostgresConfig;
-pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of_keys, take_turn};
+pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of, take_turn};

@@ -51,8 +51,20 @@ pub(crate) async fn execute_arrays(
     sql: &'static str,
     rows: &[Vec<Value<'_>>],
 ) -> Result<usize> {
-    let Some(first) = rows.first() else { return Ok(0) };
-    let mut statement = sqlx::query(sql);
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let statement = arrays(operation, sqlx::query(sql), rows)?;
+    changed(connection, operation, statement).await
+}
+
+/// Binds the columns of `rows`, each as an array.
+fn arrays(
+    operation: &'static str,
+    mut statement: Statement,
+    rows: &[Vec<Value<'_>>],
+) -> Result<Statement> {
+    let Some(first) = rows.first() else { return Ok(statement) };
     for (column, kind) in first.iter().enumerate() {
         let cells = rows.iter().map(|row| row.get(column));
         statement = match kind {
@@ -70,7 +82,7 @@ pub(crate) async fn execute_arrays(
             })?),
         };
     }
-    changed(connection, operation, statement).await
+    Ok(statement)
 }
 
 /// The values of a column, which are all of the type that `pick` takes.
@@ -111,17 +123,19 @@ pub(crate) async fn rows<T: Send>(
     fetch(connection, operation, statement, read).await
 }
 
-/// Runs a query over an array of keys and returns its rows.
-pub(crate) async fn rows_of_keys<T: Send>(
+/// Runs a query over arrays, one for each column of `rows`, and returns its rows.
+pub(crate) async fn rows_of<T: Send>(
     connection: &mut PgConnection,
     operation: &'static str,
     sql: &'static str,
-    lock: Lock,
-    keys: &[[u8; 16]],
+    lock: Option<Lock>,
+    rows: &[Vec<Value<'_>>],
     read: &mut (impl FnMut(&Row<'_>) -> Result<T> + Send),
 ) -> Result<Vec<T>> {
-    let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
-    let statement = sqlx::query(locked(sql, Some(lock))).bind(keys);
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = arrays(operation, sqlx::query(locked(sql, lock)), rows)?;
     fetch(connection, operation, statement, read).await
 }
 

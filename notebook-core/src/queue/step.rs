@@ -70,13 +70,13 @@ pub fn step(
             job.state = JobState::Running;
             job.fence = Fence(job.fence.0 + 1);
             job.worker = Some(worker);
-            job.lease_until = Some(now.after(policy.lease));
+            job.lease_until = Some(lease(now, policy));
             job.progress = Progress::default();
         }
         Event::Heartbeat { fence, progress } => {
             owned(&job, fence)?;
             // A clock that was set back must not shorten what was promised.
-            job.lease_until = job.lease_until.max(Some(now.after(policy.lease)));
+            job.lease_until = job.lease_until.max(Some(lease(now, policy)));
             job.progress = progress.unwrap_or(job.progress);
         }
         Event::Finish { fence, outcome, random } => {
@@ -118,6 +118,11 @@ pub fn step(
         }
     }
     Ok(job)
+}
+
+/// Until when a job is its worker's that is claimed or kept at `now`.
+pub(super) fn lease(now: Timestamp, policy: &QueuePolicy) -> Timestamp {
+    now.after(policy.lease)
 }
 
 const fn check(allowed: bool) -> Result<(), Refusal> {

@@ -37,6 +37,26 @@ impl Database {
         }
     }
 
+    /// Runs `work`, each of whose statements stands alone: some may have happened when a later one fails. PostgreSQL
+    /// needs no transaction for them, and is spared two ways to it and back.
+    pub(crate) async fn write_singly<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(client) => client.write(operation, input, work).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(client) => client.write_singly(operation, input, work).await,
+        }
+    }
+
     /// Runs `work` on one snapshot.
     pub(crate) async fn read<I, T>(
         &self,

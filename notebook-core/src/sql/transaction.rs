@@ -140,17 +140,38 @@ impl<'c> Tx<'c> {
         lock: Lock,
         (one, many): (&'static str, &'static str),
         keys: &[[u8; 16]],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        let rows: Vec<_> = keys.iter().map(|key| vec![Value::from(key)]).collect();
+        self.rows_of(Some(lock), (one, many), &rows, read).await
+    }
+
+    /// The rows that a statement returns for each of `rows`, all of the same types. PostgreSQL gets them at once, as
+    /// arrays, in the statement `many`.
+    pub(crate) async fn each<T: Send>(
+        &mut self,
+        statements: (&'static str, &'static str),
+        rows: &[Vec<Value<'_>>],
+        read: impl FnMut(&Row<'_>) -> Result<T> + Send,
+    ) -> Result<Vec<T>> {
+        self.rows_of(None, statements, rows, read).await
+    }
+
+    async fn rows_of<T: Send>(
+        &mut self,
+        lock: Option<Lock>,
+        (one, many): (&'static str, &'static str),
+        rows: &[Vec<Value<'_>>],
         mut read: impl FnMut(&Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
+        let operation = self.operation;
         match &mut self.engine {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(connection) => {
                 let _ = (lock, many);
-                let mut found = Vec::with_capacity(keys.len());
-                for key in keys {
-                    let values = [Value::from(key)];
-                    let rows =
-                        crate::sqlite::rows(connection, self.operation, one, &values, &mut read);
+                let mut found = Vec::with_capacity(rows.len());
+                for values in rows {
+                    let rows = crate::sqlite::rows(connection, operation, one, values, &mut read);
                     found.append(&mut rows?);
                 }
                 Ok(found)
@@ -158,10 +179,18 @@ impl<'c> Tx<'c> {
             #[cfg(feature = "postgres")]
             Engine::Postgres(connection, _) => {
                 let _ = one;
-                let operation = self.operation;
-                crate::postgres::rows_of_keys(connection, operation, many, lock, keys, &mut read)
-                    .await
+                crate::postgres::rows_of(connection, operation, many, lock, rows, &mut read).await
             }
+        }
+    }
+
+    /// Whether others write at the same time, and every statement has a way to go: PostgreSQL.
+    pub(crate) const fn is_remote(&self) -> bool {
+        match self.engine {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(..) => true,
         }
     }
 

@@ -6,24 +6,19 @@
 
 mod rows;
 mod statement;
+mod worklist;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::{
-    ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, JobState, NewJob, Outcome,
-    Pulse, Queue, QueuePolicy, Worklist,
+    Event, Fence, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
     memory::not_dead,
     outbox::{self, Outbox, SourceChange},
-    plan::plan,
-    random, scope_of, step,
+    step,
 };
 use crate::{
     Clock, Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope, Timestamp,
@@ -34,17 +29,8 @@ use crate::{
     store::sql::{SqlStore, work},
 };
 
-/// The most kinds of waiting jobs, counted in each tenant, that one claim chooses from. Which ones changes
-/// with each claim.
-const WAITING_KINDS: usize = 128;
 /// How often an insert looks for the holder of a key that ends at the same time.
 const LOOKS: usize = 10;
-/// How often a claim looks again when others had their hands on what it chose: more often than there are
-/// likely to be others at that moment.
-const CHOICES: usize = 64;
-/// Claims under limits take turns by it: any number that nobody else uses in the database.
-const TURN: i64 = 0x6e6f_7465_5f71_7565;
-
 /// What is published when there is a new job.
 const TOPIC: &str = "jobs";
 
@@ -135,7 +121,7 @@ impl SqlQueue {
         let input = (scope.tenant(), [end], made, store);
         let work = self.write(operation, input, |tx, (tenant, end, made, store), now| {
             Box::pin(async move {
-                let counts = finish(tx, end, now).await?.first() == Some(&true);
+                let counts = worklist::finish(tx, end, now).await?.first() == Some(&true);
                 if counts {
                     store(tx, *tenant, made).await?;
                 }
@@ -166,34 +152,59 @@ impl SqlQueue {
     }
 
     /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
-    async fn write_to<I, T, W>(
+    async fn write_to<I, T>(
         &self,
         database: &Database,
         operation: &'static str,
         input: I,
-        work: W,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<T>
     where
         I: Send + Sync + 'static,
         T: Send + 'static,
-        W: for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-            + Send
-            + Sync
-            + 'static,
     {
         let input = (input, work, self.time.clone(), self.policy);
-        database
-            .write(operation, input, |tx, (input, work, time, policy)| {
-                Box::pin(async move {
-                    let at = match time {
-                        QueueTime::Clock(clock) => clock.now(),
-                        QueueTime::Database => tx.now().await?,
-                    };
-                    work(tx, input, Now { at, policy: *policy }).await
-                })
-            })
+        database.write(operation, input, |tx, input| Box::pin(at_its_time(tx, input))).await
+    }
+
+    /// Runs `work`, each of whose statements stands alone, with the moment that counts in it.
+    async fn write_singly<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (input, work, self.time.clone(), self.policy);
+        self.database
+            .write_singly(operation, input, |tx, input| Box::pin(at_its_time(tx, input)))
             .await
     }
+}
+
+async fn at_its_time<I, T>(
+    tx: &mut Tx<'_>,
+    (input, work, time, policy): &(
+        I,
+        impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>,
+        QueueTime,
+        QueuePolicy,
+    ),
+) -> Result<T> {
+    let at = match time {
+        QueueTime::Clock(clock) => clock.now(),
+        QueueTime::Database => tx.now().await?,
+    };
+    work(tx, input, Now { at, policy: *policy }).await
 }
 
 impl Now {
@@ -219,6 +230,12 @@ impl Now {
     }
 }
 
+/// Stores jobs of a tenant whose ids and keys are free; how many.
+async fn insert_new(tx: &mut Tx<'_>, tenant: TenantId, jobs: &[NewJob], now: Now) -> Result<usize> {
+    let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
+    rows::insert_all(tx, &made).await
+}
+
 /// Stores jobs of a tenant, or finds the holders of their keys.
 async fn insert_all(
     tx: &mut Tx<'_>,
@@ -228,14 +245,14 @@ async fn insert_all(
 ) -> Result<Vec<JobId>> {
     let plain = |new: &NewJob| new.unique_key.is_none();
     let distinct = jobs.iter().map(|new| new.id).collect::<BTreeSet<_>>().len() == jobs.len();
-    if jobs.len() > 1 && distinct && jobs.iter().all(plain) {
-        let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
-        let stored = rows::insert_all(tx, &made).await?;
-        if stored == made.len() {
-            return Ok(made.iter().map(|job| job.id).collect());
-        }
-        // Some were there already: each is looked at, and those just stored are found.
+    if jobs.len() > 1
+        && distinct
+        && jobs.iter().all(plain)
+        && insert_new(tx, tenant, jobs, now).await? == jobs.len()
+    {
+        return Ok(jobs.iter().map(|job| job.id).collect());
     }
+    // Some were there already: each is looked at, and those just stored are found.
     let mut ids = Vec::with_capacity(jobs.len());
     for new in jobs {
         ids.push(insert(tx, tenant, new.clone(), now).await?);
@@ -304,8 +321,20 @@ async fn revive(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Resul
 #[async_trait]
 impl Queue for SqlQueue {
     async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>> {
+        const INSERT: &str = "insert job";
         jobs.iter().try_for_each(NewJob::check)?;
-        self.write_jobs("insert job", (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
+        let input = (scope.tenant(), jobs);
+        if let [only] = input.1.as_slice() {
+            let id = only.id;
+            let work = self.write_singly(INSERT, input.clone(), |tx, (tenant, jobs), now| {
+                Box::pin(insert_new(tx, *tenant, jobs, now))
+            });
+            if work.await? == 1 {
+                self.ring();
+                return Ok(vec![id]);
+            }
+        }
+        self.write_jobs(INSERT, input, |tx, (tenant, jobs), now| {
             Box::pin(insert_all(tx, *tenant, jobs, now))
         })
         .await
@@ -344,50 +373,6 @@ impl Queue for SqlQueue {
     async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
         self.write_jobs("revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
             Box::pin(revive(tx, *tenant, *id, now))
-        })
-        .await
-    }
-}
-
-#[async_trait]
-impl Worklist for SqlQueue {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
-        self.write("claim jobs", request.clone(), |tx, request, now| {
-            Box::pin(claim(tx, request, now))
-        })
-        .await
-    }
-
-    async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
-        self.write_to(&self.hearts, "prolong leases", beats, |tx, beats, now| {
-            Box::pin(heartbeat(tx, beats, now))
-        })
-        .await
-    }
-
-    async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
-        ends.iter().try_for_each(Finish::check)?;
-        let follow = ends.iter().any(Finish::has_follow_ups);
-        let work = self.write("finish jobs", ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
-        let counted = work.await?;
-        if follow {
-            self.ring();
-        }
-        Ok(counted)
-    }
-
-    async fn rescue(&self, limit: usize) -> Result<usize> {
-        self.write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now))).await
-    }
-
-    async fn take_back(&self, limit: usize) -> Result<usize> {
-        self.write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
-            .await
-    }
-
-    async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
-        self.write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
-            Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
         })
         .await
     }
@@ -476,128 +461,4 @@ impl Outbox for SqlQueue {
         })
         .await
     }
-}
-
-async fn claim(tx: &mut Tx<'_>, request: &ClaimRequest, now: Now) -> Result<Vec<Claimed>> {
-    let limited = request.kinds.values().any(|rule| rule.limit.is_some());
-    if limited || request.per_tenant.is_some() {
-        tx.take_turn(TURN).await?;
-    }
-    rows::make_due(tx, now.at).await?;
-    let mut claimed = Vec::new();
-    let mut passed = BTreeSet::new();
-    for _ in 0..CHOICES {
-        let request = ClaimRequest { max: request.max - claimed.len(), ..request.clone() };
-        let chosen = choose(tx, &request, &passed).await?;
-        let jobs = rows::by_ids(tx, &chosen, Lock::Skip).await?;
-        let events = chosen.iter().filter_map(|id| {
-            // Between the choice and the lock another may have taken it.
-            let job = jobs.get(id).filter(|job| job.state == JobState::Available)?;
-            Some((job.clone(), Event::Claim(request.worker)))
-        });
-        let taken = now.apply_all(tx, events.collect()).await?;
-        let taken: Vec<Job> = taken.into_iter().flatten().collect();
-        let got_all = taken.len() == chosen.len();
-        claimed.extend(taken.into_iter().map(|job| Claimed { scope: scope_of(&job), job }));
-        if got_all {
-            break;
-        }
-        passed.extend(chosen);
-    }
-    Ok(claimed)
-}
-
-/// The jobs to claim, but for those that were tried already.
-async fn choose(
-    tx: &mut Tx<'_>,
-    request: &ClaimRequest,
-    passed: &BTreeSet<JobId>,
-) -> Result<Vec<JobId>> {
-    let mut tenants = rows::waiting(tx, request, random(), WAITING_KINDS, passed.len()).await?;
-    for tenant in tenants.values_mut() {
-        tenant.waiting.retain(|job| !passed.contains(&job.id));
-    }
-    tenants.retain(|_, tenant| !tenant.waiting.is_empty());
-    let mut running = BTreeMap::new();
-    for (kind, rule) in &request.kinds {
-        if rule.limit.is_some() && !tenants.is_empty() {
-            running.insert(kind.clone(), rows::running_of_kind(tx, kind).await?);
-        }
-    }
-    Ok(plan(request, tenants, running))
-}
-
-async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec<Pulse>> {
-    let ids: Vec<JobId> = beats.iter().map(|beat| beat.id).collect();
-    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
-    let mut pulses = vec![Pulse::Lost; beats.len()];
-    let (mut places, mut events) = (Vec::new(), Vec::new());
-    for (place, beat) in beats.iter().enumerate() {
-        // Of two beats for one job, at most one has its fence.
-        if let Some(job) = jobs.get(&beat.id).filter(|job| job.fence == beat.fence).cloned() {
-            jobs.remove(&beat.id);
-            places.push(place);
-            events.push((job, Event::Heartbeat { fence: beat.fence, progress: beat.progress }));
-        }
-    }
-    let kept = now.apply_all(tx, events).await?;
-    for (place, job) in places.into_iter().zip(kept) {
-        if let (Some(pulse), Some(job)) = (pulses.get_mut(place), job) {
-            *pulse = Pulse::of(Some(Ok(job)));
-        }
-    }
-    Ok(pulses)
-}
-
-async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool>> {
-    let ids: Vec<JobId> = ends.iter().map(|end| end.id).collect();
-    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
-    let mut counted = vec![false; ends.len()];
-    let (mut places, mut events) = (Vec::new(), Vec::new());
-    for (place, end) in ends.iter().enumerate() {
-        // Of two ends of one run the first counts.
-        if let Some(job) = jobs.get(&end.id).filter(|job| job.fence == end.fence).cloned() {
-            jobs.remove(&end.id);
-            let outcome = end.outcome.clone();
-            places.push(place);
-            events.push((job, Event::Finish { fence: end.fence, outcome, random: random() }));
-        }
-    }
-    let ended = now.apply_all(tx, events).await?;
-    for (place, job) in places.into_iter().zip(ended) {
-        let (Some(counts), Some(end), Some(job)) = (counted.get_mut(place), ends.get(place), job)
-        else {
-            continue;
-        };
-        *counts = true;
-        if let Outcome::Completed { follow_ups, .. } = &end.outcome {
-            insert_all(tx, job.tenant, follow_ups, now).await?;
-        }
-    }
-    Ok(counted)
-}
-
-async fn rescue(tx: &mut Tx<'_>, limit: usize, now: Now) -> Result<usize> {
-    let expired = rows::expired(tx, now.at, limit).await?;
-    take(tx, expired, Event::Expire, now).await
-}
-
-async fn take_back(tx: &mut Tx<'_>, limit: usize, now: Now) -> Result<usize> {
-    // Every lease has run out at the end of time.
-    let running = rows::expired(tx, Timestamp::from_millis(i64::MAX), limit).await?;
-    take(tx, running, Event::Lose, now).await
-}
-
-async fn take(
-    tx: &mut Tx<'_>,
-    jobs: Vec<Job>,
-    event: impl Fn(Fence) -> Event + Send,
-    now: Now,
-) -> Result<usize> {
-    let events = jobs.into_iter().map(|job| {
-        let event = event(job.fence);
-        (job, event)
-    });
-    let taken = now.apply_all(tx, events.collect()).await?;
-    Ok(taken.into_iter().flatten().count())
 }

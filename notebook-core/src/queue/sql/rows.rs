@@ -153,30 +153,152 @@ pub(super) async fn make_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
     tx.execute(statement::MAKE_DUE, values![now.as_millis()]).await.map(drop)
 }
 
-/// What waits for a worker, by tenant: of each kind as many jobs as it may take, and `passed` more. When there is
-/// more than `most` kinds in all tenants, it is that which follows a place that `random` chooses.
-pub(super) async fn waiting(
+/// Gives a worker the first `most` of the jobs that are still available, in their order.
+pub(super) async fn claim(
+    tx: &mut Tx<'_>,
+    chosen: &[JobId],
+    most: usize,
+    worker: WorkerId,
+    lease_until: Timestamp,
+) -> Result<Vec<Job>> {
+    let (until, most) = (lease_until.as_millis(), limit(most));
+    let rows =
+        chosen.iter().map(|id| values![until, worker.as_bytes(), id.as_bytes(), most].to_vec());
+    let rows: Vec<Vec<Value<'_>>> = rows.collect();
+    let claimed = tx.each((statement::CLAIM, statement::CLAIM_ALL), &rows, read).await?;
+    let mut claimed: BTreeMap<JobId, Job> = claimed.into_iter().map(|job| (job.id, job)).collect();
+    Ok(chosen.iter().filter_map(|id| claimed.remove(id)).collect())
+}
+
+/// Ends runs with results; the jobs and fences of those that still had them.
+pub(super) async fn complete(
+    tx: &mut Tx<'_>,
+    ends: &[(JobId, Fence, &serde_json::Value)],
+    now: Timestamp,
+) -> Result<BTreeMap<JobId, Fence>> {
+    let operation = tx.operation;
+    let encode = |(_, fence, result): &(JobId, Fence, &serde_json::Value)| {
+        Ok((json(operation, result)?, number(operation, "fence", fence.0)?))
+    };
+    let encoded = ends.iter().map(encode).collect::<Result<Vec<_>>>()?;
+    let at = now.as_millis();
+    let rows = ends
+        .iter()
+        .zip(&encoded)
+        .map(|((id, ..), (result, had))| values![*result, at, id.as_bytes(), *had].to_vec());
+    let rows: Vec<Vec<Value<'_>>> = rows.collect();
+    let run = |row: &Row<'_>| Ok((row.id(0, JobId::from_u128)?, Fence(row.get(1)?)));
+    let ended = tx.each((statement::COMPLETE, statement::COMPLETE_ALL), &rows, run).await?;
+    Ok(ended.into_iter().collect())
+}
+
+/// What there is to claim.
+#[derive(Default)]
+pub(super) struct Look {
+    /// When the first of the jobs that wait for their time may run.
+    pub(super) due: Option<Timestamp>,
+    /// How many kinds wait, counted in each tenant.
+    kinds: usize,
+    /// What waits for the worker, by tenant.
+    pub(super) tenants: BTreeMap<TenantId, Tenant>,
+}
+
+/// What waits for a worker, by tenant: of each kind as many jobs as it may take, and `spare` more. When there are more
+/// than `most` kinds in all tenants, it is those which follow a place that `random` chooses.
+pub(super) async fn look(
     tx: &mut Tx<'_>,
     request: &ClaimRequest,
     random: u64,
     most: usize,
-    passed: usize,
-) -> Result<BTreeMap<TenantId, Tenant>> {
-    let mut all = kinds(tx, 0, most).await?;
-    if all.len() == most {
+    spare: usize,
+) -> Result<Look> {
+    let mut look = look_from(tx, request, 0, most, spare).await?;
+    if look.kinds == most {
         // There may be more: another part of them each time.
-        let further = kinds(tx, u128::from(random) << 64, most).await?;
-        if further.len() == most {
-            all = further;
+        let further = look_from(tx, request, u128::from(random) << 64, most, spare).await?;
+        if further.kinds == most {
+            look.tenants = further.tenants;
         } else {
-            all.extend(further);
+            for (id, tenant) in further.tenants {
+                look.tenants.entry(id).or_insert(tenant);
+            }
         }
     }
-    let mut found: BTreeMap<TenantId, Tenant> = BTreeMap::new();
-    for (id, kind) in all {
+    for tenant in look.tenants.values_mut() {
+        tenant.waiting.sort_by_key(Candidate::order);
+    }
+    Ok(look)
+}
+
+async fn look_from(
+    tx: &mut Tx<'_>,
+    request: &ClaimRequest,
+    from: u128,
+    most: usize,
+    spare: usize,
+) -> Result<Look> {
+    let each = limit(request.max.saturating_add(spare));
+    let from = from.to_be_bytes();
+    if tx.is_remote() {
+        at_once(tx, request, from, most, each).await
+    } else {
+        in_steps(tx, request, from, most, each).await
+    }
+}
+
+/// A kind that a worker can do, as [`statement::LOOK`] reads it.
+#[derive(serde::Serialize)]
+struct Rule<'k> {
+    kind: &'k str,
+    payload_version: u16,
+}
+
+async fn at_once(
+    tx: &mut Tx<'_>,
+    request: &ClaimRequest,
+    from: [u8; 16],
+    most: usize,
+    each: i64,
+) -> Result<Look> {
+    let rules = request.kinds.iter();
+    let rules = rules.map(|(kind, rule)| Rule { kind, payload_version: rule.payload_version });
+    let rules: Vec<Rule<'_>> = rules.collect();
+    let rules = json(tx.operation, &rules)?;
+    let mut look = Look::default();
+    let mut kinds = BTreeSet::new();
+    let (due, waiting) = (&mut look.due, &mut look.tenants);
+    let read = |row: &Row<'_>| {
+        *due = row.get(0)?;
+        let Some(tenant) = row.optional_id(1, TenantId::from_u128)? else { return Ok(()) };
+        let kind: String = row.get(2)?;
+        let found: &mut Tenant = waiting.entry(tenant).or_default();
+        found.running = row.get(3)?;
+        if let Some(id) = row.optional_id(4, JobId::from_u128)? {
+            let (priority, run_at) = (priority(row.get(5)?), row.get(6)?);
+            found.waiting.push(Candidate { id, kind: kind.clone(), priority, run_at });
+        }
+        kinds.insert((tenant, kind));
+        Ok(())
+    };
+    tx.all(statement::LOOK, values![from, limit(most), rules, each], read).await?;
+    look.kinds = kinds.len();
+    Ok(look)
+}
+
+/// The same by a statement for each part: in a file, they have no way to go.
+async fn in_steps(
+    tx: &mut Tx<'_>,
+    request: &ClaimRequest,
+    from: [u8; 16],
+    most: usize,
+    each: i64,
+) -> Result<Look> {
+    let due = tx.one(statement::DUE, &[], |row| row.get(0)).await?;
+    let read = |row: &Row<'_>| Ok((row.id(0, TenantId::from_u128)?, row.get::<String>(1)?));
+    let kinds = tx.all(statement::WAITING_KINDS, values![from, limit(most)], read).await?;
+    let mut look = Look { due, kinds: kinds.len(), ..Look::default() };
+    for (id, kind) in kinds {
         let Some(rule) = request.kinds.get(&kind) else { continue };
-        let each = limit(request.max.min(rule.take).saturating_add(passed));
-        let values = values![id.as_bytes(), kind, rule.payload_version, each];
         let candidate = |row: &Row<'_>| {
             Ok(Candidate {
                 id: row.id(0, JobId::from_u128)?,
@@ -185,23 +307,16 @@ pub(super) async fn waiting(
                 run_at: row.get(2)?,
             })
         };
+        let values = values![id.as_bytes(), kind, rule.payload_version, each];
         let waiting = tx.all(statement::WAITING, values, candidate).await?;
-        found.entry(id).or_default().waiting.extend(waiting);
+        look.tenants.entry(id).or_default().waiting.extend(waiting);
     }
-    for (id, tenant) in &mut found {
-        tenant.waiting.sort_by_key(Candidate::order);
+    for (id, tenant) in &mut look.tenants {
         let values = values![id.as_bytes()];
         let running = tx.one(statement::RUNNING_OF_TENANT, values, |row| row.get(0)).await?;
         tenant.running = running.unwrap_or_default();
     }
-    Ok(found)
-}
-
-async fn kinds(tx: &mut Tx<'_>, from: u128, most: usize) -> Result<BTreeSet<(TenantId, String)>> {
-    let from = from.to_be_bytes();
-    let values = values![from, limit(most)];
-    let read = |row: &Row<'_>| Ok((row.id(0, TenantId::from_u128)?, row.get(1)?));
-    Ok(tx.all(statement::WAITING_KINDS, values, read).await?.into_iter().collect())
+    Ok(look)
 }
 
 pub(super) async fn running_of_kind(tx: &mut Tx<'_>, kind: &str) -> Result<usize> {

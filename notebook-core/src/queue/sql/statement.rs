@@ -57,15 +57,55 @@ pub(super) const UPDATE_ALL: &str = "UPDATE jobs SET state = n.state, attempt = 
         cancel_requested, progress_done, progress_total, result, error, finished_at, id, had)
     WHERE jobs.id = n.id AND jobs.fence = n.had";
 
+/// A job that is still available becomes a worker's, of which it takes `$4`.
+pub(super) const CLAIM: &str = concat!(
+    "UPDATE jobs SET state = 'running', fence = fence + 1, progress_done = 0, progress_total = 0,
+        lease_until = $1, worker_id = $2
+    WHERE id = $3 AND state = 'available' AND $4 > 0 RETURNING ",
+    columns!()
+);
+
+/// The same for arrays in the order of preference: the first that nobody else has his hands on.
+pub(super) const CLAIM_ALL: &str = concat!(
+    "WITH chosen AS (SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[])
+        WITH ORDINALITY AS c (until, worker, chosen_id, most, place)),
+    free AS MATERIALIZED (SELECT j.id AS free_id, chosen.until, chosen.worker
+        FROM chosen JOIN jobs j ON j.id = chosen.chosen_id WHERE j.state = 'available'
+        ORDER BY chosen.place LIMIT (SELECT MAX(most) FROM chosen)
+        FOR NO KEY UPDATE OF j SKIP LOCKED)
+    UPDATE jobs SET state = 'running', fence = fence + 1, progress_done = 0, progress_total = 0,
+        lease_until = free.until, worker_id = free.worker
+    FROM free WHERE id = free.free_id RETURNING ",
+    columns!()
+);
+
+/// A run ends with a result: it needs to know no more of its job than that it has it.
+pub(super) const COMPLETE: &str = "UPDATE jobs SET state = 'completed', result = $1, error = NULL,
+    finished_at = $2, lease_until = NULL, worker_id = NULL
+    WHERE id = $3 AND fence = $4 AND state = 'running' RETURNING id, fence";
+
+/// The same for arrays.
+pub(super) const COMPLETE_ALL: &str = "UPDATE jobs SET state = 'completed', result = n.result,
+    error = NULL, finished_at = n.finished_at, lease_until = NULL, worker_id = NULL
+    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bigint[])
+    AS n (result, finished_at, done_id, had)
+    WHERE id = n.done_id AND fence = n.had AND state = 'running' RETURNING id, fence";
+
 pub(super) const KEY_HOLDER: &str = "SELECT id FROM jobs
     WHERE tenant_id = $1 AND unique_key = $2 AND state IN ('scheduled', 'available', 'running')";
 
 pub(super) const MAKE_DUE: &str = "UPDATE jobs SET state = 'available'
     WHERE state = 'scheduled' AND run_at <= $1";
 
+/// When the first of the jobs that wait for their time may run.
+pub(super) const DUE: &str =
+    "SELECT run_at FROM jobs WHERE state = 'scheduled' ORDER BY run_at LIMIT 1";
+
 /// Tenants with available jobs and their kinds, from a tenant's id onwards, found by leaps over an index:
 /// a hundred thousand jobs of one kind cost one leap.
-pub(super) const WAITING_KINDS: &str = "WITH RECURSIVE found (tenant_id, kind) AS (
+macro_rules! found {
+    () => {
+        "WITH RECURSIVE found (tenant_id, kind) AS (
     SELECT * FROM (SELECT tenant_id, kind FROM jobs WHERE state = 'available' AND tenant_id >= $1
         ORDER BY tenant_id, kind LIMIT 1) AS least
     UNION ALL
@@ -75,7 +115,33 @@ pub(super) const WAITING_KINDS: &str = "WITH RECURSIVE found (tenant_id, kind) A
             ORDER BY n.kind LIMIT 1),
         (SELECT n.id FROM jobs n WHERE n.state = 'available' AND n.tenant_id > found.tenant_id
             ORDER BY n.tenant_id, n.kind LIMIT 1))
-    ) SELECT tenant_id, kind FROM found LIMIT $2";
+    ) "
+    };
+}
+
+pub(super) const WAITING_KINDS: &str =
+    concat!(found!(), "SELECT tenant_id, kind FROM found LIMIT $2");
+
+/// All that a claim looks at, in one statement: [`DUE`], [`WAITING_KINDS`], [`RUNNING_OF_TENANT`] and
+/// [`WAITING`] for each of the kinds that a worker can do, given as JSON.
+pub(super) const LOOK: &str = concat!(
+    found!(),
+    ", listed AS MATERIALIZED (SELECT tenant_id, kind FROM found LIMIT $2),
+    busy AS MATERIALIZED (SELECT t.tenant_id, (SELECT COUNT(*) FROM jobs r
+            WHERE r.state = 'running' AND r.tenant_id = t.tenant_id) AS running
+        FROM (SELECT DISTINCT tenant_id FROM listed) t)
+    SELECT due.run_at, waiting.* FROM (SELECT 1) AS always
+    LEFT JOIN (SELECT run_at FROM jobs WHERE state = 'scheduled' ORDER BY run_at LIMIT 1) AS due
+        ON true
+    LEFT JOIN (SELECT l.tenant_id, l.kind, b.running, w.id, w.priority, w.run_at
+        FROM listed l JOIN busy b ON b.tenant_id = l.tenant_id
+        LEFT JOIN json_to_recordset($3::json) AS rule (kind TEXT, payload_version BIGINT)
+            ON rule.kind = l.kind
+        LEFT JOIN LATERAL (SELECT id, priority, run_at FROM jobs n
+            WHERE n.state = 'available' AND n.tenant_id = l.tenant_id AND n.kind = rule.kind
+                AND n.payload_version <= rule.payload_version
+            ORDER BY n.priority, n.run_at, n.id LIMIT $4) AS w ON true) AS waiting ON true"
+);
 
 /// The first available jobs of a kind in a tenant, of a version that the worker knows.
 pub(super) const WAITING: &str = "SELECT id, priority, run_at FROM jobs
@@ -134,9 +200,14 @@ mod tests {
             INSERT_ALL,
             UPDATE,
             UPDATE_ALL,
+            CLAIM,
+            CLAIM_ALL,
+            COMPLETE,
+            COMPLETE_ALL,
             KEY_HOLDER,
             MAKE_DUE,
             WAITING_KINDS,
+            LOOK,
             WAITING,
             RUNNING_OF_TENANT,
             RUNNING_OF_KIND,
