@@ -15,10 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use notebook_core::{
     TenantId, TenantScope,
     queue::{
         ClaimRequest, Finish, KindRule, NewJob, Outcome, Queue, QueuePolicy, WorkerId, Worklist,
+        runner::{Ended, Handler, HandlerRule, Handlers, Runner, RunnerConfig, Work},
         sql::{QueueTime, SqlQueue},
     },
     sqlite::SqliteConfig,
@@ -103,18 +105,57 @@ UPDATE q SET state = 'completed' WHERE id = (SELECT id FROM q WHERE state = 'run
         let queue = open().await?;
         let one = run(&queue, WORKERS, 1, round).await?;
         let batched = run(&queue, WORKERS, 20, round).await?;
+        let runner = runner(&queue, round).await?;
         let other = open().await?;
         let mut waits = heard(&queue, &other).await?;
         waits.sort();
         println!(
-            "PostgreSQL round {number}: pgbench {least:.0} jobs/s; {WORKERS} workers one at a time {one:.0}/s ({:.2}x), \
-             in batches of 20 {batched:.0}/s; insert to claim p50 {:.2} ms, p99 {:.2} ms",
+            "PostgreSQL round {number}: pgbench {least:.0} jobs/s; {WORKERS} callers insert, claim and finish one at a \
+             time {one:.0}/s ({:.2}x), in batches of 20 {batched:.0}/s; {WORKERS} insert one at a time, a runner \
+             does {WORKERS} at once {runner:.0}/s ({:.2}x); insert to claim p50 {:.2} ms, p99 {:.2} ms",
             one / least,
+            runner / least,
             waits[waits.len() / 2].as_secs_f64() * 1e3,
             waits[waits.len() * 99 / 100].as_secs_f64() * 1e3,
         );
         Ok(())
     })
+}
+
+struct Empty(Arc<AtomicU64>);
+
+#[async_trait]
+impl Handler for Empty {
+    async fn run(&self, _work: Work) -> Ended {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Outcome::Completed { result: json!(null), follow_ups: Vec::new() }.into()
+    }
+}
+
+/// As in earnest: callers store jobs one at a time, and a runner with as many slots does them.
+async fn runner(queue: &Arc<SqlQueue>, round: Duration) -> Result<f64> {
+    let done = Arc::new(AtomicU64::new(0));
+    let handlers = Handlers::new().with("run", HandlerRule::default(), Empty(Arc::clone(&done)));
+    let config = RunnerConfig { slots: WORKERS, ..RunnerConfig::default() };
+    let bell = Arc::new(Notify::new());
+    let runner = Runner::start(queue.clone(), handlers, Arc::clone(&bell), config)?;
+    let started = Instant::now();
+    let callers = (0..WORKERS).map(|_| {
+        let (queue, bell) = (Arc::clone(queue), Arc::clone(&bell));
+        tokio::spawn(async move {
+            while started.elapsed() < round {
+                queue.insert(&scope(1), vec![NewJob::new("run", json!({}))]).await?;
+                bell.notify_one();
+            }
+            Result::Ok(())
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await??;
+    }
+    let rate = done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
+    runner.shutdown(Duration::from_secs(10)).await;
+    Ok(rate)
 }
 
 /// Stores jobs in one queue now and then; says how long each took to be claimed in the other.
@@ -193,12 +234,7 @@ async fn backlog(path: &Path, round: Duration) -> Result<f64> {
     run(&queue, CALLERS, 1, round).await
 }
 
-async fn run(
-    queue: &Arc<SqlQueue>,
-    callers: usize,
-    batch: usize,
-    round: Duration,
-) -> Result<f64> {
+async fn run(queue: &Arc<SqlQueue>, callers: usize, batch: usize, round: Duration) -> Result<f64> {
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let tasks: Vec<_> = (0..callers)

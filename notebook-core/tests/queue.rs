@@ -318,7 +318,7 @@ proptest! {
     /// given out once and ends once.
     #[test]
     fn q41_random_histories_agree(moves in prop::collection::vec(a_move(), 1..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let (left, right) = (clock(), clock());

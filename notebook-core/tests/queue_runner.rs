@@ -245,7 +245,7 @@ async fn q23_a_handler_that_blocks_keeps_its_job() {
     let other = setup.queue.clone();
     let taker = std::thread::spawn(move || {
         let until = Instant::now() + LEASE * 3;
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut taken = 0;
         while Instant::now() < until {
             taken += runtime.block_on(other.rescue(10)).unwrap();

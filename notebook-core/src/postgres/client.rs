@@ -83,6 +83,8 @@ impl Client {
             // Every statement goes by an index, whatever the statistics of a young table say, and is planned once.
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
             ("jit", "off"),
         ]);
         let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);

@@ -272,7 +272,7 @@ impl Shared {
             let free = self.slots.available_permits();
             let asked = Instant::now();
             let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
-            let found = !claimed.is_empty();
+            let (found, all) = (!claimed.is_empty(), claimed.len() == free);
             for claimed in claimed {
                 // There was room for as many; only this loop takes it.
                 let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
@@ -295,8 +295,8 @@ impl Shared {
                 let rung = tokio::time::timeout(self.config.poll, self.bell.notified());
                 let _ = self.draining.run_until_cancelled(rung).await;
             }
-            if self.slots.available_permits() < self.config.slots {
-                // While there are runs, many ends and new jobs are worth one question.
+            if !all && self.slots.available_permits() < self.config.slots {
+                // There was no more to be had: while there are runs, many ends and new jobs are worth one question.
                 let next = tokio::time::Instant::from_std(asked + PACE);
                 let _ = self.draining.run_until_cancelled(tokio::time::sleep_until(next)).await;
             }

@@ -4,8 +4,10 @@
 //! they are decided on. Where a kind or a tenant has a limit, claims take turns, so that it holds over all
 //! workers; else each passes over the jobs that another has its hands on.
 
+mod jobs;
 mod rows;
 mod statement;
+mod together;
 mod worklist;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -14,51 +16,42 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
+pub use self::jobs::QueueTime;
+use self::{
+    jobs::{Jobs, Now},
+    together::Together,
+};
 use super::{
-    Event, Fence, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
+    Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
     memory::not_dead,
     outbox::{self, Outbox, SourceChange},
-    step,
 };
 use crate::{
-    Clock, Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope, Timestamp,
+    Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope,
     model::{NewRun, Opened, RunOutcome, Source},
     pubsub::PubSub,
     run_log::rules::check_new,
-    sql::{Database, Lock, Tx},
+    sql::{Lock, Tx},
     store::sql::{SqlStore, work},
 };
 
 /// How often an insert looks for the holder of a key that ends at the same time.
 const LOOKS: usize = 10;
+const INSERT: &str = "insert job";
+const FINISH: &str = "finish job";
+
 /// What is published when there is a new job.
 const TOPIC: &str = "jobs";
-
-/// Whose time counts.
-#[derive(Clone)]
-pub enum QueueTime {
-    /// The database's: a server's own, or that of the machine where the file is.
-    Database,
-    /// A clock's: for tests that move it.
-    Clock(Arc<dyn Clock>),
-}
 
 /// A queue that lies beside a store's tables.
 #[derive(Clone)]
 pub struct SqlQueue {
-    database: Database,
-    /// Heartbeats get through whatever else waits for a connection.
-    hearts: Database,
+    jobs: Jobs,
     pubsub: Arc<dyn PubSub>,
-    time: QueueTime,
-    policy: QueuePolicy,
-}
-
-/// What decisions depend on beside the rows.
-#[derive(Clone, Copy)]
-struct Now {
-    at: Timestamp,
-    policy: QueuePolicy,
+    /// Single jobs to be stored: whether their ids and keys were free.
+    inserts: Together<(TenantId, NewJob), bool>,
+    /// Results of runs: whether they counted.
+    ends: Together<Finish, bool>,
 }
 
 impl SqlQueue {
@@ -67,7 +60,17 @@ impl SqlQueue {
     pub fn new(store: &SqlStore, time: QueueTime, policy: QueuePolicy) -> Self {
         let database = store.database().clone();
         let pubsub = Arc::clone(store.pubsub());
-        Self { hearts: database.reserved(), database, pubsub, time, policy }
+        let jobs = Jobs { hearts: database.reserved(), database, time, policy };
+        let (storing, ending) = (jobs.clone(), jobs.clone());
+        let inserts = Together::new(INSERT, move |new| {
+            let jobs = storing.clone();
+            Box::pin(async move { jobs.insert(new).await })
+        });
+        let ends = Together::new(FINISH, move |ends| {
+            let jobs = ending.clone();
+            Box::pin(async move { jobs.complete(ends).await })
+        });
+        Self { jobs, pubsub, inserts, ends }
     }
 
     /// Rings the bell of a runner when a job has been stored in any process, where the store can tell (PostgreSQL).
@@ -100,7 +103,7 @@ impl SqlQueue {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let done = self.write_to(&self.database, operation, input, work).await?;
+        let done = self.jobs.write(operation, input, work).await?;
         self.ring();
         Ok(done)
     }
@@ -119,7 +122,7 @@ impl SqlQueue {
     ) -> Result<bool> {
         let follow = end.has_follow_ups();
         let input = (scope.tenant(), [end], made, store);
-        let work = self.write(operation, input, |tx, (tenant, end, made, store), now| {
+        let work = self.jobs.write(operation, input, |tx, (tenant, end, made, store), now| {
             Box::pin(async move {
                 let counts = worklist::finish(tx, end, now).await?.first() == Some(&true);
                 if counts {
@@ -134,105 +137,15 @@ impl SqlQueue {
         }
         Ok(counts)
     }
-
-    async fn write<I, T>(
-        &self,
-        operation: &'static str,
-        input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.write_to(&self.database, operation, input, work).await
-    }
-
-    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
-    async fn write_to<I, T>(
-        &self,
-        database: &Database,
-        operation: &'static str,
-        input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let input = (input, work, self.time.clone(), self.policy);
-        database.write(operation, input, |tx, input| Box::pin(at_its_time(tx, input))).await
-    }
-
-    /// Runs `work`, each of whose statements stands alone, with the moment that counts in it.
-    async fn write_singly<I, T>(
-        &self,
-        operation: &'static str,
-        input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let input = (input, work, self.time.clone(), self.policy);
-        self.database
-            .write_singly(operation, input, |tx, input| Box::pin(at_its_time(tx, input)))
-            .await
-    }
 }
 
-async fn at_its_time<I, T>(
+/// Stores jobs whose ids and keys are free; these.
+async fn insert_new(
     tx: &mut Tx<'_>,
-    (input, work, time, policy): &(
-        I,
-        impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>,
-        QueueTime,
-        QueuePolicy,
-    ),
-) -> Result<T> {
-    let at = match time {
-        QueueTime::Clock(clock) => clock.now(),
-        QueueTime::Database => tx.now().await?,
-    };
-    work(tx, input, Now { at, policy: *policy }).await
-}
-
-impl Now {
-    /// What jobs, whose rows are locked, have become, where the event may happen; stored.
-    async fn apply_all(
-        self,
-        tx: &mut Tx<'_>,
-        events: Vec<(Job, Event)>,
-    ) -> Result<Vec<Option<Job>>> {
-        let apply = |(job, event): (Job, Event)| {
-            let fence = job.fence;
-            step(job, event, self.at, &self.policy).ok().map(|next| (next, fence))
-        };
-        let next: Vec<Option<(Job, Fence)>> = events.into_iter().map(apply).collect();
-        let changed: Vec<_> = next.iter().flatten().collect();
-        rows::update_all(tx, &changed).await?;
-        Ok(next.into_iter().map(|next| next.map(|(job, _)| job)).collect())
-    }
-
-    /// The same for one job.
-    async fn apply(self, tx: &mut Tx<'_>, job: Job, event: Event) -> Result<Option<Job>> {
-        Ok(self.apply_all(tx, vec![(job, event)]).await?.pop().flatten())
-    }
-}
-
-/// Stores jobs of a tenant whose ids and keys are free; how many.
-async fn insert_new(tx: &mut Tx<'_>, tenant: TenantId, jobs: &[NewJob], now: Now) -> Result<usize> {
-    let made: Vec<Job> = jobs.iter().map(|new| new.clone().into_job(tenant, now.at)).collect();
+    jobs: impl Iterator<Item = (TenantId, &NewJob)> + Send,
+    now: Now,
+) -> Result<BTreeSet<JobId>> {
+    let made: Vec<Job> = jobs.map(|(tenant, new)| new.clone().into_job(tenant, now.at)).collect();
     rows::insert_all(tx, &made).await
 }
 
@@ -248,7 +161,7 @@ async fn insert_all(
     if jobs.len() > 1
         && distinct
         && jobs.iter().all(plain)
-        && insert_new(tx, tenant, jobs, now).await? == jobs.len()
+        && insert_new(tx, jobs.iter().map(|new| (tenant, new)), now).await?.len() == jobs.len()
     {
         return Ok(jobs.iter().map(|job| job.id).collect());
     }
@@ -264,7 +177,7 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
     let (id, key) = (new.id, new.unique_key.clone());
     let job = new.into_job(tenant, now.at);
     for _ in 0..LOOKS {
-        if rows::insert_all(tx, std::slice::from_ref(&job)).await? == 1 {
+        if rows::insert_all(tx, std::slice::from_ref(&job)).await?.contains(&id) {
             return Ok(id);
         }
         if let Some(key) = &key
@@ -321,20 +234,14 @@ async fn revive(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, now: Now) -> Resul
 #[async_trait]
 impl Queue for SqlQueue {
     async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>> {
-        const INSERT: &str = "insert job";
         jobs.iter().try_for_each(NewJob::check)?;
-        let input = (scope.tenant(), jobs);
-        if let [only] = input.1.as_slice() {
-            let id = only.id;
-            let work = self.write_singly(INSERT, input.clone(), |tx, (tenant, jobs), now| {
-                Box::pin(insert_new(tx, *tenant, jobs, now))
-            });
-            if work.await? == 1 {
-                self.ring();
-                return Ok(vec![id]);
-            }
+        if let [only] = jobs.as_slice()
+            && self.inserts.call((scope.tenant(), only.clone())).await?
+        {
+            self.ring();
+            return Ok(vec![only.id]);
         }
-        self.write_jobs(INSERT, input, |tx, (tenant, jobs), now| {
+        self.write_jobs(INSERT, (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
             Box::pin(insert_all(tx, *tenant, jobs, now))
         })
         .await
@@ -342,21 +249,24 @@ impl Queue for SqlQueue {
 
     async fn job(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
         let input = (scope.tenant(), id);
-        self.database
+        self.jobs
+            .database
             .read("read job", input, |tx, (tenant, id)| Box::pin(read(tx, *tenant, *id)))
             .await
     }
 
     async fn holder(&self, scope: &TenantScope, unique_key: &str) -> Result<Option<Job>> {
         let input = (scope.tenant(), unique_key.to_owned());
-        self.database
+        self.jobs
+            .database
             .read("find job", input, |tx, (tenant, key)| Box::pin(holder(tx, *tenant, key)))
             .await
     }
 
     async fn dead(&self, scope: &TenantScope, limit: usize) -> Result<Vec<Job>> {
         let input = (scope.tenant(), limit);
-        self.database
+        self.jobs
+            .database
             .read("list dead jobs", input, |tx, (tenant, limit)| {
                 Box::pin(rows::dead(tx, *tenant, *limit))
             })
@@ -364,10 +274,11 @@ impl Queue for SqlQueue {
     }
 
     async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
-        self.write("cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
-            Box::pin(cancel(tx, *tenant, *id, now))
-        })
-        .await
+        self.jobs
+            .write("cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
+                Box::pin(cancel(tx, *tenant, *id, now))
+            })
+            .await
     }
 
     async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {

@@ -66,8 +66,8 @@ impl Encoded {
     }
 }
 
-/// Stores jobs whose ids and keys are free; how many were.
-pub(super) async fn insert_all(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<usize> {
+/// Stores jobs whose ids and keys are free; these.
+pub(super) async fn insert_all(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<BTreeSet<JobId>> {
     let operation = tx.operation;
     let encoded = jobs.iter().map(|job| Encoded::of(operation, job)).collect::<Result<Vec<_>>>()?;
     let rows = jobs.iter().zip(&encoded).map(|(job, encoded)| {
@@ -99,7 +99,9 @@ pub(super) async fn insert_all(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<usize> {
         .to_vec()
     });
     let rows: Vec<Vec<Value<'_>>> = rows.collect();
-    tx.execute_all(statement::INSERT, statement::INSERT_ALL, &rows).await
+    let id = |row: &Row<'_>| row.id(0, JobId::from_u128);
+    let stored = tx.each((statement::INSERT, statement::INSERT_ALL), &rows, id).await?;
+    Ok(stored.into_iter().collect())
 }
 
 /// Stores what can change in jobs, whose rows are locked and have the fences given.

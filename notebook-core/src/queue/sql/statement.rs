@@ -24,7 +24,7 @@ pub(super) const INSERT: &str = concat!(
     "INSERT INTO jobs (",
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23) ON CONFLICT DO NOTHING"
+        $20, $21, $22, $23) ON CONFLICT DO NOTHING RETURNING id"
 );
 
 /// The same for arrays.
@@ -34,7 +34,7 @@ pub(super) const INSERT_ALL: &str = concat!(
     ") SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
         $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
         $13::bigint[], $14::bigint[], $15::bytea[], $16::bigint[], $17::text[], $18::bigint[],
-        $19::bigint[], $20::text[], $21::text[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING"
+        $19::bigint[], $20::text[], $21::text[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING RETURNING id"
 );
 
 /// What can change in a job; `$16` is the fence that its row had.

@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Now, SqlQueue, insert_all, rows};
+use super::{
+    FINISH, INSERT, SqlQueue, insert_all, insert_new,
+    jobs::{Jobs, Now},
+    rows,
+};
 use crate::{
-    Result, Timestamp,
+    Result, TenantId, Timestamp,
     queue::{
-        ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, Outcome, Pulse,
+        ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
         Worklist, plan::plan, random, scope_of, step::lease,
     },
     sql::{Lock, Tx},
@@ -31,6 +35,7 @@ impl Worklist for SqlQueue {
         const CLAIM: &str = "claim jobs";
         if is_limited(request) {
             return self
+                .jobs
                 .write(CLAIM, request.clone(), |tx, request, now| {
                     Box::pin(async move {
                         tx.take_turn(TURN).await?;
@@ -40,31 +45,34 @@ impl Worklist for SqlQueue {
                 })
                 .await;
         }
-        self.write_singly(CLAIM, request.clone(), |tx, request, now| {
-            Box::pin(async move {
-                let (claimed, ended) = claim(tx, request, now).await;
-                // What was claimed before something failed is claimed all the same.
-                if claimed.is_empty() { ended.map(|()| claimed) } else { Ok(claimed) }
+        self.jobs
+            .write_singly(CLAIM, request.clone(), |tx, request, now| {
+                Box::pin(async move {
+                    let (claimed, ended) = claim(tx, request, now).await;
+                    // What was claimed before something failed is claimed all the same.
+                    if claimed.is_empty() { ended.map(|()| claimed) } else { Ok(claimed) }
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
-        self.write_to(&self.hearts, "prolong leases", beats, |tx, beats, now| {
-            Box::pin(heartbeat(tx, beats, now))
-        })
-        .await
+        self.jobs
+            .write_to(&self.jobs.hearts, "prolong leases", beats, |tx, beats, now| {
+                Box::pin(heartbeat(tx, beats, now))
+            })
+            .await
     }
 
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
-        const FINISH: &str = "finish jobs";
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
-        let counted = if ends.iter().all(|end| result(end).is_some()) {
-            self.write_singly(FINISH, ends, |tx, ends, now| Box::pin(complete(tx, ends, now))).await
+        let counted = if !ends.iter().all(|end| result(end).is_some()) {
+            self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+        } else if let [only] = ends.as_slice() {
+            self.ends.call(only.clone()).await.map(|counts| vec![counts])
         } else {
-            self.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+            self.jobs.complete(ends).await
         };
         let counted = counted?;
         if follow {
@@ -74,19 +82,43 @@ impl Worklist for SqlQueue {
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
-        self.write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now))).await
+        self.jobs
+            .write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now)))
+            .await
     }
 
     async fn take_back(&self, limit: usize) -> Result<usize> {
-        self.write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
+        self.jobs
+            .write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
             .await
     }
 
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
-        self.write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
-            Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
+        self.jobs
+            .write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
+                Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
+            })
+            .await
+    }
+}
+
+impl Jobs {
+    /// Stores jobs; for each, whether its id and its key were free.
+    pub(super) async fn insert(&self, new: Vec<(TenantId, NewJob)>) -> Result<Vec<bool>> {
+        self.write_singly(INSERT, new, |tx, new, now| {
+            Box::pin(async move {
+                let jobs = new.iter().map(|(tenant, new)| (*tenant, new));
+                let mut stored = insert_new(tx, jobs, now).await?;
+                // Of two with one id the first was stored.
+                Ok(new.iter().map(|(_, new)| stored.remove(&new.id)).collect())
+            })
         })
         .await
+    }
+
+    /// Ends runs with results; for each, whether it counted.
+    pub(super) async fn complete(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
+        self.write_singly(FINISH, ends, |tx, ends, now| Box::pin(complete(tx, ends, now))).await
     }
 }
 
