@@ -144,7 +144,7 @@ fn request_id(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The wait that the headers ask for: seconds, milliseconds, or a date, which is compared with
 /// the answer's own date so that no clock of ours takes part.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(milliseconds) = text("retry-after-ms").and_then(seconds) {
         return Some(milliseconds / 1000);

@@ -27,6 +27,7 @@ use crate::{
     run_log::rules::check_new,
     sql::{Database, Lock, Tx},
     store::sql::{SqlStore, work},
+    webhook::rules::Attempted,
 };
 
 /// How often an insert looks for the holder of a key that ends at the same time.
@@ -260,6 +261,20 @@ async fn insert_all(
     Ok(ids)
 }
 
+/// Stores jobs that this program made, beside what they follow from; how many were not there already.
+pub(crate) async fn store_jobs(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    jobs: &[NewJob],
+) -> Result<usize> {
+    if jobs.is_empty() {
+        return Ok(0);
+    }
+    let now = Now { at: tx.now().await?, policy: QueuePolicy::default() };
+    let ids = insert_all(tx, tenant, jobs, now).await?;
+    Ok(ids.iter().zip(jobs).filter(|(id, job)| **id == job.id).count())
+}
+
 async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Result<JobId> {
     let (id, key) = (new.id, new.unique_key.clone());
     let job = new.into_job(tenant, now.at);
@@ -437,6 +452,19 @@ impl Outbox for SqlQueue {
         end.check()?;
         self.finish_with("close run", scope, end, (id, outcome), |tx, tenant, (id, outcome)| {
             Box::pin(async move { work::close_run(tx, tenant, *id, outcome).await.map(drop) })
+        })
+        .await
+    }
+
+    async fn finish_delivery(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: Attempted,
+    ) -> Result<bool> {
+        end.check()?;
+        self.finish_with("store attempt", scope, end, made, |tx, tenant, made| {
+            Box::pin(work::attempted(tx, tenant, made))
         })
         .await
     }
