@@ -11,6 +11,7 @@ use notebook_core::{
         runner::{Ended, Handler, HandlerRule, Handlers, Work},
     },
     run_log::RunLog,
+    webhook::WebhookStore,
 };
 use serde_json::{Value, json};
 
@@ -18,18 +19,24 @@ use serde_json::{Value, json};
 const RETENTION: &str = "retention";
 /// How many runs are pruned in a transaction.
 const TOGETHER: usize = 200;
+/// The most deliveries that are given a new job at once.
+pub(crate) const RESUMED: usize = 1_000;
 
-struct Retention {
-    log: Arc<dyn RunLog>,
-    clock: Arc<dyn Clock>,
+/// What is kept for a while only, and for how long.
+pub(crate) struct Retention {
+    pub(crate) log: Arc<dyn RunLog>,
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// How long the events of ended runs are kept.
-    events: Duration,
+    pub(crate) events: Duration,
+    /// How long what was sent to webhooks is kept.
+    pub(crate) deliveries: Duration,
 }
 
 /// What does the job.
-pub(crate) fn handlers(log: Arc<dyn RunLog>, clock: Arc<dyn Clock>, events: Duration) -> Handlers {
+pub(crate) fn handlers(retention: Retention) -> Handlers {
     let rule = HandlerRule { slots: Some(1), ..HandlerRule::default() };
-    Handlers::new().with(RETENTION, rule, Retention { log, clock, events })
+    Handlers::new().with(RETENTION, rule, retention)
 }
 
 /// When it is done: at three in the night, and after a night in which no server ran.
@@ -41,10 +48,7 @@ pub(crate) fn schedule() -> Result<Schedule> {
 impl Handler for Retention {
     async fn run(&self, work: Work) -> Ended {
         let ended = match self.prune(&work.scope, &work).await {
-            Ok(Some(pruned)) => Outcome::Completed {
-                result: json!({ "runs_pruned": pruned }),
-                follow_ups: Vec::new(),
-            },
+            Ok(Some(result)) => Outcome::Completed { result, follow_ups: Vec::new() },
             Ok(None) => Outcome::Released,
             Err(error) => Outcome::Failed {
                 error: JobError {
@@ -59,18 +63,34 @@ impl Handler for Retention {
 }
 
 impl Retention {
-    /// How many runs were pruned; none when the work is to be given back.
-    async fn prune(&self, scope: &TenantScope, work: &Work) -> Result<Option<usize>> {
-        let before = self.clock.now().before(self.events);
-        let mut pruned = 0;
-        while !work.stop.is_cancelled() {
-            match self.log.prune(scope, before, TOGETHER).await? {
-                0 => return Ok(Some(pruned)),
-                some => pruned += some,
-            }
-        }
-        Ok(None)
+    /// How much was pruned; none when the work is to be given back.
+    async fn prune(&self, scope: &TenantScope, work: &Work) -> Result<Option<Value>> {
+        let now = self.clock.now();
+        let (events, deliveries) = (now.before(self.events), now.before(self.deliveries));
+        // First what may still be sent.
+        let resumed = self.webhooks.resume(scope, RESUMED).await?;
+        let runs = all(work, || self.log.prune(scope, events, TOGETHER)).await?;
+        let sent = || self.webhooks.prune_deliveries(scope, deliveries, TOGETHER);
+        let sent = all(work, sent).await?;
+        Ok(runs.zip(sent).map(|(runs, sent)| {
+            json!({ "runs_pruned": runs, "deliveries_pruned": sent, "deliveries_resumed": resumed })
+        }))
     }
+}
+
+/// Does a part of the work again and again until there is none left; none when it is to be given back.
+async fn all<F: Future<Output = Result<usize>>>(
+    work: &Work,
+    part: impl Fn() -> F,
+) -> Result<Option<usize>> {
+    let mut done = 0;
+    while !work.stop.is_cancelled() {
+        match part().await? {
+            0 => return Ok(Some(done)),
+            some => done += some,
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -105,7 +125,14 @@ mod tests {
         let now = notebook_core::Timestamp::from_millis(ended.as_millis() + 31 * 86_400_000);
         let clock = Arc::new(ManualClock::at(now));
         let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
-        let handlers = handlers(store.clone(), clock, month);
+        let retention = Retention {
+            log: store.clone(),
+            webhooks: store.clone(),
+            clock,
+            events: month,
+            deliveries: month,
+        };
+        let handlers = handlers(retention);
         let runner =
             runner::Runner::start(queue.clone(), handlers, Arc::default(), Default::default());
         let _runner = runner.unwrap();
