@@ -59,7 +59,7 @@ const RUNS_END: Duration = Duration::from_secs(5);
 /// How long jobs may go on; what is not done then goes on at the next start, or elsewhere.
 const JOBS_END: Duration = Duration::from_secs(2);
 /// How many messages to webhooks are on their way at once.
-const SENDERS: usize = 4;
+const SENDERS: usize = 16;
 /// The most bytes of a receiver's answer that are kept.
 const ANSWER: usize = 1_024;
 /// How often sources without a job are looked for.

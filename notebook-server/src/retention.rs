@@ -97,13 +97,75 @@ async fn all<F: Future<Output = Result<usize>>>(
 mod tests {
     use notebook_core::{
         clock::ManualClock,
-        queue::{Queue as _, QueuePolicy, cron, memory::MemoryQueue, runner},
+        queue::{self, Queue as _, QueuePolicy, cron, memory::MemoryQueue, runner},
         store::{
             ConversationStore as _, NotebookStore as _, conformance::samples, memory::MemoryStore,
         },
     };
 
     use super::*;
+
+    /// F3: what was sent to webhooks goes after its time, and what nobody sends is given a job.
+    #[tokio::test]
+    async fn f3_old_deliveries_are_deleted_by_the_nightly_job() {
+        use notebook_core::{
+            queue::{ClaimRequest, Finish, KindRule, WorkerId, Worklist as _, outbox::Outbox as _},
+            webhook::{self, Event, EventType, SigningSecret, Webhook, rules},
+        };
+
+        let (scope, store) = (samples::tenant(), Arc::new(MemoryStore::new()));
+        let (sent_at, month) = (samples::at(0), Duration::from_secs(30 * 86_400));
+        let now = sent_at.after(month + Duration::from_secs(60));
+        let clock = Arc::new(ManualClock::at(now));
+        let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
+        let outbox = queue::outbox::MemoryOutbox::new(store.clone(), queue.clone());
+        let hook = Webhook {
+            id: notebook_core::WebhookId::new(),
+            url: "https://example.org/".into(),
+            description: String::new(),
+            events: EventType::ALL.into_iter().collect(),
+            enabled: true,
+            disabled: None,
+            failing_since: None,
+            created_at: sent_at,
+            updated_at: sent_at,
+        };
+        let secret = SigningSecret::generate().unwrap();
+        store.create_webhook(&scope, hook.clone(), secret).await.unwrap();
+        let old = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();
+        let kinds = [(webhook::KIND.to_owned(), KindRule::default())].into();
+        let request = ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max: 1 };
+        let job = queue.claim(&request).await.unwrap().remove(0).job;
+        let made = rules::unsent(old, sent_at);
+        let outcome = Outcome::Completed { result: Value::Null, follow_ups: Vec::new() };
+        let end = Finish { id: job.id, fence: job.fence, outcome };
+        assert!(outbox.finish_delivery(&scope, end, made).await.unwrap());
+        let pending = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();
+        queue.cancel(&scope, pending.job).await.unwrap();
+
+        let handlers = handlers(Retention {
+            log: store.clone(),
+            webhooks: store.clone(),
+            clock,
+            events: month,
+            deliveries: month,
+        });
+        let runner =
+            runner::Runner::start(queue.clone(), handlers, Arc::default(), Default::default());
+        let _runner = runner.unwrap();
+        cron::fire(&*queue, &scope, &[schedule().unwrap()], None, now).await.unwrap();
+        let page = || notebook_core::model::PageRequest::first(10);
+        let left = loop {
+            let left = store.deliveries(&scope, hook.id, page()).await.unwrap().items;
+            if left.len() == 1 {
+                break left;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(left[0].id, pending.id);
+        assert_ne!(left[0].job, pending.job);
+        assert!(!queue.job(&scope, left[0].job).await.unwrap().state.is_final());
+    }
 
     /// Y14, S45: the nightly job deletes the events of old runs, once, and says how many.
     #[tokio::test]

@@ -4,11 +4,13 @@
 //! under the same `webhook-id`, by which a receiver knows it.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -26,6 +28,11 @@ use crate::{
     },
 };
 
+/// How many messages to one webhook may be on their way at once in a process, so that one that does not answer holds up
+/// no other.
+const PER_WEBHOOK: usize = 4;
+/// How long a message waits when there are as many.
+const CROWDED_WAIT: Duration = Duration::from_secs(2);
 /// How long after a delivery could not be read or stored its job is tried again.
 const STORE_WAIT: Duration = Duration::from_secs(5);
 
@@ -66,13 +73,12 @@ impl Sender {
             timeout: Duration::from_secs(300),
             ..HandlerRule::default()
         };
-        Handlers::new().with(KIND, rule, self)
+        Handlers::new().with(KIND, rule, Deliverer { sender: self, crowd: Crowd::default() })
     }
 
     /// One attempt. None when the worker goes down before it has an answer.
-    async fn attempt(&self, work: &Work) -> Result<Option<Ended>> {
-        let Payload { webhook, delivery } = serde_json::from_value(work.job.payload.clone())
-            .map_err(|error| Error::new(ErrorKind::Corrupt, "send message").caused_by(error))?;
+    async fn attempt(&self, work: &Work, named: Payload) -> Result<Option<Ended>> {
+        let Payload { webhook, delivery } = named;
         let delivery = self.store.delivery(&work.scope, webhook, delivery).await?;
         if delivery.state != DeliveryState::Pending {
             return Ok(Some(done(&delivery)));
@@ -123,8 +129,59 @@ impl Sender {
     }
 }
 
+/// How many messages are on their way to each webhook.
+#[derive(Default)]
+struct Crowd(Mutex<BTreeMap<WebhookId, usize>>);
+
+/// A place among them.
+struct Place<'c> {
+    crowd: &'c Crowd,
+    webhook: WebhookId,
+}
+
+impl Crowd {
+    /// A place, if there is one.
+    fn enter(&self, webhook: WebhookId) -> Option<Place<'_>> {
+        let mut all = self.0.lock();
+        let count = all.entry(webhook).or_default();
+        (*count < PER_WEBHOOK).then(|| {
+            *count += 1;
+            Place { crowd: self, webhook }
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut all = self.crowd.0.lock();
+        if let Entry::Occupied(mut count) = all.entry(self.webhook) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// The handler of the jobs.
+struct Deliverer {
+    sender: Sender,
+    crowd: Crowd,
+}
+
+impl Deliverer {
+    async fn attempt(&self, work: &Work) -> Result<Option<Ended>> {
+        let named: Payload = serde_json::from_value(work.job.payload.clone())
+            .map_err(|error| Error::new(ErrorKind::Corrupt, "send message").caused_by(error))?;
+        let Some(_place) = self.crowd.enter(named.webhook) else {
+            return Ok(Some(Outcome::Snoozed(CROWDED_WAIT).into()));
+        };
+        self.sender.attempt(work, named).await
+    }
+}
+
 #[async_trait]
-impl Handler for Sender {
+impl Handler for Deliverer {
     async fn run(&self, work: Work) -> Ended {
         match self.attempt(&work).await {
             Ok(Some(ended)) => ended,
