@@ -189,7 +189,7 @@ pub(super) fn transport(operation: &'static str, error: reqwest::Error) -> Error
         }
         _ if error.is_timeout() => Error::new(ErrorKind::Timeout, operation).retry(Retry::Backoff),
         _ if error.is_connect() => unavailable()
-            .with("fix", "check that the provider runs and that its address is right")
+            .with("fix", "check that the server runs and that its address is right")
             .retry(Retry::Backoff),
         _ => unavailable().with("problem", "the connection broke off").retry(Retry::Backoff),
     };

@@ -81,7 +81,9 @@ impl Sender {
         let Payload { webhook, delivery } = named;
         let delivery = self.store.delivery(&work.scope, webhook, delivery).await?;
         if delivery.state != DeliveryState::Pending {
-            return Ok(Some(done(&delivery)));
+            // Another run of the job, or an earlier one, had ended it.
+            let (result, follow_ups) = (result(&delivery), Vec::new());
+            return Ok(Some(Outcome::Completed { result, follow_ups }.into()));
         }
         let webhook = self.store.webhook(&work.scope, webhook).await?;
         let made = if webhook.enabled {
@@ -97,12 +99,12 @@ impl Sender {
     }
 
     async fn store(&self, work: &Work, made: Attempted) -> Result<Ended> {
-        tell(&made);
-        let state = made.delivery.state;
-        let result = json!({ "delivery": made.delivery.id, "state": state });
+        let result = result(&made.delivery);
         let follow_ups = made.next.iter().cloned().collect();
         let end = work.end(Outcome::Completed { result, follow_ups });
-        self.outbox.finish_delivery(&work.scope, end, made).await?;
+        if self.outbox.finish_delivery(&work.scope, end, made.clone()).await? {
+            tell(&made);
+        }
         Ok(Ended::Stored)
     }
 
@@ -201,10 +203,8 @@ impl Handler for Deliverer {
     }
 }
 
-/// Another run of the job had ended it.
-fn done(delivery: &Delivery) -> Ended {
-    let result = json!({ "delivery": delivery.id, "state": delivery.state });
-    Outcome::Completed { result, follow_ups: Vec::new() }.into()
+fn result(delivery: &Delivery) -> serde_json::Value {
+    json!({ "delivery": delivery.id, "state": delivery.state })
 }
 
 fn tell(made: &Attempted) {

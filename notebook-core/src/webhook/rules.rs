@@ -125,13 +125,18 @@ pub fn changed(
     Ok(webhook)
 }
 
-/// A webhook after an attempt at `at`.
+/// A webhook, as it is stored now, after an attempt that ended at `at`.
 #[must_use]
 pub fn after(webhook: Webhook, health: Health, at: Timestamp) -> Webhook {
     match health {
         Health::Unchanged => webhook,
         Health::Recovered => Webhook { failing_since: None, ..webhook },
-        Health::Failing(since) => Webhook { failing_since: Some(since), ..webhook },
+        // Of attempts side by side the first says since when.
+        Health::Failing(since) => {
+            Webhook { failing_since: webhook.failing_since.or(Some(since)), ..webhook }
+        }
+        // One arrived meanwhile, or its owner made it begin anew.
+        Health::Disabled(Disabled::Failing) if webhook.failing_since.is_none() => webhook,
         Health::Disabled(why) => {
             Webhook { enabled: false, disabled: Some(why), updated_at: at, ..webhook }
         }

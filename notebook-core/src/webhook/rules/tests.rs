@@ -111,6 +111,17 @@ fn gone_disables_at_once_and_days_of_failures_do() {
     assert_eq!((hook.enabled, hook.disabled, hook.failing_since), (true, None, None));
 }
 
+/// Attempts side by side decide on what they read; what was stored meanwhile counts.
+#[test]
+fn health_is_not_undone_by_an_attempt_that_began_before() {
+    let failing = Webhook { failing_since: Some(at(1)), ..webhook() };
+    assert_eq!(after(failing.clone(), Health::Failing(at(2)), at(3)), failing);
+    let late = Health::Disabled(Disabled::Failing);
+    assert_eq!(after(webhook(), late, at(3)), webhook(), "it recovered");
+    assert!(!after(failing, late, at(3)).enabled);
+    assert!(!after(webhook(), Health::Disabled(Disabled::Gone), at(3)).enabled);
+}
+
 #[test]
 fn only_what_has_ended_is_replayed_and_keeps_its_id() {
     let error = replayed("replay", &webhook(), delivery(), at(1)).unwrap_err();
