@@ -261,18 +261,10 @@ async fn insert_all(
     Ok(ids)
 }
 
-/// Stores jobs that this program made, beside what they follow from; how many were not there already.
-pub(crate) async fn store_jobs(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    jobs: &[NewJob],
-) -> Result<usize> {
-    if jobs.is_empty() {
-        return Ok(0);
-    }
+/// Stores a job that follows from what else is stored.
+pub(crate) async fn store_job(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob) -> Result<()> {
     let now = Now { at: tx.now().await?, policy: QueuePolicy::default() };
-    let ids = insert_all(tx, tenant, jobs, now).await?;
-    Ok(ids.iter().zip(jobs).filter(|(id, job)| **id == job.id).count())
+    insert(tx, tenant, new, now).await.map(drop)
 }
 
 async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Result<JobId> {

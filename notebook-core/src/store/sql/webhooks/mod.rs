@@ -1,23 +1,25 @@
-use std::{collections::BTreeSet, time::Duration};
+mod deliveries;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
+pub(crate) use deliveries::attempted;
+pub(super) use deliveries::tell;
+
 use super::{SqlStore, statement::webhooks as statement};
 use crate::{
-    DeliveryId, Error, ErrorKind, JobId, Result, Secret, TenantId, TenantScope, Timestamp,
-    WebhookId,
+    DeliveryId, Error, ErrorKind, Result, Secret, TenantId, TenantScope, Timestamp, WebhookId,
     model::{Page, PageRequest},
-    queue::sql::store_jobs,
     sql::{
-        self, AFTER_ALL, Lock, Row, Tx,
+        self, Lock, Row, Tx,
         codec::{json, name},
         values,
     },
-    store::rules::{self as store_rules, Cursor},
+    store::rules as store_rules,
     webhook::{
         Delivery, Event, EventType, Previous, SigningSecret, SigningSecrets, Webhook,
-        WebhookChange, WebhookStore,
-        rules::{self, Attempted, Health},
+        WebhookChange, WebhookStore, rules,
     },
 };
 
@@ -122,8 +124,8 @@ impl WebhookStore for SqlStore {
                     let webhook = find_locked(tx, *tenant, *id, Lock::Keep).await?;
                     rules::check_enabled(tx.operation, &webhook)?;
                     let delivery = event.delivery(*id);
-                    add(tx, *tenant, &delivery).await?;
-                    find_delivery(tx, *tenant, *id, delivery.id).await
+                    deliveries::add(tx, *tenant, &delivery).await?;
+                    deliveries::find(tx, *tenant, *id, delivery.id).await
                 })
             })
             .await
@@ -138,7 +140,7 @@ impl WebhookStore for SqlStore {
         let input = (scope.tenant(), webhook, id);
         self.database
             .read("read delivery", input, |tx, (tenant, webhook, id)| {
-                Box::pin(find_delivery(tx, *tenant, *webhook, *id))
+                Box::pin(deliveries::find(tx, *tenant, *webhook, *id))
             })
             .await
     }
@@ -153,7 +155,7 @@ impl WebhookStore for SqlStore {
         let input = (scope.tenant(), webhook, cursor);
         let items =
             self.database.read("list deliveries", input, |tx, (tenant, webhook, cursor)| {
-                Box::pin(list_deliveries(tx, *tenant, *webhook, *cursor))
+                Box::pin(deliveries::list(tx, *tenant, *webhook, *cursor))
             });
         Ok(store_rules::page(items.await?, cursor.limit, |delivery| delivery.id))
     }
@@ -168,7 +170,7 @@ impl WebhookStore for SqlStore {
         let input = (scope.tenant(), webhook, id, at);
         self.database
             .write("replay delivery", input, |tx, (tenant, webhook, id, at)| {
-                Box::pin(replay(tx, *tenant, *webhook, *id, *at))
+                Box::pin(deliveries::replay(tx, *tenant, *webhook, *id, *at))
             })
             .await
     }
@@ -177,7 +179,7 @@ impl WebhookStore for SqlStore {
         let input = (scope.tenant(), limit);
         self.database
             .write("resume deliveries", input, |tx, (tenant, limit)| {
-                Box::pin(resume(tx, *tenant, *limit))
+                Box::pin(deliveries::resume(tx, *tenant, *limit))
             })
             .await
     }
@@ -214,31 +216,6 @@ pub(super) async fn wanting(
     let values = values![tenant.as_bytes()];
     let all = tx.all_locked(Lock::Keep, statement::ENABLED, values, read).await?;
     Ok(all.into_iter().flatten().collect())
-}
-
-/// Stores an event for webhooks, with the jobs that send it.
-pub(super) async fn tell(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    event: &Event,
-    webhooks: &[WebhookId],
-) -> Result<()> {
-    for webhook in webhooks {
-        add(tx, tenant, &event.delivery(*webhook)).await?;
-    }
-    Ok(())
-}
-
-/// Stores what an attempt made, but for its next job, which follows from the job's end.
-pub(crate) async fn attempted(tx: &mut Tx<'_>, tenant: TenantId, made: &Attempted) -> Result<()> {
-    let Attempted { delivery, health, .. } = made;
-    // From the top down, as a deletion takes its rows.
-    let lock = if *health == Health::Unchanged { Lock::Keep } else { Lock::Change };
-    let webhook = find_locked(tx, tenant, delivery.webhook, lock).await?;
-    if *health != Health::Unchanged {
-        update(tx, tenant, &rules::after(webhook, *health, delivery.updated_at)).await?;
-    }
-    update_delivery(tx, tenant, delivery).await
 }
 
 async fn create(
@@ -333,103 +310,6 @@ async fn secrets(tx: &mut Tx<'_>, tenant: TenantId, id: WebhookId) -> Result<Sig
     Ok(SigningSecrets { current, previous })
 }
 
-/// Stores a delivery and its job, unless the same was stored before.
-async fn add(tx: &mut Tx<'_>, tenant: TenantId, delivery: &Delivery) -> Result<()> {
-    let changed = tx
-        .execute(
-            statement::INSERT_DELIVERY,
-            values![
-                tenant.as_bytes(),
-                delivery.id.as_bytes(),
-                delivery.webhook.as_bytes(),
-                name(tx.operation, delivery.event)?,
-                delivery.body,
-                name(tx.operation, delivery.state)?,
-                json(tx.operation, &delivery.attempts)?,
-                delivery.tried,
-                delivery.job.as_bytes(),
-                delivery.created_at.as_millis(),
-                delivery.updated_at.as_millis(),
-            ],
-        )
-        .await?;
-    if changed == 1 {
-        store_jobs(tx, tenant, &[delivery.job_after(Duration::ZERO)]).await?;
-    }
-    Ok(())
-}
-
-async fn find_delivery(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    webhook: WebhookId,
-    id: DeliveryId,
-) -> Result<Delivery> {
-    let values = values![tenant.as_bytes(), webhook.as_bytes(), id.as_bytes()];
-    let found = tx.one(statement::SELECT_DELIVERY, values, read_delivery).await?;
-    found.ok_or_else(|| Error::not_found(tx.operation, "delivery"))
-}
-
-async fn list_deliveries(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    webhook: WebhookId,
-    cursor: Cursor<DeliveryId>,
-) -> Result<Vec<Delivery>> {
-    find(tx, tenant, webhook).await?;
-    let before = cursor.after.map_or(AFTER_ALL, |id| *id.as_bytes());
-    let limit = sql::limit(cursor.limit + 1);
-    let values = values![tenant.as_bytes(), webhook.as_bytes(), before, limit];
-    tx.all(statement::LIST_DELIVERIES, values, read_delivery).await
-}
-
-async fn update_delivery(tx: &mut Tx<'_>, tenant: TenantId, delivery: &Delivery) -> Result<()> {
-    let changed = tx
-        .execute(
-            statement::UPDATE_DELIVERY,
-            values![
-                name(tx.operation, delivery.state)?,
-                json(tx.operation, &delivery.attempts)?,
-                delivery.tried,
-                delivery.job.as_bytes(),
-                delivery.updated_at.as_millis(),
-                tenant.as_bytes(),
-                delivery.id.as_bytes(),
-            ],
-        )
-        .await?;
-    found(tx, changed, "delivery")
-}
-
-async fn replay(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    webhook: WebhookId,
-    id: DeliveryId,
-    at: Timestamp,
-) -> Result<Delivery> {
-    let webhook = find_locked(tx, tenant, webhook, Lock::Keep).await?;
-    let values = values![tenant.as_bytes(), webhook.id.as_bytes(), id.as_bytes()];
-    let found =
-        tx.one_locked(Lock::Change, statement::SELECT_DELIVERY, values, read_delivery).await?;
-    let delivery = found.ok_or_else(|| Error::not_found(tx.operation, "delivery"))?;
-    let delivery = rules::replayed(tx.operation, &webhook, delivery, at)?;
-    update_delivery(tx, tenant, &delivery).await?;
-    store_jobs(tx, tenant, &[delivery.job_after(Duration::ZERO)]).await?;
-    Ok(delivery)
-}
-
-async fn resume(tx: &mut Tx<'_>, tenant: TenantId, limit: usize) -> Result<usize> {
-    let values = values![tenant.as_bytes(), sql::limit(limit)];
-    let orphaned = tx.all_locked(Lock::Skip, statement::ORPHANED, values, read_delivery).await?;
-    for delivery in &orphaned {
-        let delivery = Delivery { job: JobId::new(), ..delivery.clone() };
-        update_delivery(tx, tenant, &delivery).await?;
-        store_jobs(tx, tenant, &[delivery.job_after(Duration::ZERO)]).await?;
-    }
-    Ok(orphaned.len())
-}
-
 fn read(row: &Row<'_>) -> Result<Webhook> {
     let disabled: Option<&str> = row.get(5)?;
     Ok(Webhook {
@@ -442,21 +322,6 @@ fn read(row: &Row<'_>) -> Result<Webhook> {
         failing_since: row.get(6)?,
         created_at: row.get(7)?,
         updated_at: row.get(8)?,
-    })
-}
-
-fn read_delivery(row: &Row<'_>) -> Result<Delivery> {
-    Ok(Delivery {
-        id: row.id(0, DeliveryId::from_u128)?,
-        webhook: row.id(1, WebhookId::from_u128)?,
-        event: row.name(2)?,
-        body: row.get(3)?,
-        state: row.name(4)?,
-        attempts: row.json(5)?,
-        tried: row.get(6)?,
-        job: row.id(7, JobId::from_u128)?,
-        created_at: row.get(8)?,
-        updated_at: row.get(9)?,
     })
 }
 
