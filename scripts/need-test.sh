@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, llama.cpp's server,
-# onnxruntime.
+# onnxruntime, a verifier of webhooks' signatures.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
   if [ "$(id -u)" != 0 ]; then
@@ -29,4 +29,4 @@ if ! command -v nginx >/dev/null 2>&1 && [ ! -x /usr/sbin/nginx ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
 fi
-python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime
+python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks

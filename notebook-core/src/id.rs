@@ -117,6 +117,14 @@ id!(
     /// One start of a process that does jobs.
     WorkerId, "worker_id"
 );
+id!(
+    /// A place that is told of events.
+    WebhookId, "webhook_id"
+);
+id!(
+    /// One event for one webhook: the `webhook-id` that its receiver sees.
+    DeliveryId, "delivery_id"
+);
 
 #[cfg(test)]
 mod tests {

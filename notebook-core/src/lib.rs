@@ -2,7 +2,7 @@
 //!
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
-//! [`queue::Queue`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! [`queue::Queue`], [`webhook::WebhookStore`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -41,10 +41,14 @@ pub mod sqlite;
 pub mod sse;
 pub mod store;
 pub mod vector;
+pub mod webhook;
 
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
-pub use id::{ConversationId, JobId, MessageId, NotebookId, RunId, SourceId, TenantId, WorkerId};
+pub use id::{
+    ConversationId, DeliveryId, JobId, MessageId, NotebookId, RunId, SourceId, TenantId, WebhookId,
+    WorkerId,
+};
 pub use scope::TenantScope;
 pub use secret::Secret;

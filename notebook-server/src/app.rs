@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
-use notebook_core::{Clock, queue::Queue, store::Store};
+use notebook_core::{
+    Clock, http::egress::EgressClient, queue::Queue, store::Store, webhook::WebhookStore,
+};
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,10 @@ pub struct Parts {
     pub chat: Chat,
     /// Runs and their events.
     pub runs: Arc<Runs>,
+    /// Places that are told of events.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// Says which addresses may be called.
+    pub egress: EgressClient,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Limits of what clients may send.

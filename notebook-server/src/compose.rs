@@ -17,6 +17,7 @@ use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
+    http::egress::{Allowed, EgressClient, EgressConfig},
     model::ModelSettings,
     postgres::PostgresConfig,
     queue::{
@@ -28,6 +29,7 @@ use notebook_core::{
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
     vector::VectorIndex,
+    webhook::{WebhookStore as _, deliver::Sender},
 };
 use notebook_rag::{
     index::{EmbeddedIndex, EmbeddedIndexConfig},
@@ -45,7 +47,7 @@ use crate::{
     config::Config,
     models,
     reserve::Reserve,
-    retention,
+    retention::{self, Retention},
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
 };
@@ -56,6 +58,10 @@ const ADDRESS_FILE: &str = "server.json";
 const RUNS_END: Duration = Duration::from_secs(5);
 /// How long jobs may go on; what is not done then goes on at the next start, or elsewhere.
 const JOBS_END: Duration = Duration::from_secs(2);
+/// How many messages to webhooks are on their way at once.
+const SENDERS: usize = 16;
+/// The most bytes of a receiver's answer that are kept.
+const ANSWER: usize = 1_024;
 /// How often sources without a job are looked for.
 const LOOK_AFTER: Duration = Duration::from_secs(30);
 
@@ -171,11 +177,27 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     }
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots() + 1;
+    store.resume(&scope, retention::RESUMED).await?;
+    let sender = Sender {
+        store: store.clone(),
+        outbox: queue.clone(),
+        egress: egress(config)?,
+        clock: clock.clone(),
+        policy: config.webhooks.policy(),
+    };
+    let egress = sender.egress.clone();
+    let slots = ingest.slots() + chat.slots() + SENDERS + 1;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
-    let kept = Duration::from_secs(u64::from(config.retention.events_days.max(1)) * 86_400);
-    let nightly = retention::handlers(runs.log().clone(), clock.clone(), kept);
+    let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
+    let nightly = retention::handlers(Retention {
+        log: runs.log().clone(),
+        webhooks: store.clone(),
+        clock: clock.clone(),
+        events: days(config.retention.events_days),
+        deliveries: days(config.retention.deliveries_days),
+    });
     let handlers = ingest.handlers().and(chat.handlers()).and(nightly);
+    let handlers = handlers.and(sender.handlers(SENDERS));
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
@@ -201,6 +223,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ingest,
         chat,
         runs,
+        webhooks: store.clone(),
+        egress,
         clock,
         limits: config.limits,
         spool: folder.join("spool"),
@@ -215,6 +239,16 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ending,
     });
     Ok(Running { app, runner, store, embedding_cache, folder, _lock: lock })
+}
+
+/// What sends to webhooks: anybody's addresses.
+fn egress(config: &Config) -> Result<EgressClient> {
+    EgressClient::new(EgressConfig {
+        allowed: Allowed::new(config.egress.allow.iter().map(String::as_str))?,
+        time: Duration::from_secs(config.webhooks.timeout_seconds.into()),
+        bytes: ANSWER,
+        extra_roots: config.egress.extra_roots.clone(),
+    })
 }
 
 fn policy(config: &Config) -> QueuePolicy {

@@ -11,6 +11,7 @@ use notebook_core::{
         runner::{Ended, Handler, HandlerRule, Handlers, Work},
     },
     run_log::RunLog,
+    webhook::WebhookStore,
 };
 use serde_json::{Value, json};
 
@@ -18,18 +19,24 @@ use serde_json::{Value, json};
 const RETENTION: &str = "retention";
 /// How many runs are pruned in a transaction.
 const TOGETHER: usize = 200;
+/// The most deliveries that are given a new job at once.
+pub(crate) const RESUMED: usize = 1_000;
 
-struct Retention {
-    log: Arc<dyn RunLog>,
-    clock: Arc<dyn Clock>,
+/// What is kept for a while only, and for how long.
+pub(crate) struct Retention {
+    pub(crate) log: Arc<dyn RunLog>,
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// How long the events of ended runs are kept.
-    events: Duration,
+    pub(crate) events: Duration,
+    /// How long what was sent to webhooks is kept.
+    pub(crate) deliveries: Duration,
 }
 
 /// What does the job.
-pub(crate) fn handlers(log: Arc<dyn RunLog>, clock: Arc<dyn Clock>, events: Duration) -> Handlers {
+pub(crate) fn handlers(retention: Retention) -> Handlers {
     let rule = HandlerRule { slots: Some(1), ..HandlerRule::default() };
-    Handlers::new().with(RETENTION, rule, Retention { log, clock, events })
+    Handlers::new().with(RETENTION, rule, retention)
 }
 
 /// When it is done: at three in the night, and after a night in which no server ran.
@@ -41,10 +48,7 @@ pub(crate) fn schedule() -> Result<Schedule> {
 impl Handler for Retention {
     async fn run(&self, work: Work) -> Ended {
         let ended = match self.prune(&work.scope, &work).await {
-            Ok(Some(pruned)) => Outcome::Completed {
-                result: json!({ "runs_pruned": pruned }),
-                follow_ups: Vec::new(),
-            },
+            Ok(Some(result)) => Outcome::Completed { result, follow_ups: Vec::new() },
             Ok(None) => Outcome::Released,
             Err(error) => Outcome::Failed {
                 error: JobError {
@@ -59,31 +63,109 @@ impl Handler for Retention {
 }
 
 impl Retention {
-    /// How many runs were pruned; none when the work is to be given back.
-    async fn prune(&self, scope: &TenantScope, work: &Work) -> Result<Option<usize>> {
-        let before = self.clock.now().before(self.events);
-        let mut pruned = 0;
-        while !work.stop.is_cancelled() {
-            match self.log.prune(scope, before, TOGETHER).await? {
-                0 => return Ok(Some(pruned)),
-                some => pruned += some,
-            }
-        }
-        Ok(None)
+    /// How much was pruned; none when the work is to be given back.
+    async fn prune(&self, scope: &TenantScope, work: &Work) -> Result<Option<Value>> {
+        let now = self.clock.now();
+        let (events, deliveries) = (now.before(self.events), now.before(self.deliveries));
+        // First what may still be sent.
+        let resumed = self.webhooks.resume(scope, RESUMED).await?;
+        let runs = all(work, || self.log.prune(scope, events, TOGETHER)).await?;
+        let sent = || self.webhooks.prune_deliveries(scope, deliveries, TOGETHER);
+        let sent = all(work, sent).await?;
+        Ok(runs.zip(sent).map(|(runs, sent)| {
+            json!({ "runs_pruned": runs, "deliveries_pruned": sent, "deliveries_resumed": resumed })
+        }))
     }
+}
+
+/// Does a part of the work again and again until there is none left; none when it is to be given back.
+async fn all<F: Future<Output = Result<usize>>>(
+    work: &Work,
+    part: impl Fn() -> F,
+) -> Result<Option<usize>> {
+    let mut done = 0;
+    while !work.stop.is_cancelled() {
+        match part().await? {
+            0 => return Ok(Some(done)),
+            some => done += some,
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use notebook_core::{
         clock::ManualClock,
-        queue::{Queue as _, QueuePolicy, cron, memory::MemoryQueue, runner},
+        queue::{self, Queue as _, QueuePolicy, cron, memory::MemoryQueue, runner},
         store::{
             ConversationStore as _, NotebookStore as _, conformance::samples, memory::MemoryStore,
         },
     };
 
     use super::*;
+
+    /// F3: what was sent to webhooks goes after its time, and what nobody sends is given a job.
+    #[tokio::test]
+    async fn f3_old_deliveries_are_deleted_by_the_nightly_job() {
+        use notebook_core::{
+            queue::{ClaimRequest, Finish, KindRule, WorkerId, Worklist as _, outbox::Outbox as _},
+            webhook::{self, Event, EventType, SigningSecret, Webhook, rules},
+        };
+
+        let (scope, store) = (samples::tenant(), Arc::new(MemoryStore::new()));
+        let (sent_at, month) = (samples::at(0), Duration::from_secs(30 * 86_400));
+        let now = sent_at.after(month + Duration::from_secs(60));
+        let clock = Arc::new(ManualClock::at(now));
+        let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
+        let outbox = queue::outbox::MemoryOutbox::new(store.clone(), queue.clone());
+        let hook = Webhook {
+            id: notebook_core::WebhookId::new(),
+            url: "https://example.org/".into(),
+            description: String::new(),
+            events: EventType::ALL.into_iter().collect(),
+            enabled: true,
+            disabled: None,
+            failing_since: None,
+            created_at: sent_at,
+            updated_at: sent_at,
+        };
+        let secret = SigningSecret::generate().unwrap();
+        store.create_webhook(&scope, hook.clone(), secret).await.unwrap();
+        let old = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();
+        let kinds = [(webhook::KIND.to_owned(), KindRule::default())].into();
+        let request = ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max: 1 };
+        let job = queue.claim(&request).await.unwrap().remove(0).job;
+        let made = rules::unsent(old, sent_at);
+        let outcome = Outcome::Completed { result: Value::Null, follow_ups: Vec::new() };
+        let end = Finish { id: job.id, fence: job.fence, outcome };
+        assert!(outbox.finish_delivery(&scope, end, made).await.unwrap());
+        let pending = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();
+        queue.cancel(&scope, pending.job).await.unwrap();
+
+        let handlers = handlers(Retention {
+            log: store.clone(),
+            webhooks: store.clone(),
+            clock,
+            events: month,
+            deliveries: month,
+        });
+        let runner =
+            runner::Runner::start(queue.clone(), handlers, Arc::default(), Default::default());
+        let _runner = runner.unwrap();
+        cron::fire(&*queue, &scope, &[schedule().unwrap()], None, now).await.unwrap();
+        let page = || notebook_core::model::PageRequest::first(10);
+        let left = loop {
+            let left = store.deliveries(&scope, hook.id, page()).await.unwrap().items;
+            if left.len() == 1 {
+                break left;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(left[0].id, pending.id);
+        assert_ne!(left[0].job, pending.job);
+        assert!(!queue.job(&scope, left[0].job).await.unwrap().state.is_final());
+    }
 
     /// Y14, S45: the nightly job deletes the events of old runs, once, and says how many.
     #[tokio::test]
@@ -105,7 +187,14 @@ mod tests {
         let now = notebook_core::Timestamp::from_millis(ended.as_millis() + 31 * 86_400_000);
         let clock = Arc::new(ManualClock::at(now));
         let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
-        let handlers = handlers(store.clone(), clock, month);
+        let retention = Retention {
+            log: store.clone(),
+            webhooks: store.clone(),
+            clock,
+            events: month,
+            deliveries: month,
+        };
+        let handlers = handlers(retention);
         let runner =
             runner::Runner::start(queue.clone(), handlers, Arc::default(), Default::default());
         let _runner = runner.unwrap();

@@ -113,14 +113,22 @@ impl HttpResponse {
 
     /// The beginning of the body, as far as it can be had: for errors.
     pub(crate) async fn beginning(&mut self) -> Vec<u8> {
+        self.beginning_of(MAX_MESSAGE_BYTES, Duration::MAX).await
+    }
+
+    /// At most `limit` bytes of the body, as far as they come within `wait`.
+    pub(super) async fn beginning_of(&mut self, limit: usize, wait: Duration) -> Vec<u8> {
         let mut all = Vec::new();
-        while let Ok(Some(chunk)) = self.chunk().await {
-            let room = MAX_MESSAGE_BYTES - all.len();
-            all.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if all.len() >= MAX_MESSAGE_BYTES {
-                break;
+        let read = async {
+            while all.len() < limit
+                && let Ok(Some(chunk)) = self.chunk().await
+            {
+                let room = limit - all.len();
+                all.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             }
-        }
+        };
+        // What came in time is what there is.
+        let _ = timeout(wait, read).await;
         all
     }
 

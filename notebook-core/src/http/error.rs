@@ -144,7 +144,7 @@ fn request_id(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The wait that the headers ask for: seconds, milliseconds, or a date, which is compared with
 /// the answer's own date so that no clock of ours takes part.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(milliseconds) = text("retry-after-ms").and_then(seconds) {
         return Some(milliseconds / 1000);
@@ -189,7 +189,7 @@ pub(super) fn transport(operation: &'static str, error: reqwest::Error) -> Error
         }
         _ if error.is_timeout() => Error::new(ErrorKind::Timeout, operation).retry(Retry::Backoff),
         _ if error.is_connect() => unavailable()
-            .with("fix", "check that the provider runs and that its address is right")
+            .with("fix", "check that the server runs and that its address is right")
             .retry(Retry::Backoff),
         _ => unavailable().with("problem", "the connection broke off").retry(Retry::Backoff),
     };

@@ -67,24 +67,26 @@ impl MemoryQueue {
         })
     }
 
-    /// Ends a run, if it counts and `store` succeeds; whether it counted.
+    /// Ends a run, if it counts and `store` succeeds, which gives the jobs that follow from it; whether it counted.
     fn finish_one(
         &self,
         jobs: &mut BTreeMap<JobId, Job>,
         end: Finish,
-        store: impl FnOnce() -> Result<()>,
+        store: impl FnOnce() -> Result<Vec<NewJob>>,
     ) -> Result<bool> {
         let Finish { id, fence, outcome } = end;
         let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
         let Some(job) = jobs.get(&id).cloned() else { return Ok(false) };
         let Ok(ended) = step(job, event, self.clock.now(), &self.policy) else { return Ok(false) };
-        store()?;
+        let told = store()?;
         let tenant = ended.tenant;
         jobs.insert(id, ended);
-        if let Outcome::Completed { follow_ups, .. } = outcome {
-            for new in follow_ups {
-                self.insert_one(jobs, tenant, new);
-            }
+        let follow_ups = match outcome {
+            Outcome::Completed { follow_ups, .. } => follow_ups,
+            _ => Vec::new(),
+        };
+        for new in follow_ups.into_iter().chain(told) {
+            self.insert_one(jobs, tenant, new);
         }
         Ok(true)
     }
@@ -93,9 +95,24 @@ impl MemoryQueue {
     pub(super) fn finish_with(
         &self,
         end: Finish,
-        store: impl FnOnce() -> Result<()>,
+        store: impl FnOnce() -> Result<Vec<NewJob>>,
     ) -> Result<bool> {
         self.finish_one(&mut self.jobs.lock(), end, store)
+    }
+
+    /// Whether a job is there that has not ended.
+    pub(crate) fn is_live(&self, id: JobId) -> bool {
+        self.jobs.lock().get(&id).is_some_and(|job| !job.state.is_final())
+    }
+
+    /// Stores jobs of a tenant that this program made; how many were not there already.
+    pub(crate) fn store_jobs(&self, tenant: TenantId, new: Vec<NewJob>) -> usize {
+        let mut jobs = self.jobs.lock();
+        let before = jobs.len();
+        for new in new {
+            self.insert_one(&mut jobs, tenant, new);
+        }
+        jobs.len() - before
     }
 }
 
@@ -217,7 +234,7 @@ impl Worklist for MemoryQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let mut jobs = self.jobs.lock();
-        ends.into_iter().map(|end| self.finish_one(&mut jobs, end, || Ok(()))).collect()
+        ends.into_iter().map(|end| self.finish_one(&mut jobs, end, || Ok(Vec::new()))).collect()
     }
 
     async fn rescue(&self, limit: usize) -> Result<usize> {

@@ -228,7 +228,7 @@ const fn scope_of(job: &Job) -> TenantScope {
 }
 
 /// A number that nobody can foresee, for backoffs.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     // All bits of the low half are random but the two highest, which are turned to the end.
     let [_, _, _, _, _, _, _, _, low @ ..] = uuid::Uuid::new_v4().into_bytes();
     u64::from_be_bytes(low).rotate_left(8)

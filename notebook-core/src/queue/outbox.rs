@@ -14,6 +14,7 @@ use crate::{
     model::{Chunk, NewRun, Opened, RunOutcome, Source},
     run_log::RunLog as _,
     store::{SourceStore as _, memory::MemoryStore, rules},
+    webhook::rules::Attempted,
 };
 
 /// What a run has made of a source, to be stored with the run's end.
@@ -90,6 +91,18 @@ pub trait Outbox: Send + Sync + 'static {
         end: Finish,
         made: SourceChange,
     ) -> Result<bool>;
+
+    /// Ends a job, as [`Worklist::finish`](super::Worklist::finish), together with what an attempt made of a webhook's
+    /// delivery, its next job included, or neither. Whether it counted.
+    ///
+    /// # Errors
+    /// `NotFound` when the webhook is gone. Then nothing is stored, and the job has not ended.
+    async fn finish_delivery(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: Attempted,
+    ) -> Result<bool>;
 }
 
 /// An outbox in this process's memory, which no crash can part.
@@ -99,9 +112,10 @@ pub struct MemoryOutbox {
 }
 
 impl MemoryOutbox {
-    /// The outbox of a store and a queue.
+    /// The outbox of a store and a queue. What the store tells webhooks goes to this queue too.
     #[must_use]
-    pub const fn new(store: Arc<MemoryStore>, queue: Arc<MemoryQueue>) -> Self {
+    pub fn new(store: Arc<MemoryStore>, queue: Arc<MemoryQueue>) -> Self {
+        store.attach(Arc::clone(&queue));
         Self { store, queue }
     }
 }
@@ -163,6 +177,17 @@ impl Outbox for MemoryOutbox {
         outcome: RunOutcome,
     ) -> Result<bool> {
         end.check()?;
-        self.queue.finish_with(end, || self.store.close_run(scope, id, outcome).map(drop))
+        self.queue
+            .finish_with(end, || self.store.close_run(scope, id, outcome).map(|(_, jobs)| jobs))
+    }
+
+    async fn finish_delivery(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: Attempted,
+    ) -> Result<bool> {
+        end.check()?;
+        self.queue.finish_with(end, || self.store.attempted(scope, made))
     }
 }

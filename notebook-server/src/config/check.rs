@@ -1,5 +1,7 @@
 //! What types cannot say.
 
+use notebook_core::http::egress::Allowed;
+
 use super::Config;
 use crate::models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS};
 
@@ -23,6 +25,21 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         (2..=3_600).contains(&config.jobs.lease_seconds),
         "jobs.lease_seconds must be from 2 to 3600".to_owned(),
     );
+    if let Err(error) = Allowed::new(config.egress.allow.iter().map(String::as_str)) {
+        let fix = error.context("fix").unwrap_or_default();
+        need(false, format!("egress.allow names what may be called though it is private: {fix}"));
+    }
+    for (name, value, range) in [
+        ("attempts", config.webhooks.attempts, 1..=50),
+        ("backoff_seconds", config.webhooks.backoff_seconds, 0..=86_400),
+        ("timeout_seconds", config.webhooks.timeout_seconds, 1..=120),
+        ("disable_after_days", config.webhooks.disable_after_days, 1..=365),
+    ] {
+        need(
+            range.contains(&value),
+            format!("webhooks.{name} must be from {} to {}", range.start(), range.end()),
+        );
+    }
     need(
         CHAT_PROVIDERS.contains(&config.chat.provider.as_str()),
         unknown("chat.provider", &config.chat.provider, CHAT_PROVIDERS),

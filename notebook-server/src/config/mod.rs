@@ -6,9 +6,9 @@
 mod check;
 mod load;
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use notebook_core::Secret;
+use notebook_core::{Secret, webhook::rules::RetryPolicy};
 use serde::Deserialize;
 
 pub use load::{ConfigErrors, load};
@@ -27,6 +27,10 @@ pub struct Config {
     pub jobs: Jobs,
     /// How long things are kept.
     pub retention: Retention,
+    /// Calls to addresses that users give.
+    pub egress: Egress,
+    /// How events are sent to webhooks.
+    pub webhooks: Webhooks,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Which model answers.
@@ -73,11 +77,54 @@ pub struct Jobs {
 pub struct Retention {
     /// For how many days the events of an ended answer are kept, for readers who come back; the answer itself stays.
     pub events_days: u32,
+    /// For how many days what was sent to webhooks is kept, after it arrived or failed.
+    pub deliveries_days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { events_days: 30 }
+        Self { events_days: 30, deliveries_days: 30 }
+    }
+}
+
+/// Calls to addresses that users give.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Egress {
+    /// What may be called although it is not on the public internet: a list of `host:port`.
+    pub allow: Vec<String>,
+    /// Files with more certificate authorities to trust, as PEM.
+    pub extra_roots: Vec<PathBuf>,
+}
+
+/// How events are sent to webhooks.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// How often a message is sent that is not taken.
+    pub attempts: u32,
+    /// The least seconds between the first attempt and the second; four times as long after each further one.
+    pub backoff_seconds: u32,
+    /// How many seconds a receiver may take to answer.
+    pub timeout_seconds: u32,
+    /// After how many days in which nothing arrived a webhook is disabled.
+    pub disable_after_days: u32,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { attempts: 3, backoff_seconds: 30, timeout_seconds: 15, disable_after_days: 5 }
+    }
+}
+
+impl Webhooks {
+    pub(crate) fn policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            attempts: self.attempts,
+            backoff: Duration::from_secs(self.backoff_seconds.into()),
+            disable_after: Duration::from_secs(u64::from(self.disable_after_days) * 86_400),
+            ..RetryPolicy::default()
+        }
     }
 }
 
@@ -202,6 +249,8 @@ impl Default for Config {
             storage: Storage::default(),
             jobs: Jobs::default(),
             retention: Retention::default(),
+            egress: Egress::default(),
+            webhooks: Webhooks::default(),
             limits: Limits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),

@@ -26,6 +26,17 @@ fn i2_an_unknown_name_is_an_error() {
 }
 
 #[test]
+fn i2_what_webhooks_are_given_is_checked() {
+    let errors = errors(
+        "[egress]\nallow = [\"hooks.internal\"]\n[webhooks]\nattempts = 0\ntimeout_seconds = 121\n",
+    );
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    for name in ["egress.allow", "webhooks.attempts", "webhooks.timeout_seconds"] {
+        assert!(errors.iter().any(|error| error.contains(name)), "{name}: {errors:?}");
+    }
+}
+
+#[test]
 fn secrets_do_not_print() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(

@@ -1,8 +1,9 @@
 use axum::extract::State;
 use notebook_core::{
-    Error, JobId, Timestamp,
+    Error, ErrorKind, JobId, Timestamp,
     model::Progress,
     queue::{Job, JobState},
+    webhook,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -99,13 +100,19 @@ pub(super) async fn get(
 
 /// Asks for the end of a job. One that runs ends where it can.
 #[utoipa::path(post, path = "/api/jobs/{id}/cancel", params(("id" = JobId, Path)),
-    responses((status = 200, body = JobView), (status = 404, body = Problem)))]
+    responses((status = 200, body = JobView), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn cancel(
     State(app): State<App>,
     Scope(scope): Scope,
     Path(id): Path<JobId>,
 ) -> Reply<Json<JobView>> {
     let job = app.queue.job(&scope, id).await?;
+    if job.kind == webhook::KIND && !job.state.is_final() {
+        // Else its delivery would be given another job in the night.
+        return Err(Error::new(ErrorKind::Conflict, "cancel job")
+            .with("fix", "disable or delete the webhook to end its deliveries")
+            .into());
+    }
     if let Some(run) = app.chat.run_of(&job) {
         // It ends as stopped, with what was written.
         app.chat.stop(&scope, run).await?;

@@ -8,6 +8,7 @@ mod notebooks;
 mod runs;
 mod source_text;
 mod sources;
+mod webhooks;
 mod websocket;
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
@@ -48,6 +49,14 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::get, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::reveal))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::update, conversations::delete))
         .routes(routes!(conversations::messages))

@@ -36,6 +36,7 @@ pub struct Server {
 pub struct Setup {
     pub folder: PathBuf,
     environment: Vec<(String, String)>,
+    log: Option<PathBuf>,
 }
 
 impl Setup {
@@ -45,7 +46,13 @@ impl Setup {
             ("NOTEBOOK__EMBEDDING__PROVIDER".to_owned(), "none".to_owned()),
             ("RUST_LOG".to_owned(), "warn".to_owned()),
         ];
-        Self { folder: folder.to_owned(), environment }
+        Self { folder: folder.to_owned(), environment, log: None }
+    }
+
+    /// Writes what the server logs to a file.
+    pub fn logging_to(mut self, file: PathBuf) -> Self {
+        self.log = Some(file);
+        self
     }
 
     /// Sets an environment variable, such as `NOTEBOOK__CHAT__PROVIDER`.
@@ -70,15 +77,19 @@ impl Setup {
     }
 
     fn run(&self, command: &[&str], ready: &str) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_notebook"))
-            .args(command)
-            .arg("--data-dir")
-            .arg(&self.folder)
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut child =
+            Command::new(env!("CARGO_BIN_EXE_notebook"))
+                .args(command)
+                .arg("--data-dir")
+                .arg(&self.folder)
+                .envs(self.environment.iter().cloned())
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(self.log.as_ref().map_or_else(Stdio::inherit, |file| {
+                    std::fs::File::create(file).unwrap().into()
+                }))
+                .spawn()
+                .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
             .find_map(|line| line.ok()?.strip_prefix(ready).map(str::to_owned))

@@ -11,7 +11,7 @@
 mod address;
 mod target;
 
-use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -20,11 +20,13 @@ use reqwest::{
 };
 
 use self::{address::is_public, target::Target};
-use super::{HttpClient, HttpConfig, HttpRequest, HttpResponse, Timeouts};
+use super::{HttpClient, HttpConfig, HttpRequest, HttpResponse, Timeouts, error::retry_after};
 use crate::{Error, ErrorKind, Result};
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
+/// How long the body of an answer to a message is waited for: its status has come already.
+const BODY_TIME: Duration = Duration::from_secs(2);
 
 /// Hosts with ports that an operator lets through although they are not public.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,12 +68,19 @@ pub struct EgressConfig {
     pub time: Duration,
     /// The most bytes of a body.
     pub bytes: usize,
+    /// Files with more certificate authorities to trust, as PEM.
+    pub extra_roots: Vec<PathBuf>,
 }
 
 impl Default for EgressConfig {
     /// Nothing but the public internet, 30 seconds, 10 MiB.
     fn default() -> Self {
-        Self { allowed: Allowed::default(), time: Duration::from_secs(30), bytes: 10 << 20 }
+        Self {
+            allowed: Allowed::default(),
+            time: Duration::from_secs(30),
+            bytes: 10 << 20,
+            extra_roots: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +118,17 @@ pub struct Fetched {
     pub body: Vec<u8>,
 }
 
+/// What the receiver of a message said to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The HTTP status. A redirect is not followed: its status is the answer.
+    pub status: u16,
+    /// The beginning of the body, as far as it came in time; empty when it is packed.
+    pub body: Vec<u8>,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
 /// Calls addresses that people give. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct EgressClient {
@@ -131,7 +151,9 @@ impl EgressClient {
     /// Those of building an HTTP client.
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self> {
         let guard = Guard { lookup, allowed: config.allowed.clone() };
-        let http = HttpClient::resolving(&HttpConfig::default(), guard)?;
+        let extra_roots = config.extra_roots.clone();
+        let http =
+            HttpClient::resolving(&HttpConfig { extra_roots, ..HttpConfig::default() }, guard)?;
         Ok(Self { http, config })
     }
 
@@ -146,25 +168,42 @@ impl EgressClient {
         self.in_time(OPERATION, self.follow(OPERATION, target)).await
     }
 
-    /// Sends a body with headers to an address. Redirects are not followed: their status is the answer.
+    /// Whether an address may be called, as far as it says itself: a name is looked at when it is called.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// `InvalidInput` naming `url`.
+    pub fn check(&self, url: &str) -> Result<()> {
+        Target::parse(url, &self.config.allowed).map(drop)
+    }
+
+    /// Sends a message to an address. Redirects are not followed. An answer counts by its status: of a body that is
+    /// longer than `bytes`, or too slow, the beginning is taken.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming `url` when it may not be called; `Timeout`; `Unavailable` when nothing answers.
     pub async fn post(
         &self,
         url: &str,
         headers: &[(&'static str, String)],
         body: Vec<u8>,
-    ) -> Result<Fetched> {
-        const OPERATION: &str = "deliver webhook";
+    ) -> Result<Posted> {
+        const OPERATION: &str = "send message";
         let target = Target::parse(url, &self.config.allowed)?;
         let timeouts = Timeouts { first_byte: self.config.time, idle: self.config.time };
         let request = HttpRequest::post(OPERATION, target.as_str(), timeouts, headers, body)?;
-        self.in_time(OPERATION, async {
-            let response = self.send(request).await?;
-            self.read(&target, response).await
+        let deadline = tokio::time::Instant::now() + self.config.time;
+        let mut response = self.in_time(OPERATION, self.send(request)).await?;
+        let rest = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let body = if is_packed(&response) {
+            Vec::new()
+        } else {
+            response.beginning_of(self.config.bytes, rest.min(BODY_TIME)).await
+        };
+        Ok(Posted {
+            status: response.status().as_u16(),
+            body,
+            retry_after: retry_after(response.headers()),
         })
-        .await
     }
 
     async fn in_time<T>(
@@ -201,8 +240,7 @@ impl EgressClient {
     }
 
     async fn read(&self, target: &Target, mut response: HttpResponse) -> Result<Fetched> {
-        let packed = response.headers().get(CONTENT_ENCODING);
-        if packed.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if is_packed(&response) {
             return Err(Error::new(ErrorKind::Protocol, "read page")
                 .with("reason", "the body is packed, which was not asked for"));
         }
@@ -213,6 +251,12 @@ impl EgressClient {
             body: response.bytes(self.config.bytes).await?,
         })
     }
+}
+
+/// Whether the body is not what it was, for nobody here unpacks it.
+fn is_packed(response: &HttpResponse) -> bool {
+    let packed = response.headers().get(CONTENT_ENCODING);
+    packed.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Resolves a name once, and lets a connection go to public addresses only.

@@ -57,7 +57,9 @@ impl Target {
         let port = url.port_or_known_default().unwrap_or_default();
         // The parser has made numbers of all their forms: 127.1, 0x7f.1, 2130706433.
         let literal = name.trim_matches(['[', ']']).parse();
-        if !allowed.contains(name, port) && literal.is_ok_and(|address| !is_public(address)) {
+        let private = literal.is_ok_and(|address| !is_public(address));
+        // A name that leads inside is called at the port that was allowed, and at no other.
+        if !allowed.contains(name, port) && (private || allowed.names(name)) {
             return Err(not_public());
         }
         if name != host {
@@ -186,6 +188,11 @@ mod tests {
         assert!(parse("http://127.0.0.1:9001/x").is_err());
         assert!(parse("http://127.0.0.2:9000/x").is_err());
         assert!(parse("https://hooks.internal/x").is_ok());
+        assert!(parse("https://HOOKS.internal.:443/x").is_ok());
+        for other in ["http://hooks.internal/x", "https://hooks.internal:22/", "http://127.0.0.1./"]
+        {
+            assert!(parse(other).is_err(), "{other}");
+        }
         assert!(Allowed::new(["hooks.internal"]).is_err());
     }
 }

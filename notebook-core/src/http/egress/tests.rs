@@ -34,7 +34,12 @@ fn turns(answers: &[&[&str]]) -> Arc<Turns> {
 }
 
 fn quick(allowed: Allowed) -> EgressConfig {
-    EgressConfig { allowed, time: Duration::from_millis(1_500), bytes: 100_000 }
+    EgressConfig {
+        allowed,
+        time: Duration::from_millis(1_500),
+        bytes: 100_000,
+        ..EgressConfig::default()
+    }
 }
 
 /// A server that answers every request with what a function makes of its path.
@@ -172,4 +177,128 @@ async fn u46_u50_hostile_bodies() {
     }
     let liar = client.get(&format!("http://{address}/liar")).await.unwrap();
     assert_eq!((liar.media_type.as_str(), liar.body.as_slice()), ("image/png", &b"<html>"[..]));
+}
+
+/// U46: of a message the status counts; a body that is slow, endless or packed costs neither time nor memory.
+#[tokio::test]
+async fn u46_an_answer_to_a_message_counts_by_its_status() {
+    let hostile = |path: &str| match path {
+        "/slow" => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx".to_vec(),
+        "/endless" => b"HTTP/1.1 202 OK\r\n\r\nENDLESS".to_vec(),
+        "/packed" => page("200 OK\r\nContent-Encoding: gzip", "bomb"),
+        "/later" => page("503 No\r\nRetry-After: 7\r\nContent-Length: 4", "busy"),
+        _ => Vec::new(),
+    };
+    let address = serve(hostile).await;
+    let config = EgressConfig { bytes: 10_000, ..quick(allowed(address)) };
+    let client = EgressClient::new(config).unwrap();
+    let post = |path: &str| {
+        let (client, url) = (client.clone(), format!("http://{address}{path}"));
+        async move { client.post(&url, &[], b"{}".to_vec()).await }
+    };
+    let slow = post("/slow").await.unwrap();
+    assert_eq!((slow.status, slow.body.as_slice()), (200, &b"x"[..]));
+    let endless = post("/endless").await.unwrap();
+    assert_eq!((endless.status, endless.body.len()), (202, 10_000));
+    let packed = post("/packed").await.unwrap();
+    assert_eq!((packed.status, packed.body.as_slice()), (200, &b""[..]));
+    let later = post("/later").await.unwrap();
+    assert_eq!((later.status, later.retry_after), (503, Some(Duration::from_secs(7))));
+    assert_eq!(later.body, b"busy");
+    assert_eq!(post("/nothing").await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+/// An authority of the test's own, and a server on loopback that it certified for `right.test`. Counts the requests
+/// that came through.
+async fn certified() -> (tempfile::NamedTempFile, SocketAddr, Arc<AtomicUsize>) {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let root = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(root.path(), authority.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(authority, key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let server = rcgen::CertificateParams::new(vec!["right.test".to_owned()]).unwrap();
+    let certificate = server.signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = Arc::new(AtomicUsize::new(0));
+    let count = served.clone();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let mut request = Vec::new();
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let answer = page("200 OK\r\nContent-Length: 2", "ok");
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (root, address, served)
+}
+
+/// U47: a certificate for another name is refused, as is one of an authority that nobody trusts, and nothing is sent.
+#[tokio::test]
+async fn u47_a_certificate_for_another_name_is_refused() {
+    let (root, address, served) = certified().await;
+    let port = address.port();
+    let allowed = Allowed::new(
+        [format!("right.test:{port}"), format!("wrong.test:{port}")].iter().map(String::as_str),
+    );
+    let allowed = allowed.unwrap();
+    let client = |extra_roots| {
+        let config = EgressConfig { extra_roots, ..quick(allowed.clone()) };
+        EgressClient::with_lookup(config, turns(&[&["127.0.0.1"]])).unwrap()
+    };
+    let post = |client: EgressClient, host: &str| {
+        let url = format!("https://{host}:{port}/");
+        async move { client.post(&url, &[], b"secret".to_vec()).await }
+    };
+    let trusting = client(vec![root.path().to_owned()]);
+    let wrong = post(trusting.clone(), "wrong.test").await.unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Unavailable, "{wrong:?}");
+    assert!(wrong.context("fix").unwrap().contains("certificate"), "{wrong}");
+    assert!(trusting.get(&format!("https://wrong.test:{port}/")).await.is_err());
+    assert!(post(client(Vec::new()), "right.test").await.is_err());
+    assert_eq!(served.load(Ordering::SeqCst), 0);
+    assert_eq!(post(trusting, "right.test").await.unwrap().status, 200);
+    assert_eq!(served.load(Ordering::SeqCst), 1);
+}
+
+/// U49: what an answer says of other places to go to is not followed.
+#[tokio::test]
+async fn u49_alt_svc_is_ignored() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let answer = move |_: &str| {
+        let service = format!("h2=\":{port}\", http/1.1=\":{port}\", h3=\":{port}\"; persist=1");
+        page(&format!("200 OK\r\nAlt-Svc: {service}; ma=3600\r\nContent-Length: 2"), "ok")
+    };
+    let address = serve(answer).await;
+    let both = [address.to_string(), format!("127.0.0.1:{port}")];
+    let allowed = Allowed::new(both.iter().map(String::as_str)).unwrap();
+    let client = EgressClient::new(quick(allowed)).unwrap();
+    for _ in 0..3 {
+        let url = format!("http://{address}/");
+        assert_eq!(client.post(&url, &[], Vec::new()).await.unwrap().status, 200);
+        assert_eq!(client.get(&url).await.unwrap().status, 200);
+    }
+    let visited = tokio::time::timeout(Duration::from_millis(200), elsewhere.accept()).await;
+    assert!(visited.is_err(), "somebody came");
 }

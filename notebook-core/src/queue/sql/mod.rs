@@ -33,6 +33,7 @@ use crate::{
     run_log::rules::check_new,
     sql::{Lock, Tx},
     store::sql::{SqlStore, work},
+    webhook::rules::Attempted,
 };
 
 /// How often an insert looks for the holder of a key that ends at the same time.
@@ -171,6 +172,12 @@ async fn insert_all(
         ids.push(insert(tx, tenant, new.clone(), now).await?);
     }
     Ok(ids)
+}
+
+/// Stores a job that follows from what else is stored.
+pub(crate) async fn store_job(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob) -> Result<()> {
+    let now = Now { at: tx.now().await?, policy: QueuePolicy::default() };
+    insert(tx, tenant, new, now).await.map(drop)
 }
 
 async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Result<JobId> {
@@ -348,6 +355,19 @@ impl Outbox for SqlQueue {
         end.check()?;
         self.finish_with("close run", scope, end, (id, outcome), |tx, tenant, (id, outcome)| {
             Box::pin(async move { work::close_run(tx, tenant, *id, outcome).await.map(drop) })
+        })
+        .await
+    }
+
+    async fn finish_delivery(
+        &self,
+        scope: &TenantScope,
+        end: Finish,
+        made: Attempted,
+    ) -> Result<bool> {
+        end.check()?;
+        self.finish_with("store attempt", scope, end, made, |tx, tenant, made| {
+            Box::pin(work::attempted(tx, tenant, made))
         })
         .await
     }

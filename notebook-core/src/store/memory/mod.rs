@@ -8,16 +8,23 @@ mod embeddings;
 mod notebooks;
 mod runs;
 mod sources;
+mod webhooks;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 
 use crate::{
-    ConversationId, Error, MessageId, NotebookId, Result, RunId, SourceId, TenantId, TenantScope,
+    ConversationId, DeliveryId, Error, MessageId, NotebookId, Result, RunId, SourceId, TenantId,
+    TenantScope, WebhookId,
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
+    queue::{NewJob, memory::MemoryQueue},
     vector::VectorSpace,
+    webhook::{Delivery, SigningSecrets, Webhook},
 };
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in memory.
@@ -31,6 +38,8 @@ use crate::{
 #[derive(Default)]
 pub struct MemoryStore {
     tenants: Mutex<HashMap<TenantId, Tenant>>,
+    /// Where the jobs of deliveries go; without one nothing is sent.
+    queue: Mutex<Option<Arc<MemoryQueue>>>,
 }
 
 impl MemoryStore {
@@ -38,6 +47,19 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Jobs that follow from what is stored go to this queue from now on.
+    pub(crate) fn attach(&self, queue: Arc<MemoryQueue>) {
+        *self.queue.lock() = Some(queue);
+    }
+
+    /// Stores the jobs of what was just stored.
+    fn enqueue(&self, scope: &TenantScope, jobs: Vec<NewJob>) {
+        let queue = self.queue.lock().clone();
+        if let Some(queue) = queue {
+            queue.store_jobs(scope.tenant(), jobs);
+        }
     }
 
     /// Works on one tenant's data; one that has none yet gets an empty one.
@@ -78,6 +100,8 @@ struct Tenant {
     conversations: BTreeMap<ConversationId, Conversation>,
     messages: BTreeMap<MessageId, Message>,
     runs: BTreeMap<RunId, StoredRun>,
+    webhooks: BTreeMap<WebhookId, (Webhook, SigningSecrets)>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
 }
 
 /// A run with its log and what its opening is recognised by.

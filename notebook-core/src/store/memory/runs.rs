@@ -4,7 +4,9 @@ use super::{MemoryStore, StoredRun, Tenant};
 use crate::{
     ConversationId, Error, ErrorKind, MessageId, Result, RunId, TenantScope, Timestamp,
     model::{Message, NewRun, Opened, Run, RunEvent, RunOutcome, RunState},
+    queue::NewJob,
     run_log::{RunLog, rules},
+    webhook::{Event, EventType},
 };
 
 #[async_trait]
@@ -50,7 +52,9 @@ impl RunLog for MemoryStore {
     }
 
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run> {
-        self.close_run(scope, id, outcome)
+        let (run, jobs) = self.close_run(scope, id, outcome)?;
+        self.enqueue(scope, jobs);
+        Ok(run)
     }
 
     async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
@@ -109,25 +113,29 @@ impl RunLog for MemoryStore {
 }
 
 impl MemoryStore {
-    /// As [`RunLog::close`].
+    /// As [`RunLog::close`], with the jobs that tell of it.
     pub(crate) fn close_run(
         &self,
         scope: &TenantScope,
         id: RunId,
         outcome: RunOutcome,
-    ) -> Result<Run> {
+    ) -> Result<(Run, Vec<NewJob>)> {
         self.with(scope, |tenant| {
             let stored = tenant.run("close run", id)?;
             let ended = rules::check_close("close run", &stored.run, stored.last(), &outcome)?;
             let run = Run { state: outcome.state, ended_at: Some(ended), ..stored.run.clone() };
-            if let Some(answer) = outcome.answer {
+            if let Some(answer) = outcome.answer.clone() {
                 tenant.add_message("close run", &run, answer)?;
             }
+            let jobs = match EventType::of_state(run.state) {
+                Some(kind) => tenant.tell(kind, || Event::of_run(kind, &run, &outcome)),
+                None => Vec::new(),
+            };
             tenant.touch(&run, ended);
             let stored = tenant.run("close run", id)?;
             stored.run = run.clone();
             stored.events.extend(outcome.events);
-            Ok(run)
+            Ok((run, jobs))
         })
     }
 }

@@ -5,15 +5,24 @@ use crate::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
-    queue::outbox::SourceChange,
+    queue::{NewJob, outbox::SourceChange},
     store::{IndexedSource, Layout, SourceStore, rules},
+    webhook::{Event, EventType},
 };
 
 impl Tenant {
-    fn update_source(&mut self, operation: &'static str, source: Source) -> Result<()> {
-        let source = rules::updated_source(operation, self.source(operation, source.id)?, source)?;
-        self.sources.insert(source.id, source);
-        Ok(())
+    /// Stores a change of a source, and gives the jobs that tell of it.
+    fn update_source(&mut self, operation: &'static str, source: Source) -> Result<Vec<NewJob>> {
+        let stored = self.source(operation, source.id)?;
+        let before = stored.stage;
+        let source = rules::updated_source(operation, stored, source)?;
+        self.sources.insert(source.id, source.clone());
+        Ok(match EventType::of_stage(source.stage) {
+            Some(kind) if source.stage != before => {
+                self.tell(kind, || Event::of_source(kind, &source))
+            }
+            _ => Vec::new(),
+        })
     }
 
     fn put_document(&mut self, id: SourceId, document: Document) {
@@ -27,17 +36,17 @@ impl Tenant {
 }
 
 impl MemoryStore {
-    /// Stores what a stage made, all or nothing.
-    pub(crate) fn apply(&self, scope: &TenantScope, made: SourceChange) -> Result<()> {
+    /// Stores what a stage made, all or nothing, and gives the jobs that tell of it.
+    pub(crate) fn apply(&self, scope: &TenantScope, made: SourceChange) -> Result<Vec<NewJob>> {
         let SourceChange { source, text } = made;
         self.with(scope, |tenant| {
             let id = source.id;
-            tenant.update_source("store stage", source)?;
+            let jobs = tenant.update_source("store stage", source)?;
             if let Some((document, chunks)) = text {
                 tenant.put_document(id, document);
                 tenant.put_chunks(chunks);
             }
-            Ok(())
+            Ok(jobs)
         })
     }
 }
@@ -85,7 +94,9 @@ impl SourceStore for MemoryStore {
     }
 
     async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
-        self.with(scope, |tenant| tenant.update_source("update source", source))
+        let jobs = self.with(scope, |tenant| tenant.update_source("update source", source))?;
+        self.enqueue(scope, jobs);
+        Ok(())
     }
 
     async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {

@@ -25,12 +25,14 @@ mod runs;
 mod schema;
 mod sources;
 mod statement;
+mod webhooks;
 
 /// What others do in transactions of their own, together with more.
 pub(crate) mod work {
     pub(crate) use super::{
         runs::{close as close_run, open as open_run},
         sources::{apply as change_source, create as create_source, update as update_source},
+        webhooks::attempted,
     };
 }
 

@@ -5,6 +5,7 @@ use super::{
     statement::{
         conversations as conversation_statement, notebooks as notebook_statement, runs as statement,
     },
+    webhooks,
 };
 use crate::{
     ConversationId, Error, ErrorKind, MessageId, NotebookId, Result, RunId, TenantId, TenantScope,
@@ -16,6 +17,7 @@ use crate::{
         codec::{json, name, number},
         values,
     },
+    webhook::{Event, EventType},
 };
 
 #[async_trait]
@@ -212,6 +214,10 @@ pub(crate) async fn close(
     insert_events(tx, tenant, id, &outcome.events).await?;
     set_state(tx, tenant, &run).await?;
     touch(tx, tenant, &run, ended).await?;
+    if let Some(kind) = EventType::of_state(run.state) {
+        let wanting = webhooks::wanting(tx, tenant, kind).await?;
+        webhooks::tell(tx, tenant, &Event::of_run(kind, &run, outcome), &wanting).await?;
+    }
     Ok(run)
 }
 

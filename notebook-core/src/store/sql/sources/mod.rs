@@ -5,14 +5,15 @@ mod text;
 
 use async_trait::async_trait;
 
-use super::{SqlStore, notebooks, statement::sources as statement};
+use super::{SqlStore, notebooks, statement::sources as statement, webhooks};
 use crate::{
-    Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
+    Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope, WebhookId,
     document::{Document, Span},
     model::{Chunk, ChunkKey, Source},
     queue::outbox::SourceChange,
     sql::{Lock, Row, Tx, values},
     store::{IndexedSource, Layout, SourceStore, rules},
+    webhook::{Event, EventType},
 };
 
 #[async_trait]
@@ -191,11 +192,32 @@ async fn indexed(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<IndexedSource>
 }
 
 pub(crate) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -> Result<()> {
+    // Before, because afterwards nobody knows where it came from.
+    let told = told(tx, tenant, source).await?;
     if record::update(tx, tenant, source).await? == 1 {
-        return Ok(());
+        return match told {
+            None => Ok(()),
+            Some((kind, webhooks)) => {
+                let stored =
+                    Source { revision: source.revision.saturating_add(1), ..source.clone() };
+                webhooks::tell(tx, tenant, &Event::of_source(kind, &stored), &webhooks).await
+            }
+        };
     }
     exists(tx, tenant, source.id).await?;
     Err(rules::changed_meanwhile(tx.operation))
+}
+
+/// The event that a change is, and who wants to know of it.
+async fn told(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    source: &Source,
+) -> Result<Option<(EventType, Vec<WebhookId>)>> {
+    let Some(kind) = EventType::of_stage(source.stage) else { return Ok(None) };
+    let wanting = webhooks::wanting(tx, tenant, kind).await?;
+    let news = !wanting.is_empty() && find(tx, tenant, source.id).await?.stage != source.stage;
+    Ok(news.then_some((kind, wanting)))
 }
 
 /// Stores what a stage made.
