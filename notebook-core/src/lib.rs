@@ -31,6 +31,8 @@ pub mod model;
 pub mod postgres;
 pub mod pubsub;
 pub mod queue;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod run_log;
 pub mod scope;
 mod secret;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
-use notebook_core::{Clock, queue::Queue, store::Store};
+use notebook_core::{Clock, queue::Queue, redis::RedisPubSub, store::Store};
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Originals.
     pub blobs: Arc<dyn ObjectStore>,
+    /// How servers tell each other, where it is by Redis.
+    pub redis: Option<Arc<RedisPubSub>>,
     /// What is slow.
     pub queue: Arc<dyn Queue>,
     /// Rung when there is a new job.

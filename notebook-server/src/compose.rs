@@ -24,6 +24,7 @@ use notebook_core::{
         runner::{Runner, RunnerConfig},
         sql::{QueueTime, SqlQueue},
     },
+    redis::{RedisConfig, RedisPubSub},
     run_log::RunLog,
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
@@ -84,7 +85,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
 
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(open_store(config).await?);
+    let redis = open_redis(config).await?;
+    let store = Arc::new(open_store(config, redis.clone()).await?);
     let queue = Arc::new(SqlQueue::new(&store, QueueTime::Database, policy(config)));
     let bell = Arc::new(Notify::new());
     let shared_store: Arc<dyn Store> = store.clone();
@@ -195,6 +197,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
+        redis,
         queue,
         bell,
         blobs,
@@ -223,14 +226,25 @@ fn policy(config: &Config) -> QueuePolicy {
 }
 
 /// The rows' place: a file in the data folder, or PostgreSQL.
-async fn open_store(config: &Config) -> Result<SqlStore> {
+async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<SqlStore> {
     let Some(url) = &config.storage.postgres else {
         return SqlStore::sqlite(SqliteConfig::new(config.data_dir.join("notebook.db"))).await;
     };
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
     postgres.connections = config.storage.connections;
-    SqlStore::postgres(&postgres).await
+    match redis {
+        Some(redis) => SqlStore::postgres_told_by(&postgres, redis).await,
+        None => SqlStore::postgres(&postgres).await,
+    }
+}
+
+/// How servers tell each other, where it is not by PostgreSQL's notifications.
+pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub>>> {
+    let Some(url) = &config.storage.redis else { return Ok(None) };
+    let mut redis = RedisConfig::new(url.expose());
+    redis.channel.clone_from(&config.storage.redis_channel);
+    Ok(Some(Arc::new(RedisPubSub::start(redis).await?)))
 }
 
 /// Finds sources and answers whose jobs died with their workers, for as long as the server runs.

@@ -55,8 +55,8 @@ pub(crate) struct Client {
     reserved: Pool,
     /// Two connections by which processes tell each other.
     telling: PgPool,
+    schema: Arc<str>,
     clock: Arc<DatabaseClock>,
-    pubsub: Arc<PostgresPubSub>,
     /// The calls that are under way.
     calls: TaskTracker,
 }
@@ -94,9 +94,9 @@ impl Client {
             .max_connections(2)
             .acquire_timeout(config.acquire_timeout)
             .connect_lazy_with(options.options([("synchronous_commit", "off")]));
-        let pubsub = Arc::new(PostgresPubSub::start(&telling, &config.schema));
+        let schema = config.schema.as_str().into();
         let (clock, calls) = (Arc::default(), TaskTracker::new());
-        Ok(Self { pool, reserved, telling, clock, pubsub, calls })
+        Ok(Self { pool, reserved, telling, schema, clock, calls })
     }
 
     /// The same database by connections that only this handle's clones use.
@@ -178,9 +178,9 @@ impl Client {
         })
     }
 
-    /// How processes that share the database tell each other.
-    pub(crate) fn pubsub(&self) -> Arc<dyn PubSub> {
-        self.pubsub.clone()
+    /// Starts what processes that share the database tell each other by, where it is not by something else.
+    pub(crate) fn notifications(&self) -> Arc<dyn PubSub> {
+        Arc::new(PostgresPubSub::start(&self.telling, &self.schema))
     }
 
     /// Closes the connections once what is under way has ended. Later calls fail.

@@ -80,12 +80,25 @@ impl SqlStore {
     #[cfg(feature = "postgres")]
     pub async fn postgres(config: &PostgresConfig) -> Result<Self> {
         let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
-        let pubsub = client.pubsub();
+        let pubsub = client.notifications();
         Ok(Self { database: Database::Postgres(client), pubsub })
     }
 
-    /// How the processes that share the store tell each other: PostgreSQL's notifications; with SQLite only within
-    /// this process.
+    /// The same, where processes tell each other by something else than PostgreSQL's notifications.
+    ///
+    /// # Errors
+    /// As [`postgres`](Self::postgres).
+    #[cfg(feature = "postgres")]
+    pub async fn postgres_told_by(
+        config: &PostgresConfig,
+        pubsub: Arc<dyn PubSub>,
+    ) -> Result<Self> {
+        let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
+        Ok(Self { database: Database::Postgres(client), pubsub })
+    }
+
+    /// How the processes that share the store tell each other: PostgreSQL's notifications, or what was given instead;
+    /// with SQLite only within this process.
     #[must_use]
     pub const fn pubsub(&self) -> &Arc<dyn PubSub> {
         &self.pubsub
