@@ -9,7 +9,8 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Limits, models::Models, reserve::Reserve, status::Status, stream::socket::Sockets,
+    config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
+    stream::socket::Sockets,
 };
 
 /// What the routes work with. Cloning it is cheap.
@@ -30,6 +31,8 @@ pub struct Parts {
     pub bell: Arc<tokio::sync::Notify>,
     /// Adds and removes sources.
     pub ingest: Ingest,
+    /// Deletes notebooks.
+    pub(crate) deletion: Deletion,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.

@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     config::Config,
+    deletion::Deletion,
     models,
     reserve::Reserve,
     retention,
@@ -171,18 +172,35 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             tracing::warn!(lost, "jobs that an earlier process left unfinished are taken up");
         }
     }
+    let deletion = Deletion {
+        store: shared_store.clone(),
+        outbox: queue.clone(),
+        queue: queue.clone(),
+        bell: bell.clone(),
+        ingest: ingest.clone(),
+        chat: chat.clone(),
+        clock: clock.clone(),
+        reserve: reserve.clone(),
+    };
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots() + 1;
+    deletion.look_after(&scope).await?;
+    let slots = ingest.slots() + chat.slots() + Deletion::slots() + 1;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let kept = Duration::from_secs(u64::from(config.retention.events_days.max(1)) * 86_400);
     let nightly = retention::handlers(runs.log().clone(), clock.clone(), kept);
-    let handlers = ingest.handlers().and(chat.handlers()).and(nightly);
+    let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(look_after(ingest.clone(), chat.clone(), scope.clone(), ending.clone()));
+    tokio::spawn(look_after(
+        ingest.clone(),
+        chat.clone(),
+        deletion.clone(),
+        scope.clone(),
+        ending.clone(),
+    ));
     let scheduled = cron::run(
         queue.clone(),
         scope.clone(),
@@ -202,6 +220,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         bell,
         blobs,
         ingest,
+        deletion,
         chat,
         runs,
         clock,
@@ -248,10 +267,19 @@ pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub
 }
 
 /// Finds sources and answers whose jobs died with their workers, for as long as the server runs.
-async fn look_after(ingest: Ingest, chat: Chat, scope: TenantScope, ending: CancellationToken) {
+async fn look_after(
+    ingest: Ingest,
+    chat: Chat,
+    deletion: Deletion,
+    scope: TenantScope,
+    ending: CancellationToken,
+) {
     while ending.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
         if let Err(error) = ingest.look_after(&scope).await {
             tracing::warn!(%error, "unfinished sources could not be looked after; it is tried again");
+        }
+        if let Err(error) = deletion.look_after(&scope).await {
+            tracing::warn!(%error, "unfinished deletions could not be looked after; it is tried again");
         }
         match chat.look_after(&scope).await {
             Ok(0) => {}

@@ -29,6 +29,7 @@ mod statement;
 /// What others do in transactions of their own, together with more.
 pub(crate) mod work {
     pub(crate) use super::{
+        notebooks::hide as hide_notebook,
         runs::{close as close_run, open as open_run},
         sources::{apply as change_source, create as create_source, update as update_source},
     };
