@@ -2,7 +2,7 @@
 //!
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
-//! [`queue::Queue`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! [`queue::Queue`], [`usage::UsageStore`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -42,6 +42,7 @@ mod sql;
 pub mod sqlite;
 pub mod sse;
 pub mod store;
+pub mod usage;
 pub mod vector;
 
 pub use clock::{Clock, Timestamp};

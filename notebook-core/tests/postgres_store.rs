@@ -17,6 +17,7 @@ use notebook_core::{
         self, ConversationStore as _, NotebookStore as _, SourceStore as _, conformance::samples,
         sql::SqlStore,
     },
+    usage,
 };
 
 async fn open(cluster: &Cluster) -> SqlStore {
@@ -29,6 +30,7 @@ async fn postgres_keeps_every_promise_of_the_ports() {
     let store = open(&cluster).await;
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
+    usage::conformance::run_all(&store, &store, &store).await;
     store.close().await.unwrap();
     let scope = samples::tenant();
     let list = store.notebooks(&scope, true, PageRequest::first(1)).await;

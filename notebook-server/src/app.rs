@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
-use notebook_core::{Clock, queue::Queue, redis::RedisPubSub, store::Store};
+use notebook_core::{Clock, queue::Queue, redis::RedisPubSub, store::Store, usage::UsageStore};
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,8 @@ pub struct Parts {
     pub chat: Chat,
     /// Runs and their events.
     pub runs: Arc<Runs>,
+    /// What answers used.
+    pub usage: Arc<dyn UsageStore>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Limits of what clients may send.

@@ -50,6 +50,7 @@ use crate::{
     retention,
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
+    usage,
 };
 
 /// Name of the file that says where a running server listens.
@@ -185,11 +186,12 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
     deletion.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots() + Deletion::slots() + 1;
+    let slots = ingest.slots() + chat.slots() + Deletion::slots() + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let kept = Duration::from_secs(u64::from(config.retention.events_days.max(1)) * 86_400);
     let nightly = retention::handlers(runs.log().clone(), clock.clone(), kept);
     let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
+    let handlers = handlers.and(usage::handlers(store.clone(), clock.clone()));
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
@@ -204,7 +206,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let scheduled = cron::run(
         queue.clone(),
         scope.clone(),
-        vec![retention::schedule()?],
+        vec![retention::schedule()?, usage::schedule()?],
         clock.clone(),
         bell.clone(),
     );
@@ -223,6 +225,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         deletion,
         chat,
         runs,
+        usage: store.clone(),
         clock,
         limits: config.limits,
         spool: folder.join("spool"),

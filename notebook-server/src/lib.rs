@@ -27,3 +27,4 @@ mod spool;
 mod status;
 pub mod stream;
 mod telemetry;
+mod usage;

@@ -8,6 +8,7 @@ mod embeddings;
 mod notebooks;
 mod runs;
 mod sources;
+mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,6 +18,7 @@ use crate::{
     ConversationId, Error, MessageId, NotebookId, Result, RunId, SourceId, TenantId, TenantScope,
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
+    usage::{Day, DayUsage},
     vector::VectorSpace,
 };
 
@@ -80,6 +82,9 @@ struct Tenant {
     conversations: BTreeMap<ConversationId, Conversation>,
     messages: BTreeMap<MessageId, Message>,
     runs: BTreeMap<RunId, StoredRun>,
+    usage: BTreeMap<Day, Vec<DayUsage>>,
+    /// The first day that is not closed, where one was.
+    usage_open_from: Option<Day>,
 }
 
 /// A run with its log and what its opening is recognised by.

@@ -25,6 +25,7 @@ mod runs;
 mod schema;
 mod sources;
 mod statement;
+mod usage;
 
 /// What others do in transactions of their own, together with more.
 pub(crate) mod work {

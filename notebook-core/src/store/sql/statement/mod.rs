@@ -5,6 +5,7 @@ pub(super) mod conversations;
 pub(super) mod notebooks;
 pub(super) mod runs;
 pub(super) mod sources;
+pub(super) mod usage;
 
 #[cfg(test)]
 mod tests {
@@ -12,7 +13,7 @@ mod tests {
     use crate::sql::check_statements;
 
     fn all() -> Vec<&'static str> {
-        [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL].concat()
+        [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL, usage::ALL].concat()
     }
 
     #[test]
@@ -34,6 +35,7 @@ mod tests {
             include_str!("sources.rs"),
             include_str!("conversations.rs"),
             include_str!("runs.rs"),
+            include_str!("usage.rs"),
         ];
         let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
         assert_eq!(written, all().len());
