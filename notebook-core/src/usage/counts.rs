@@ -158,11 +158,14 @@ pub struct GroupUsage {
     pub counts: UsageCounts,
 }
 
+/// Of day, model and notebook, the one that is grouped by.
+type Key = (Option<Day>, Option<String>, Option<NotebookId>);
+
 /// Sums of usage by day, model or notebook, to which more can be added.
 #[derive(Debug)]
 pub struct Groups {
     by: Group,
-    sums: BTreeMap<(Option<Day>, Option<String>, Option<NotebookId>), UsageCounts>,
+    sums: BTreeMap<Key, UsageCounts>,
 }
 
 impl Groups {

@@ -193,7 +193,7 @@ pub async fn a6_a_hidden_notebook_is_gone_for_all_but_its_deletion(shared: &Shar
     assert_eq!(store.empty_notebook(&scope, kept.notebook, 9).await.unwrap(), 0);
     assert_eq!(store.empty_notebook(&scope, id, 9).await.unwrap(), 1);
     assert_eq!(store.empty_notebook(&scope, id, 9).await.unwrap(), 0);
-    assert_eq!(log.unfinished(&scope).await.unwrap(), [kept.clone()]);
+    assert_eq!(log.unfinished(&scope).await.unwrap(), std::slice::from_ref(&kept));
     assert_eq!(store.delete_notebook(&stranger, id).await.unwrap_err().kind(), ErrorKind::NotFound);
     store.delete_notebook(&scope, id).await.unwrap();
     assert_eq!(store.source(&scope, source.id).await.unwrap_err().kind(), ErrorKind::NotFound);
