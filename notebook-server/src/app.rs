@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
-use notebook_core::{Clock, queue::Queue, redis::RedisPubSub, store::Store, usage::UsageStore};
+use notebook_core::{
+    Clock,
+    queue::Queue,
+    redis::RedisPubSub,
+    store::{Store, sql::SqlStore},
+    usage::UsageStore,
+};
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +29,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Originals.
     pub blobs: Arc<dyn ObjectStore>,
+    /// The same, as rows in a database.
+    pub rows: Arc<SqlStore>,
     /// How servers tell each other, where it is by Redis.
     pub redis: Option<Arc<RedisPubSub>>,
     /// What is slow.

@@ -217,6 +217,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
+        rows: store.clone(),
         redis,
         queue,
         bell,
@@ -255,6 +256,7 @@ async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
     postgres.connections = config.storage.connections;
+    postgres.copied_bytes = config.storage.copied_bytes;
     match redis {
         Some(redis) => SqlStore::postgres_told_by(&postgres, redis).await,
         None => SqlStore::postgres(&postgres).await,

@@ -97,6 +97,13 @@ async fn e5_s46_two_servers_share_runs_over_redis() {
         assert_eq!(one.last().unwrap()["type"], "completed");
         assert_eq!(servers[1 - asked].message(&run).await.text, text_of(&one));
     }
+    let ready: Value = servers[0].get("/ready").await.json().await.unwrap();
+    let statistics = &ready["checks"]["database"]["statistics"];
+    assert_eq!(
+        (&statistics["engine"], &statistics["pool"]["most"]),
+        (&json!("postgres"), &json!(16))
+    );
+    assert!(statistics["pool"]["lent"].as_u64().unwrap() > 10, "{statistics}");
     let check = redis_check(&servers[0]).await;
     assert_eq!(check["status"], "ok");
     assert!(check["micros"].as_u64().unwrap() > 0);

@@ -6,7 +6,7 @@ use super::{
     DatabaseClock, PostgresConfig,
     error::from_postgres,
     migrate::migrate,
-    pool::{Lent, Pool},
+    pool::{Lent, Pool, PoolStatistics},
     pubsub::PostgresPubSub,
 };
 use crate::{
@@ -88,7 +88,15 @@ impl Client {
         let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
         let pool = |most| Pool::new(options.clone(), most, config.acquire_timeout);
         let (pool, reserved) = (pool(connections)?, pool(RESERVED)?);
-        migrate(&mut *pool.get(OPEN).await?, &config.schema, steps).await?;
+        let mut left = REPEATS;
+        loop {
+            let mut lent = pool.get(OPEN).await?;
+            match migrate(&mut lent, &config.schema, config.copied_bytes, steps).await {
+                // Others were at work with the tables.
+                Err(error) if left > 0 && lost_to_another(&error) => left -= 1,
+                done => break done?,
+            }
+        }
         // What is told is a hint: it need not be on the disk.
         let telling = PgPoolOptions::new()
             .max_connections(2)
@@ -176,6 +184,11 @@ impl Client {
                 .with("reason", "it panicked")
                 .caused_by(error))
         })
+    }
+
+    /// How its connections are used: the pool's, and those beside it.
+    pub(crate) fn statistics(&self) -> [PoolStatistics; 2] {
+        [self.pool.statistics(), self.reserved.statistics()]
     }
 
     /// Starts what processes that share the database tell each other by, where it is not by something else.

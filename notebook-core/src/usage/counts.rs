@@ -205,7 +205,7 @@ mod tests {
             usage: model.map(|_| Usage {
                 prompt_tokens: tokens,
                 completion_tokens: 1,
-                exact: tokens % 2 == 0,
+                exact: tokens.is_multiple_of(2),
                 cost_micros: None,
             }),
             first_token: model.map(|_| Duration::from_millis(millis / 2)),

@@ -55,6 +55,8 @@ pub struct Storage {
     pub schema: String,
     /// The most connections to PostgreSQL.
     pub connections: u32,
+    /// The most bytes of PostgreSQL's tables that are copied before they are brought up to date; 0 for none.
+    pub copied_bytes: u64,
     /// A Redis URL, such as `redis://user:password@host:6379`: servers that share a PostgreSQL tell each other by it
     /// instead of by PostgreSQL's notifications.
     pub redis: Option<Secret>,
@@ -226,6 +228,7 @@ impl Default for Storage {
             postgres: None,
             schema: "notebook".to_owned(),
             connections: 16,
+            copied_bytes: 1 << 30,
             redis: None,
             redis_channel: "notebook".to_owned(),
             blobs: None,

@@ -25,6 +25,7 @@ mod runs;
 mod schema;
 mod sources;
 mod statement;
+mod statistics;
 mod usage;
 
 /// What others do in transactions of their own, together with more.
@@ -44,6 +45,8 @@ use crate::pubsub::MemoryPubSub;
 use crate::sqlite::{self, SqliteConfig};
 use crate::{Result, pubsub::PubSub, sql::Database};
 use std::sync::Arc;
+
+pub use statistics::Statistics;
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in a database.
 #[derive(Clone)]
@@ -104,6 +107,12 @@ impl SqlStore {
     #[must_use]
     pub const fn pubsub(&self) -> &Arc<dyn PubSub> {
         &self.pubsub
+    }
+
+    /// How busy the database is, seen from this process.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        statistics::of(&self.database)
     }
 
     /// The database, for what lies beside the store.
