@@ -2,7 +2,7 @@
 # Every feature of the library crates builds alone, and the base pulls no TLS, HTTP client or database.
 set -euo pipefail
 check() { echo "  $*"; cargo check --quiet --locked "$@"; }
-for feature in "" conformance sqlite postgres http openai ollama google openapi; do
+for feature in "" conformance sqlite postgres redis http openai ollama google openapi; do
   check -p notebook-core --lib --no-default-features ${feature:+--features $feature}
 done
 for feature in "" parse keyword candle ort hub ingest; do
@@ -10,7 +10,7 @@ for feature in "" parse keyword candle ort hub ingest; do
 done
 for crate in notebook-core notebook-rag notebook-agent notebook-auth; do
   tree=$(cargo tree --locked -p $crate --no-default-features --edges normal --prefix none)
-  for heavy in reqwest hyper rustls native-tls rusqlite sqlx tantivy candle-core ort axum; do
+  for heavy in reqwest hyper rustls native-tls rusqlite sqlx redis tantivy candle-core ort axum; do
     if grep -q "^$heavy v" <<<"$tree"; then
       echo "$crate without features depends on $heavy; put it behind a feature" >&2
       exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, llama.cpp's server,
+# Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, Redis, llama.cpp's server,
 # onnxruntime, a verifier of webhooks' signatures.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
@@ -28,5 +28,14 @@ if ! command -v nginx >/dev/null 2>&1 && [ ! -x /usr/sbin/nginx ]; then
   echo "== installing nginx for the test of a rolling restart"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
+fi
+if ! command -v redis-server >/dev/null 2>&1; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The tests of several servers need Redis: run 'sudo apt-get install -y redis-server', then again." >&2
+    exit 1
+  fi
+  echo "== installing Redis for the tests of several servers"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null
 fi
 python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks

@@ -2,7 +2,8 @@
 //!
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
-//! [`queue::Queue`], [`webhook::WebhookStore`], [`chat::ChatModel`], [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
+//! [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -31,6 +32,8 @@ pub mod model;
 pub mod postgres;
 pub mod pubsub;
 pub mod queue;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod run_log;
 pub mod scope;
 mod secret;
@@ -40,6 +43,7 @@ mod sql;
 pub mod sqlite;
 pub mod sse;
 pub mod store;
+pub mod usage;
 pub mod vector;
 pub mod webhook;
 

@@ -14,9 +14,11 @@ use notebook_core::{
     postgres::PostgresConfig,
     run_log::{self, RunLog as _},
     store::{
-        self, ConversationStore as _, NotebookStore as _, SourceStore as _, conformance::samples,
-        sql::SqlStore,
+        self, ConversationStore as _, NotebookStore as _, SourceStore as _,
+        conformance::samples,
+        sql::{self, SqlStore},
     },
+    usage,
 };
 
 async fn open(cluster: &Cluster) -> SqlStore {
@@ -29,6 +31,7 @@ async fn postgres_keeps_every_promise_of_the_ports() {
     let store = open(&cluster).await;
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
+    usage::conformance::run_all(&store, &store, &store).await;
     store.close().await.unwrap();
     let scope = samples::tenant();
     let list = store.notebooks(&scope, true, PageRequest::first(1)).await;
@@ -123,6 +126,49 @@ async fn tables_of_another_version_are_refused_and_left_alone() {
     assert_eq!((error.kind(), error.context("schema")), (ErrorKind::Unsupported, Some("1000")));
     let other = "UPDATE notebook.schema_migrations SET checksum = sha256('') WHERE version = 1";
     assert_eq!(refused(other).await.kind(), ErrorKind::Conflict);
+}
+
+/// What cannot be reached is told with the reason and what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there_is_told_with_the_fix() {
+    let cluster = Cluster::start();
+    let open = async |url: String| SqlStore::postgres(&PostgresConfig::new(url)).await.unwrap_err();
+    let error = open(cluster.url().replace("/postgres?", "/nothing?")).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert!(error.context("fix").unwrap().contains("create the database"), "{error}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for url in [
+        format!("postgres://test:hunter2@{free}/postgres"),
+        "postgres://test:hunter2@localhost/postgres?host=/nowhere".to_owned(),
+    ] {
+        let error = open(url).await;
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        let fix = error.context("fix").unwrap();
+        assert!(fix.contains("PostgreSQL runs") && fix.contains("host and port"), "{error}");
+        assert!(error.context("reason").is_some_and(|reason| !reason.is_empty()), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}
+
+/// What the pool did is counted, and what waits is seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_use_of_connections_is_told() {
+    let cluster = Cluster::start();
+    let config = PostgresConfig { connections: 2, ..PostgresConfig::new(cluster.url()) };
+    let store = SqlStore::postgres(&config).await.unwrap();
+    let scope = samples::tenant();
+    let reads = (0..40).map(|_| store.notebooks(&scope, false, PageRequest::first(1)));
+    join_all(reads).await.into_iter().for_each(|read| drop(read.unwrap()));
+    let sql::Statistics::Postgres { pool, reserved } = store.statistics() else { panic!() };
+    assert_eq!((pool.most, pool.open, pool.failed), (2, 2, 0));
+    assert_eq!((pool.idle + pool.in_use, pool.waiting), (2, 0));
+    // One more for the migration.
+    assert_eq!((pool.lent, reserved.lent), (41, 0));
+    assert!(pool.wait_p99_micros.unwrap() <= pool.wait_max_micros * 11 / 10 + 1);
+    store.close().await.unwrap();
+    store.notebooks(&scope, false, PageRequest::first(1)).await.unwrap_err();
+    let sql::Statistics::Postgres { pool, .. } = store.statistics() else { panic!() };
+    assert_eq!(pool.failed, 1);
 }
 
 /// E5, Q37: what one process publishes, the other hears; after a break of the connections both know that they may

@@ -19,6 +19,7 @@ use notebook_core::{
     store::{
         self, ConversationStore, NotebookStore, SourceStore, conformance::samples, sql::SqlStore,
     },
+    usage,
 };
 use tempfile::TempDir;
 
@@ -58,6 +59,7 @@ async fn sqlite_keeps_every_promise_of_the_ports() {
     let store = open(&folder).await;
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
+    usage::conformance::run_all(&store, &store, &store).await;
     store.close().await.unwrap();
     assert_eq!(faults(&config(&folder).path), Vec::<String>::new());
 }

@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
 use notebook_core::{
-    Clock, http::egress::EgressClient, queue::Queue, store::Store, webhook::WebhookStore,
+    Clock,
+    http::egress::EgressClient,
+    queue::Queue,
+    redis::RedisPubSub,
+    store::{Store, sql::SqlStore},
+    usage::UsageStore,
+    webhook::WebhookStore,
 };
 use notebook_rag::ingest::Ingest;
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Limits, models::Models, reserve::Reserve, status::Status, stream::socket::Sockets,
+    config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
+    stream::socket::Sockets,
 };
 
 /// What the routes work with. Cloning it is cheap.
@@ -24,12 +31,18 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Originals.
     pub blobs: Arc<dyn ObjectStore>,
+    /// The same, as rows in a database.
+    pub rows: Arc<SqlStore>,
+    /// How servers tell each other, where it is by Redis.
+    pub redis: Option<Arc<RedisPubSub>>,
     /// What is slow.
     pub queue: Arc<dyn Queue>,
     /// Rung when there is a new job.
     pub bell: Arc<tokio::sync::Notify>,
     /// Adds and removes sources.
     pub ingest: Ingest,
+    /// Deletes notebooks.
+    pub(crate) deletion: Deletion,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.
@@ -38,6 +51,8 @@ pub struct Parts {
     pub webhooks: Arc<dyn WebhookStore>,
     /// Says which addresses may be called.
     pub egress: EgressClient,
+    /// What answers used.
+    pub usage: Arc<dyn UsageStore>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Limits of what clients may send.

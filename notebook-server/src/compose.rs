@@ -25,6 +25,7 @@ use notebook_core::{
         runner::{Runner, RunnerConfig},
         sql::{QueueTime, SqlQueue},
     },
+    redis::{RedisConfig, RedisPubSub},
     run_log::RunLog,
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
@@ -45,11 +46,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     config::Config,
+    deletion::Deletion,
     models,
     reserve::Reserve,
     retention::{self, Retention},
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
+    usage,
 };
 
 /// Name of the file that says where a running server listens.
@@ -90,7 +93,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     empty_spool(&folder.join("spool")).map_err(|error| cannot_use(&folder, error))?;
 
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(open_store(config).await?);
+    let redis = open_redis(config).await?;
+    let store = Arc::new(open_store(config, redis.clone()).await?);
     let queue = Arc::new(SqlQueue::new(&store, QueueTime::Database, policy(config)));
     let bell = Arc::new(Notify::new());
     let shared_store: Arc<dyn Store> = store.clone();
@@ -175,6 +179,16 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             tracing::warn!(lost, "jobs that an earlier process left unfinished are taken up");
         }
     }
+    let deletion = Deletion {
+        store: shared_store.clone(),
+        outbox: queue.clone(),
+        queue: queue.clone(),
+        bell: bell.clone(),
+        ingest: ingest.clone(),
+        chat: chat.clone(),
+        clock: clock.clone(),
+        reserve: reserve.clone(),
+    };
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
     store.resume(&scope, retention::RESUMED).await?;
@@ -186,7 +200,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         policy: config.webhooks.policy(),
     };
     let egress = sender.egress.clone();
-    let slots = ingest.slots() + chat.slots() + SENDERS + 1;
+    deletion.look_after(&scope).await?;
+    let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
     let nightly = retention::handlers(Retention {
@@ -196,17 +211,24 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         events: days(config.retention.events_days),
         deliveries: days(config.retention.deliveries_days),
     });
-    let handlers = ingest.handlers().and(chat.handlers()).and(nightly);
+    let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
     let handlers = handlers.and(sender.handlers(SENDERS));
+    let handlers = handlers.and(usage::handlers(store.clone(), clock.clone()));
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(look_after(ingest.clone(), chat.clone(), scope.clone(), ending.clone()));
+    tokio::spawn(look_after(
+        ingest.clone(),
+        chat.clone(),
+        deletion.clone(),
+        scope.clone(),
+        ending.clone(),
+    ));
     let scheduled = cron::run(
         queue.clone(),
         scope.clone(),
-        vec![retention::schedule()?],
+        vec![retention::schedule()?, usage::schedule()?],
         clock.clone(),
         bell.clone(),
     );
@@ -217,14 +239,18 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
         store: shared_store,
+        rows: store.clone(),
+        redis,
         queue,
         bell,
         blobs,
         ingest,
+        deletion,
         chat,
         runs,
         webhooks: store.clone(),
         egress,
+        usage: store.clone(),
         clock,
         limits: config.limits,
         spool: folder.join("spool"),
@@ -257,21 +283,42 @@ fn policy(config: &Config) -> QueuePolicy {
 }
 
 /// The rows' place: a file in the data folder, or PostgreSQL.
-async fn open_store(config: &Config) -> Result<SqlStore> {
+async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<SqlStore> {
     let Some(url) = &config.storage.postgres else {
         return SqlStore::sqlite(SqliteConfig::new(config.data_dir.join("notebook.db"))).await;
     };
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
     postgres.connections = config.storage.connections;
-    SqlStore::postgres(&postgres).await
+    postgres.copied_bytes = config.storage.copied_bytes;
+    match redis {
+        Some(redis) => SqlStore::postgres_told_by(&postgres, redis).await,
+        None => SqlStore::postgres(&postgres).await,
+    }
+}
+
+/// How servers tell each other, where it is not by PostgreSQL's notifications.
+pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub>>> {
+    let Some(url) = &config.storage.redis else { return Ok(None) };
+    let mut redis = RedisConfig::new(url.expose());
+    redis.channel.clone_from(&config.storage.redis_channel);
+    Ok(Some(Arc::new(RedisPubSub::start(redis).await?)))
 }
 
 /// Finds sources and answers whose jobs died with their workers, for as long as the server runs.
-async fn look_after(ingest: Ingest, chat: Chat, scope: TenantScope, ending: CancellationToken) {
+async fn look_after(
+    ingest: Ingest,
+    chat: Chat,
+    deletion: Deletion,
+    scope: TenantScope,
+    ending: CancellationToken,
+) {
     while ending.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
         if let Err(error) = ingest.look_after(&scope).await {
             tracing::warn!(%error, "unfinished sources could not be looked after; it is tried again");
+        }
+        if let Err(error) = deletion.look_after(&scope).await {
+            tracing::warn!(%error, "unfinished deletions could not be looked after; it is tried again");
         }
         match chat.look_after(&scope).await {
             Ok(0) => {}

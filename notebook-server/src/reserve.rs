@@ -50,7 +50,7 @@ impl Reserve {
     }
 
     /// Takes the room, if it is not held and there is twice as much. Blocks.
-    fn hold(&self) -> io::Result<()> {
+    pub(crate) fn hold(&self) -> io::Result<()> {
         if fs::metadata(&self.0).is_ok_and(|data| data.len() == BYTES) || self.room()? < 2 * BYTES {
             return Ok(());
         }

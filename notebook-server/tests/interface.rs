@@ -186,5 +186,8 @@ async fn a_second_server_on_the_same_folder_is_refused() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("another notebook process"), "{said}");
-    assert_eq!(server.get("/ready").await.status(), 200);
+    let ready = server.json("/ready").await;
+    let statistics = &ready["checks"]["database"]["statistics"];
+    assert_eq!(statistics["engine"], "sqlite");
+    assert!(statistics["writes"]["most"].as_u64().unwrap() > 0, "{statistics}");
 }

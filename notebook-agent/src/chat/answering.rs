@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use notebook_core::{
-    Error, ErrorKind, Result, RunId, TenantScope,
+    Error, ErrorKind, NotebookId, Result, RunId, TenantScope,
     model::{EventBody, ModelSettings, NewRun, Opened, Run, RunOutcome, RunState},
     queue::{
         Job, JobError, JobState, NewJob, Outcome, Priority,
@@ -82,6 +82,30 @@ impl Chat {
             }
         }
         Ok(closed)
+    }
+}
+
+impl Chat {
+    /// Ends the work on the answers of a notebook that is
+    /// [hidden](notebook_core::queue::outbox::Outbox::hide_notebook). Whether nobody works on one any more: a worker
+    /// may need a moment to hear of it.
+    ///
+    /// # Errors
+    /// Those of the store and the queue.
+    pub async fn end_hidden(&self, scope: &TenantScope, notebook: NotebookId) -> Result<bool> {
+        let Inner { runs, work, .. } = &*self.0;
+        let mut ended = true;
+        let unfinished = runs.log().unfinished(scope).await?;
+        for run in unfinished.iter().filter(|run| run.notebook == notebook) {
+            ended &= match work {
+                Work::Jobs { queue, .. } => match queue.holder(scope, &key(run.id)).await? {
+                    Some(job) => queue.cancel(scope, job.id).await?.state.is_final(),
+                    None => true,
+                },
+                Work::Tasks => !runs.is_live(scope, run.id),
+            };
+        }
+        Ok(ended)
     }
 }
 

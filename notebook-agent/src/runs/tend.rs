@@ -41,7 +41,11 @@ impl Runs {
     }
 
     fn hear(&self, heard: &Heard) {
-        let Heard::Message(message) = heard else { return self.hints.give_all() };
+        let Heard::Message(message) = heard else {
+            // Somebody elsewhere may watch, and cannot say so.
+            self.live.lock().values().for_each(|run| run.watched_elsewhere(ELSEWHERE));
+            return self.hints.give_all();
+        };
         let mut words = message.split(' ');
         let (what, tenant, run) = (words.next(), words.next(), words.next());
         let ids = tenant.and_then(|id| TenantId::from_str(id).ok()).zip(run);

@@ -6,7 +6,7 @@ use super::{
     DatabaseClock, PostgresConfig,
     error::from_postgres,
     migrate::migrate,
-    pool::{Lent, Pool},
+    pool::{Pool, PoolStatistics},
     pubsub::PostgresPubSub,
 };
 use crate::{
@@ -55,8 +55,8 @@ pub(crate) struct Client {
     reserved: Pool,
     /// Two connections by which processes tell each other.
     telling: PgPool,
+    schema: Arc<str>,
     clock: Arc<DatabaseClock>,
-    pubsub: Arc<PostgresPubSub>,
     /// The calls that are under way.
     calls: TaskTracker,
 }
@@ -90,15 +90,23 @@ impl Client {
         let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
         let pool = |most| Pool::new(options.clone(), most, config.acquire_timeout);
         let (pool, reserved) = (pool(connections)?, pool(RESERVED)?);
-        migrate(&mut *pool.get(OPEN).await?, &config.schema, steps).await?;
+        let mut left = REPEATS;
+        loop {
+            let mut lent = pool.get(OPEN).await?;
+            match migrate(&mut lent, &config.schema, config.copied_bytes, steps).await {
+                // Others were at work with the tables.
+                Err(error) if left > 0 && lost_to_another(&error) => left -= 1,
+                done => break done?,
+            }
+        }
         // What is told is a hint: it need not be on the disk.
         let telling = PgPoolOptions::new()
             .max_connections(2)
             .acquire_timeout(config.acquire_timeout)
             .connect_lazy_with(options.options([("synchronous_commit", "off")]));
-        let pubsub = Arc::new(PostgresPubSub::start(&telling, &config.schema));
+        let schema = config.schema.as_str().into();
         let (clock, calls) = (Arc::default(), TaskTracker::new());
-        Ok(Self { pool, reserved, telling, clock, pubsub, calls })
+        Ok(Self { pool, reserved, telling, schema, clock, calls })
     }
 
     /// The same database by connections that only this handle's clones use.
@@ -166,11 +174,10 @@ impl Client {
             let mut left = REPEATS;
             loop {
                 let result = once(&pool, &clock, around, operation, &input, &work).await;
-                let lost = result.as_ref().is_err_and(lost_to_another);
-                if !lost || left == 0 {
-                    return result;
+                match result {
+                    Err(failed) if failed.repeat && left > 0 => left -= 1,
+                    result => return result.map_err(|failed| failed.error),
                 }
-                left -= 1;
             }
         });
         task.await.unwrap_or_else(|error| {
@@ -180,9 +187,14 @@ impl Client {
         })
     }
 
-    /// How processes that share the database tell each other.
-    pub(crate) fn pubsub(&self) -> Arc<dyn PubSub> {
-        self.pubsub.clone()
+    /// How its connections are used: the pool's, and those beside it.
+    pub(crate) fn statistics(&self) -> [PoolStatistics; 2] {
+        [self.pool.statistics(), self.reserved.statistics()]
+    }
+
+    /// Starts what processes that share the database tell each other by, where it is not by something else.
+    pub(crate) fn notifications(&self) -> Arc<dyn PubSub> {
+        Arc::new(PostgresPubSub::start(&self.telling, &self.schema))
     }
 
     /// Closes the connections once what is under way has ended. Later calls fail.
@@ -195,6 +207,12 @@ impl Client {
     }
 }
 
+/// Why a call failed, and whether it may be run again.
+struct Failed {
+    error: Error,
+    repeat: bool,
+}
+
 async fn once<I, T>(
     pool: &Pool,
     clock: &DatabaseClock,
@@ -202,19 +220,28 @@ async fn once<I, T>(
     operation: &'static str,
     input: &I,
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
-) -> Result<T> {
-    let mut lent = pool.get(operation).await?;
+) -> std::result::Result<T, Failed> {
+    let lent = pool.get(operation).await;
+    let mut lent = lent.map_err(|error| Failed { error, repeat: false })?;
     let result = match around.begin() {
-        None => work(&mut Tx::postgres(&mut lent, clock, operation), input).await,
+        None => {
+            let done = work(&mut Tx::postgres(&mut lent, clock, operation), input).await;
+            done.map_err(|error| (error, true))
+        }
         Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
     };
-    if result.as_ref().is_err_and(broke) {
-        // The connection itself may have failed: nobody gets it again.
-        drop(Lent::take(lent));
-    }
-    result
+    result.map_err(|(error, undone)| {
+        let broke = broke(&error);
+        if broke {
+            pool.discard(lent);
+        }
+        // One that was lent may have been broken all along, as after a restart of the server.
+        let repeat = lost_to_another(&error) || broke && undone;
+        Failed { error, repeat }
+    })
 }
 
+/// Fails with the error, and whether nothing is left of what was done.
 async fn within<I, T>(
     begin: &'static str,
     connection: &mut PgConnection,
@@ -222,19 +249,20 @@ async fn within<I, T>(
     operation: &'static str,
     input: &I,
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
-) -> Result<T> {
+) -> std::result::Result<T, (Error, bool)> {
     let begun = connection.begin_with(begin).await;
-    let mut transaction = begun.map_err(|error| from_postgres(operation, error))?;
+    let mut transaction = begun.map_err(|error| (from_postgres(operation, error), true))?;
     let mut tx = Tx::postgres(&mut transaction, clock, operation);
-    let result = work(&mut tx, input).await;
-    let ended = match &result {
-        Ok(_) => transaction.commit().await,
-        Err(_) => transaction.rollback().await,
-    };
-    match (result, ended) {
-        (Ok(_), Err(error)) => Err(from_postgres(operation, error)),
-        // The reason for the rollback says more than its own failure.
-        (result, _) => result,
+    match work(&mut tx, input).await {
+        Ok(done) => match transaction.commit().await {
+            Ok(()) => Ok(done),
+            Err(error) => Err((from_postgres(operation, error), false)),
+        },
+        Err(error) => {
+            // The reason for the rollback says more than its own failure.
+            let _ = transaction.rollback().await;
+            Err((error, true))
+        }
     }
 }
 
@@ -245,7 +273,11 @@ fn answer(error: &Error) -> Option<&sqlx::Error> {
 
 /// Whether the connection may be the reason, and not what was asked of it.
 fn broke(error: &Error) -> bool {
-    answer(error).is_some_and(|error| error.as_database_error().is_none())
+    answer(error).is_some_and(|error| match error.as_database_error() {
+        None => true,
+        // The server goes down, and says goodbye.
+        Some(said) => said.code().is_some_and(|code| code.starts_with("57P0")),
+    })
 }
 
 /// Whether another transaction was the reason: a deadlock, a conflict that PostgreSQL noticed, or a row that

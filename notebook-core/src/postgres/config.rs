@@ -15,6 +15,9 @@ pub struct PostgresConfig {
     pub acquire_timeout: Duration,
     /// How long a statement may take. Default 30 seconds.
     pub statement_timeout: Duration,
+    /// The most bytes of tables and indexes that are copied, to a schema `<schema>_before_v<version>`, before the tables
+    /// are brought up to date; above it, and with 0, they are not. Every process waits meanwhile. Default 1 GiB.
+    pub copied_bytes: u64,
 }
 
 impl PostgresConfig {
@@ -27,6 +30,7 @@ impl PostgresConfig {
             connections: 16,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
+            copied_bytes: 1 << 30,
         }
     }
 }

@@ -13,6 +13,16 @@ pub(crate) fn from_postgres(operation: &'static str, error: sqlx::Error) -> Erro
         ErrorKind::Unauthorized => {
             made.with("fix", "check the user and password in the database's URL")
         }
+        ErrorKind::InvalidInput => made.with("fix", "correct the database's URL"),
+        ErrorKind::NotFound => made.with("fix", "create the database that its URL names"),
+        ErrorKind::Unavailable if matches!(error, sqlx::Error::Io(_)) => {
+            made.with("fix", "check that PostgreSQL runs, and the host and port in its URL")
+        }
+        _ => made,
+    };
+    let made = match &error {
+        // The connection's, not the data's: it says which host, and why.
+        sqlx::Error::Io(io) => made.with("reason", io.to_string()),
         _ => made,
     };
     made.caused_by(error)
@@ -47,6 +57,8 @@ fn by_code(code: &str) -> (ErrorKind, Retry) {
         (_, "53100") => (ErrorKind::StorageFull, Retry::Backoff),
         // Connection exceptions, insufficient resources, operator intervention
         ("08" | "53" | "57", _) => (ErrorKind::Unavailable, Retry::Backoff),
+        // invalid_catalog_name: there is no such database
+        (_, "3D000") => (ErrorKind::NotFound, Retry::Never),
         ("28", _) => (ErrorKind::Unauthorized, Retry::Never),
         // data_corrupted, index_corrupted
         ("XX", "XX001" | "XX002") => (ErrorKind::Corrupt, Retry::Never),
@@ -67,6 +79,7 @@ mod tests {
             ("53100", ErrorKind::StorageFull, true),
             ("53300", ErrorKind::Unavailable, true),
             ("08006", ErrorKind::Unavailable, true),
+            ("3D000", ErrorKind::NotFound, false),
             ("28P01", ErrorKind::Unauthorized, false),
             ("XX001", ErrorKind::Corrupt, false),
             ("23505", ErrorKind::Internal, false),

@@ -4,6 +4,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{
     error::from_postgres,
+    snapshot::snapshot,
     transaction::{execute, rows, take_turn},
 };
 use crate::{
@@ -27,14 +28,16 @@ const OLDEST: i64 = 150_000;
 const APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
 
-/// Brings the schema up to date in one transaction.
+/// Brings the schema up to date in one transaction. One that has data already is copied first, when it has at most
+/// `copied` bytes.
 ///
 /// # Errors
 /// `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
-/// one known here.
+/// one known here; `StorageFull` when there is no room for the copy. Then nothing has changed.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
     schema: &str,
+    copied: u64,
     steps: &[Migration],
 ) -> Result<()> {
     let failed = |error| from_postgres(MIGRATE, error);
@@ -54,7 +57,11 @@ pub(super) async fn migrate(
     script(&mut transaction, CREATE.to_owned()).await?;
     let read = &mut |row: &crate::sql::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let applied = rows(&mut transaction, MIGRATE, APPLIED, None, &[], read).await?;
-    for step in pending(&applied, steps)? {
+    let pending = pending(&applied, steps)?;
+    if let ([_, ..], Some(next)) = (&*applied, pending.first()) {
+        snapshot(&mut transaction, schema, next.version, copied).await?;
+    }
+    for step in pending {
         script(&mut transaction, step.sql.to_owned()).await?;
         let checksum = step.checksum();
         let values = values![step.version, step.name, checksum];
@@ -63,8 +70,103 @@ pub(super) async fn migrate(
     transaction.commit().await.map_err(failed)
 }
 
-async fn script(connection: &mut PgConnection, sql: String) -> Result<()> {
+/// Runs statements that are made of checked names.
+pub(super) async fn script(connection: &mut PgConnection, sql: String) -> Result<()> {
     // The texts are this program's own; the schema's name was checked.
     let script = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
     script.execute(connection).await.map(drop).map_err(|error| from_postgres(MIGRATE, error))
+}
+
+#[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+mod cluster;
+
+#[cfg(test)]
+mod tests {
+    use super::{cluster::Cluster, *};
+    use crate::postgres::{Client, PostgresConfig};
+
+    const ONE: Migration = Migration {
+        version: 1,
+        name: "one",
+        sql: "CREATE TABLE a (x BIGINT PRIMARY KEY); CREATE TABLE b (x BIGINT REFERENCES a (x));",
+    };
+    const TWO: Migration =
+        Migration { version: 2, name: "two", sql: "ALTER TABLE a ADD COLUMN y TEXT;" };
+    const THREE: Migration =
+        Migration { version: 3, name: "three", sql: "CREATE TABLE c (x BIGINT);" };
+
+    async fn open(config: &PostgresConfig, steps: &[Migration]) -> Result<()> {
+        Client::open(config, steps).await?.close().await;
+        Ok(())
+    }
+
+    /// I8: what there was is copied with the migration or not at all; the last copy is kept; what is too large is not
+    /// copied; other people's schemas are left alone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn i8_the_tables_are_copied_before_they_change() {
+        let cluster = Cluster::start();
+        let config = PostgresConfig::new(cluster.url());
+        let schemas = || {
+            let like = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'notebook%' ORDER BY 1";
+            cluster.query(like).join(" ")
+        };
+        open(&config, &[ONE]).await.unwrap();
+        assert_eq!(schemas(), "notebook", "what is empty needs no copy");
+        cluster.query("INSERT INTO notebook.a VALUES (7); INSERT INTO notebook.b VALUES (7)");
+        cluster.query("CREATE SCHEMA notebook_before_version");
+        for _ in 0..2 {
+            open(&config, &[ONE, TWO]).await.unwrap();
+            assert_eq!(schemas(), "notebook notebook_before_v2 notebook_before_version");
+        }
+        assert_eq!(cluster.query("SELECT * FROM notebook_before_v2.a"), ["7"]);
+        assert_eq!(cluster.query("SELECT * FROM notebook_before_v2.b"), ["7"]);
+        let versions = "SELECT version FROM notebook_before_v2.schema_migrations";
+        assert_eq!(cluster.query(versions), ["1"]);
+        // The next one takes its place; the one of a migration that fails does not.
+        let broken = Migration { version: 3, name: "broken", sql: "CREATE TABLE c (x); NONSENSE" };
+        open(&config, &[ONE, TWO, broken]).await.unwrap_err();
+        assert_eq!(schemas(), "notebook notebook_before_v2 notebook_before_version");
+        let small = PostgresConfig { copied_bytes: 1, ..config.clone() };
+        open(&small, &[ONE, TWO, THREE]).await.unwrap();
+        assert_eq!(schemas(), "notebook notebook_before_v2 notebook_before_version");
+        let four = Migration { version: 4, name: "four", sql: "DROP TABLE c;" };
+        open(&config, &[ONE, TWO, THREE, four]).await.unwrap();
+        assert_eq!(schemas(), "notebook notebook_before_v4 notebook_before_version");
+        assert_eq!(cluster.query("SELECT x, y IS NULL FROM notebook_before_v4.a"), ["7|t"]);
+        // As the documentation has it: back to what there was, by the program that wrote it.
+        cluster.query("ALTER SCHEMA notebook RENAME TO failed");
+        open(&config, &[ONE, TWO, THREE]).await.unwrap();
+        for table in ["a", "b", "c"] {
+            cluster.query(&format!(
+                "INSERT INTO notebook.{table} SELECT * FROM notebook_before_v4.{table}"
+            ));
+        }
+        open(&config, &[ONE, TWO, THREE]).await.unwrap();
+        assert_eq!(cluster.query("SELECT x FROM notebook.b"), ["7"]);
+    }
+
+    /// I8: others who read and write meanwhile lose nothing, and what they write before the change is in the copy.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn i8_the_copy_is_what_the_migration_began_with() {
+        let cluster = Cluster::start();
+        let config = PostgresConfig::new(cluster.url());
+        open(&config, &[ONE]).await.unwrap();
+        let cluster = std::sync::Arc::new(cluster);
+        let writer = std::sync::Arc::clone(&cluster);
+        let writing = std::thread::spawn(move || {
+            writer.query(
+                "DO $$ BEGIN FOR i IN 1..400 LOOP
+                    INSERT INTO notebook.a VALUES (i); INSERT INTO notebook.b VALUES (i);
+                    COMMIT; PERFORM pg_sleep(0.002); END LOOP; END $$",
+            )
+        });
+        while cluster.query("SELECT count(*) > 50 FROM notebook.b") != ["t"] {}
+        open(&config, &[ONE, TWO]).await.unwrap();
+        writing.join().unwrap();
+        assert_eq!(cluster.query("SELECT count(*) FROM notebook.b"), ["400"]);
+        let copied = "SELECT count(*) BETWEEN 50 AND 400 AND count(*) = (
+            SELECT count(*) FROM notebook_before_v2.b) FROM notebook_before_v2.a";
+        assert_eq!(cluster.query(copied), ["t"], "between two statements of others");
+    }
 }

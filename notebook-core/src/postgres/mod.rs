@@ -14,9 +14,11 @@ mod error;
 mod migrate;
 mod pool;
 mod pubsub;
+mod snapshot;
 mod transaction;
 
 pub(crate) use client::Client;
 pub(crate) use clock::DatabaseClock;
 pub use config::PostgresConfig;
+pub use pool::PoolStatistics;
 pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of, take_turn};

@@ -3,7 +3,13 @@
 //! One that was used a moment ago is given out as it is: to ask it whether it lives would cost as much as the
 //! statement that it is wanted for.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use deadpool::{
     Runtime,
@@ -12,10 +18,12 @@ use deadpool::{
         TimeoutType,
     },
 };
+use parking_lot::Mutex;
+use serde::Serialize;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::error::from_postgres;
-use crate::{Error, ErrorKind, Result, Retry};
+use crate::{Error, ErrorKind, Result, Retry, usage::Histogram};
 
 /// A connection that has been silent for longer is asked whether it lives.
 const SILENT: Duration = Duration::from_secs(1);
@@ -27,18 +35,58 @@ pub(super) type Lent = Object<Connector>;
 
 /// Clones share the connections.
 #[derive(Debug, Clone)]
-pub(super) struct Pool(managed::Pool<Connector>);
+pub(super) struct Pool {
+    connections: managed::Pool<Connector>,
+    waits: Arc<Waits>,
+}
+
+/// How long calls waited for a connection, its making included.
+#[derive(Debug, Default)]
+struct Waits {
+    lent: Mutex<(Histogram, Duration)>,
+    failed: AtomicU64,
+}
+
+/// How the connections of a pool are used, since it was made. Times are in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PoolStatistics {
+    /// The most connections.
+    pub most: usize,
+    /// Those that there are.
+    pub open: usize,
+    /// Of these, those that nobody has.
+    pub idle: usize,
+    /// And those that somebody has.
+    pub in_use: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+    /// How often one was lent.
+    pub lent: u64,
+    /// How often none could be.
+    pub failed: u64,
+    /// The wait that half of the calls did not exceed, within 5 %.
+    pub wait_p50_micros: Option<u64>,
+    /// The same of 99 %.
+    pub wait_p99_micros: Option<u64>,
+    /// The longest wait.
+    pub wait_max_micros: u64,
+}
 
 /// Makes connections.
 #[derive(Debug)]
-pub(super) struct Connector(PgConnectOptions);
+pub(super) struct Connector {
+    options: PgConnectOptions,
+    /// When a connection was last found broken. Those used last before it may be so too.
+    broken: Mutex<Option<Instant>>,
+}
 
 impl Manager for Connector {
     type Type = PgConnection;
     type Error = sqlx::Error;
 
     async fn create(&self) -> std::result::Result<PgConnection, sqlx::Error> {
-        PgConnection::connect_with(&self.0).await
+        PgConnection::connect_with(&self.options).await
     }
 
     async fn recycle(
@@ -53,7 +101,9 @@ impl Manager for Connector {
         if metrics.age() > OLD {
             return Err(RecycleError::message("it is old"));
         }
-        if metrics.last_used() > SILENT {
+        let last = metrics.recycled.unwrap_or(metrics.created);
+        let is_suspect = self.broken.lock().is_some_and(|broken| last <= broken);
+        if is_suspect || last.elapsed() > SILENT {
             connection.ping().await?;
         }
         Ok(())
@@ -63,7 +113,7 @@ impl Manager for Connector {
 impl Pool {
     /// At most `most` connections, made when they are needed; each call waits `patience` for one.
     pub(super) fn new(options: PgConnectOptions, most: usize, patience: Duration) -> Result<Self> {
-        let builder = managed::Pool::builder(Connector(options))
+        let builder = managed::Pool::builder(Connector { options, broken: Mutex::default() })
             .max_size(most)
             // The one that was used last is the one that need not be asked.
             .queue_mode(QueueMode::Lifo)
@@ -74,15 +124,54 @@ impl Pool {
         let pool = builder
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, "open database").caused_by(error))?;
-        Ok(Self(pool))
+        Ok(Self { connections: pool, waits: Arc::default() })
     }
 
     /// A connection.
     pub(super) async fn get(&self, operation: &'static str) -> Result<Lent> {
+        let since = Instant::now();
+        let lent = self.lend(operation).await;
+        if lent.is_ok() {
+            let took = since.elapsed();
+            let mut waits = self.waits.lent.lock();
+            waits.0.record(took);
+            waits.1 = waits.1.max(took);
+        } else {
+            self.waits.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        lent
+    }
+
+    /// Throws a connection away that was found broken; the others are asked before they are lent again.
+    pub(super) fn discard(&self, broken: Lent) {
+        *self.connections.manager().broken.lock() = Some(Instant::now());
+        drop(Lent::take(broken));
+    }
+
+    /// How the connections are used.
+    pub(super) fn statistics(&self) -> PoolStatistics {
+        let status = self.connections.status();
+        let (waits, longest) = self.waits.lent.lock().clone();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        PoolStatistics {
+            most: status.max_size,
+            open: status.size,
+            idle: status.available,
+            in_use: status.size.saturating_sub(status.available),
+            waiting: status.waiting,
+            lent: waits.count(),
+            failed: self.waits.failed.load(Ordering::Relaxed),
+            wait_p50_micros: waits.percentile(0.5).map(micros),
+            wait_p99_micros: waits.percentile(0.99).map(micros),
+            wait_max_micros: micros(longest),
+        }
+    }
+
+    async fn lend(&self, operation: &'static str) -> Result<Lent> {
         let away = |fix| {
             Error::new(ErrorKind::Unavailable, operation).retry(Retry::Backoff).with("fix", fix)
         };
-        self.0.get().await.map_err(|error| match error {
+        self.connections.get().await.map_err(|error| match error {
             PoolError::Backend(error) => from_postgres(operation, error),
             PoolError::Timeout(TimeoutType::Wait) => {
                 away("repeat it later, or allow more connections: all are in use")
@@ -97,6 +186,6 @@ impl Pool {
 
     /// Gives no more connections out, and closes those that come back.
     pub(super) fn close(&self) {
-        self.0.close();
+        self.connections.close();
     }
 }

@@ -155,6 +155,7 @@ fn locked(sql: &'static str, lock: Option<Lock>) -> AssertSqlSafe<Cow<'static, s
         None => return AssertSqlSafe(Cow::Borrowed(sql)),
         Some(Lock::Keep) => "FOR KEY SHARE",
         Some(Lock::Change) => "FOR NO KEY UPDATE",
+        Some(Lock::Remove) => "FOR UPDATE",
         Some(Lock::Skip) => "FOR NO KEY UPDATE SKIP LOCKED",
     };
     AssertSqlSafe(Cow::Owned(format!("{sql} {clause}")))

@@ -3,7 +3,8 @@
 //! A message is a hint. It may be lost, and then whoever waits for it looks by itself a little later; the truth is
 //! in the store. So a message says *that* something changed, and never carries what must not be lost.
 //!
-//! Adapters: [`MemoryPubSub`], `sql` over PostgreSQL's notifications (feature `postgres`), `redis` (feature `redis`).
+//! Adapters: [`MemoryPubSub`], PostgreSQL's notifications (by `SqlStore::pubsub`, feature `postgres`), `redis::RedisPubSub`
+//! (feature `redis`).
 //! All are held to the suite in `pubsub::conformance` (feature `conformance`).
 
 #[cfg(feature = "conformance")]

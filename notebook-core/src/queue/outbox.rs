@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Finish, NewJob, Queue as _, memory::MemoryQueue};
 use crate::{
-    Result, RunId, TenantScope,
+    NotebookId, Result, RunId, TenantScope,
     document::Document,
     model::{Chunk, NewRun, Opened, RunOutcome, Source},
     run_log::RunLog as _,
@@ -56,6 +56,27 @@ pub trait Outbox: Send + Sync + 'static {
         &self,
         scope: &TenantScope,
         source: Source,
+        jobs: Vec<NewJob>,
+    ) -> Result<()>;
+
+    /// Hides a notebook that is to be deleted, with jobs.
+    ///
+    /// - From then on it, its conversations, messages and runs are `NotFound` by every call that takes an id of
+    ///   theirs, and nothing is added to it; only [`NotebookStore::hidden_notebooks`], `empty_notebook` and
+    ///   `delete_notebook` find it.
+    /// - Its sources are in stage `deleting`, with a new revision: who has one in hand stores nothing.
+    /// - The end of its unfinished runs is asked for; [`RunLog::stopping`] and `unfinished` still list them.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, or it is hidden already; else as [`Queue::insert`](super::Queue::insert). Then
+    /// nothing is changed.
+    ///
+    /// [`NotebookStore::hidden_notebooks`]: crate::store::NotebookStore::hidden_notebooks
+    /// [`RunLog::stopping`]: crate::run_log::RunLog::stopping
+    async fn hide_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
         jobs: Vec<NewJob>,
     ) -> Result<()>;
 
@@ -142,6 +163,17 @@ impl Outbox for MemoryOutbox {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         self.store.update_source(scope, source).await?;
+        self.queue.insert(scope, jobs).await.map(drop)
+    }
+
+    async fn hide_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        self.store.hide_notebook(scope, id)?;
         self.queue.insert(scope, jobs).await.map(drop)
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Lock {
     Keep,
     /// Change or delete them.
     Change,
+    /// Anything, adding what hangs on them among it.
+    Remove,
     /// Change or delete them; rows that another transaction has are left out.
     Skip,
 }

@@ -6,6 +6,7 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::RwLock;
 use rusqlite::Connection;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -97,6 +98,15 @@ impl Lane {
         answer.await.unwrap_or_else(|_| Err(closed(operation)))
     }
 
+    fn statistics(&self) -> QueueStatistics {
+        let sender = self.sender.read();
+        let of = |sender: &mpsc::Sender<Queued>| QueueStatistics {
+            most: sender.max_capacity(),
+            waiting: sender.max_capacity().saturating_sub(sender.capacity()),
+        };
+        sender.as_ref().map(of).unwrap_or_default()
+    }
+
     /// Queues a call that nobody waits for; without room for it, it does not happen.
     fn offer<I: Send + 'static>(
         &self,
@@ -110,6 +120,16 @@ impl Lane {
             let _ = sender.try_send(Box::new(call));
         }
     }
+}
+
+/// Calls on their way to a database thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct QueueStatistics {
+    /// How many may wait; further ones wait outside. 0 when the database is closed.
+    pub most: usize,
+    /// How many wait.
+    pub waiting: usize,
 }
 
 /// A handle to the database threads. They end when it is closed or dropped, after what is queued.
@@ -185,6 +205,11 @@ impl Client {
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
     ) -> Result<T> {
         self.readers.call(operation, input, work).await
+    }
+
+    /// What waits for the thread that writes, and for those that read.
+    pub(crate) fn statistics(&self) -> [QueueStatistics; 2] {
+        [self.writer.statistics(), self.readers.statistics()]
     }
 
     /// Runs what is queued, then closes the file. Later calls fail; a second close does nothing.

@@ -30,5 +30,6 @@ mod transaction;
 mod writer;
 
 pub(crate) use client::Client;
+pub use client::QueueStatistics;
 pub use config::{Durability, SqliteConfig};
 pub(crate) use transaction::{cell, execute, rows};

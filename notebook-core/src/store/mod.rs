@@ -94,7 +94,27 @@ pub trait NotebookStore: Send + Sync {
     /// `NotFound` when there is none.
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()>;
 
-    /// Removes the notebook with its sources, texts, chunks, conversations, messages, runs and run events.
+    /// Notebooks that were [hidden](crate::queue::outbox::Outbox::hide_notebook) to be deleted and are not deleted yet,
+    /// oldest first.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>>;
+
+    /// Removes at most `most` conversations of a hidden notebook with their messages, runs and run events; how many.
+    /// None of one that is not hidden, or does not exist.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn empty_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
+        most: usize,
+    ) -> Result<usize>;
+
+    /// Removes the notebook, hidden or not, with its sources, texts, chunks, conversations, messages, runs and run
+    /// events.
     ///
     /// # Errors
     /// `NotFound` when there is none.

@@ -59,26 +59,49 @@ impl Ingest {
         holder.or(made).ok_or_else(missing)
     }
 
-    /// Removes a notebook with all its sources.
+    /// Removes the sources of a notebook that is [hidden](notebook_core::queue::outbox::Outbox::hide_notebook) from
+    /// every place, as [`delete`](Self::delete) does; the work on them is ended first. Whether all are gone: a worker
+    /// may need a moment to hear of it. To be called again until they are.
     ///
     /// # Errors
-    /// `NotFound` when there is none; else as [`delete`](Self::delete).
-    pub async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+    /// Those of the places; what was removed stays removed.
+    pub async fn remove_hidden(&self, scope: &TenantScope, notebook: NotebookId) -> Result<bool> {
         let inner = &self.0;
-        for source in inner.parts.store.sources(scope, id).await? {
-            match self.delete(scope, source.id).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                result => result.map(drop)?,
+        let mut all = true;
+        for source in inner.hidden_sources(scope, notebook).await? {
+            inner.state.cancel(source.id);
+            if inner.is_worked_on(scope, source.id).await? {
+                all = false;
+                continue;
             }
-            // The notebook's row would take the sources' rows with it, and with them the knowledge of what
-            // is left to remove: so this is done here, and the jobs find nothing more to do.
-            let source = Source { stage: Stage::Deleting, ..source };
             match inner.finish_delete(scope, &source).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                result => result.map(drop)?,
+                removed => drop(removed?),
             }
         }
-        inner.parts.store.delete_notebook(scope, id).await
+        Ok(all)
+    }
+
+    /// Where something of a hidden notebook's sources is still to be found.
+    ///
+    /// # Errors
+    /// Those of the store and the indexes.
+    pub async fn left_of(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Vec<String>> {
+        let parts = &self.0.parts;
+        let filter = ChunkFilter { notebook: Some(notebook), sources: None };
+        let mut left = Vec::new();
+        if !self.0.hidden_sources(scope, notebook).await?.is_empty() {
+            left.push("sources".to_owned());
+        }
+        if parts.keyword.count(scope, &filter).await? > 0 {
+            left.push("keywords".to_owned());
+        }
+        if let Some((index, _)) = &parts.vectors
+            && index.count(scope, &filter).await? > 0
+        {
+            left.push("vectors".to_owned());
+        }
+        Ok(left)
     }
 }
 
@@ -124,6 +147,27 @@ impl Inner {
             following.tell(scope, source.notebook, source.id);
         }
         Ok(receipt)
+    }
+
+    async fn hidden_sources(
+        &self,
+        scope: &TenantScope,
+        notebook: NotebookId,
+    ) -> Result<Vec<Source>> {
+        let unfinished = self.parts.store.unfinished_sources(scope).await?;
+        let of_it =
+            |source: &Source| source.notebook == notebook && source.stage == Stage::Deleting;
+        Ok(unfinished.into_iter().filter(of_it).collect())
+    }
+
+    /// Whether a worker still has a source that is to be removed; it is told to end.
+    pub(super) async fn is_worked_on(&self, scope: &TenantScope, id: SourceId) -> Result<bool> {
+        // What another worker still does to the source would come after its removal.
+        let Some(job) = self.parts.queue.holder(scope, &jobs::key(id)).await? else {
+            return Ok(false);
+        };
+        let job = self.parts.queue.cancel(scope, job.id).await?;
+        Ok(!job.state.is_final())
     }
 
     /// Where something of a source is still to be found, its rows aside: those go last, and together.

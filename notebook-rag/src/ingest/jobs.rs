@@ -247,31 +247,24 @@ impl Inner {
 
     async fn delete_job(&self, work: &Work, id: SourceId) -> Outcome {
         let scope = &work.scope;
-        // What another worker still does to the source would come after its removal.
-        match self.parts.queue.holder(scope, &key(id)).await {
-            Ok(None) => {}
-            Ok(Some(job)) => {
-                if let Err(error) = self.parts.queue.cancel(scope, job.id).await {
-                    warn!(source = %id, %error, "the work on a deleted source could not be cancelled; it is tried again");
-                }
-                return Outcome::Snoozed(Duration::from_millis(500));
-            }
+        match self.is_worked_on(scope, id).await {
+            Ok(false) => {}
+            Ok(true) => return Outcome::Snoozed(Duration::from_millis(500)),
             Err(error) => return again(&error),
         }
-        let source = match self.parts.store.source(scope, id).await {
-            Ok(source) => source,
+        let removed = async {
+            let source = self.parts.store.source(scope, id).await?;
+            self.finish_delete(scope, &source).await
+        };
+        let result = match removed.await {
+            Ok(receipt) => json!(receipt),
+            // With its notebook, perhaps.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Outcome::Completed {
-                    result: json!({ "source": id, "already_gone": true }),
-                    follow_ups: Vec::new(),
-                };
+                json!({ "source": id, "already_gone": true })
             }
             Err(error) => return again(&error),
         };
-        match self.finish_delete(scope, &source).await {
-            Ok(receipt) => Outcome::Completed { result: json!(receipt), follow_ups: Vec::new() },
-            Err(error) => again(&error),
-        }
+        Outcome::Completed { result, follow_ups: Vec::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `notebook doctor`: what works, what does not, and what to do about it.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use super::{Outcome, out};
 use crate::{assets, compose, config::Config, models};
@@ -11,6 +11,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     report.folder(&config.data_dir);
     report.parser().await;
     report.page();
+    report.redis(&config).await;
     match models::chat(&config).await {
         Ok(chat) => {
             let status = chat.status();
@@ -87,6 +88,27 @@ impl Report {
         match parsed.await {
             Ok(_) => self.good("parser", "files are parsed in a limited child process"),
             Err(error) => self.bad("parser", &error.to_string()),
+        }
+    }
+
+    /// Only where servers tell each other by Redis.
+    async fn redis(&mut self, config: &Config) {
+        let checked = async {
+            let Some(redis) = compose::open_redis(config).await? else { return Ok(None) };
+            // The connection is made, or met an error, when it is open.
+            let since = Instant::now();
+            redis.check().await?;
+            Ok::<_, notebook_core::Error>(Some(since.elapsed()))
+        };
+        match checked.await {
+            Ok(None) => {}
+            Ok(Some(took)) => {
+                self.good("redis", &format!("answers in {:.1} ms", took.as_secs_f64() * 1e3));
+            }
+            Err(error) if error.is_retryable() => {
+                self.warn("redis", &format!("{error}; servers find out by looking meanwhile"));
+            }
+            Err(error) => self.bad("redis", &error.to_string()),
         }
     }
 

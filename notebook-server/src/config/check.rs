@@ -22,6 +22,10 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     );
     need(config.storage.connections > 0, "storage.connections must be at least 1".to_owned());
     need(
+        config.storage.redis.is_none() || config.storage.postgres.is_some(),
+        "storage.redis is for servers that share a PostgreSQL: set storage.postgres too, or leave it out".to_owned(),
+    );
+    need(
         (2..=3_600).contains(&config.jobs.lease_seconds),
         "jobs.lease_seconds must be from 2 to 3600".to_owned(),
     );

@@ -59,6 +59,13 @@ pub struct Storage {
     pub schema: String,
     /// The most connections to PostgreSQL.
     pub connections: u32,
+    /// The most bytes of PostgreSQL's tables that are copied before they are brought up to date; 0 for none.
+    pub copied_bytes: u64,
+    /// A Redis URL, such as `redis://user:password@host:6379`: servers that share a PostgreSQL tell each other by it
+    /// instead of by PostgreSQL's notifications.
+    pub redis: Option<Secret>,
+    /// The channel in Redis, one for each deployment.
+    pub redis_channel: String,
     /// Folder for originals; in the data folder when absent. Several servers on one PostgreSQL need one that they share.
     pub blobs: Option<PathBuf>,
 }
@@ -266,7 +273,15 @@ impl Default for Server {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { postgres: None, schema: "notebook".to_owned(), connections: 16, blobs: None }
+        Self {
+            postgres: None,
+            schema: "notebook".to_owned(),
+            connections: 16,
+            copied_bytes: 1 << 30,
+            redis: None,
+            redis_channel: "notebook".to_owned(),
+            blobs: None,
+        }
     }
 }
 

@@ -20,6 +20,13 @@ fn i2_all_errors_are_reported_at_once_with_their_names() {
 }
 
 #[test]
+fn redis_is_for_servers_that_share_a_database() {
+    let errors = errors("[storage]\nredis = \"redis://:hunter2@host\"\n");
+    assert!(errors.len() == 1 && errors[0].contains("storage.postgres"), "{errors:?}");
+    assert!(!errors[0].contains("hunter2"));
+}
+
+#[test]
 fn i2_an_unknown_name_is_an_error() {
     let errors = errors("[server]\nprot = 1\n");
     assert!(errors[0].contains("prot"), "{errors:?}");
@@ -40,7 +47,7 @@ fn i2_what_webhooks_are_given_is_checked() {
 fn secrets_do_not_print() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(
-        b"[chat.openai]\napi_key = \"sk-verysecret\"\nheaders = { x-token = \"tok-secret\" }\n",
+        b"[storage]\npostgres = \"postgres://u:pg-secret\"\nredis = \"redis://:r-secret\"\n[chat.openai]\napi_key = \"sk-verysecret\"\nheaders = { x-token = \"tok-secret\" }\n",
     )
     .unwrap();
     let shown = format!("{:?}", load(Some(file.path())).unwrap());

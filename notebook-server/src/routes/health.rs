@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use notebook_core::{document::SourceKind, model::PageRequest};
+use notebook_core::{document::SourceKind, model::PageRequest, redis::RedisPubSub};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -81,21 +81,48 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let scope = notebook_auth::single_user();
     let read = app.store.notebooks(&scope, false, PageRequest::first(1));
     let database = tokio::time::timeout(CHECK, read).await;
-    let database = check(since, matches!(database, Ok(Ok(_))));
+    let mut database = check(since, matches!(database, Ok(Ok(_))));
+    if let Some(database) = database.as_object_mut() {
+        // Numbers of this process, which say nothing about a tenant.
+        database.insert("statistics".to_owned(), json!(app.rows.statistics()));
+    }
     let since = Instant::now();
     let spool = tempfile::NamedTempFile::new_in(&app.spool).is_ok();
     let spool = check(since, spool);
+    let redis = match &app.redis {
+        Some(redis) => Some(told(redis).await),
+        None => None,
+    };
     let up = [&database, &spool].iter().all(|check| check["status"] == "ok");
-    let degraded = app.status.embedding.is_none();
+    let vectors = app.status.embedding.is_some();
+    // Without Redis everything is done, though not at once.
+    let degraded = !vectors || redis.as_ref().is_some_and(|check| check["status"] != "ok");
     let status = match (up, degraded) {
         (false, _) => "down",
         (true, true) => "degraded",
         (true, false) => "ok",
     };
     let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let embedding = json!({ "status": if degraded { "degraded" } else { "ok" }, "micros": 0 });
-    let checks = json!({ "database": database, "files": spool, "embedding": embedding });
+    let embedding = json!({ "status": if vectors { "ok" } else { "degraded" }, "micros": 0 });
+    let mut checks = json!({ "database": database, "files": spool, "embedding": embedding });
+    if let (Some(redis), Some(checks)) = (redis, checks.as_object_mut()) {
+        checks.insert("redis".to_owned(), redis);
+    }
     (code, axum::Json(json!({ "status": status, "checks": checks })))
+}
+
+/// Whether servers tell each other at once.
+async fn told(redis: &RedisPubSub) -> Value {
+    let since = Instant::now();
+    let checked = tokio::time::timeout(CHECK, redis.check()).await;
+    let micros = since.elapsed().as_micros() as u64;
+    let detail = match checked {
+        Ok(Ok(())) => return json!({ "status": "ok", "micros": micros }),
+        // Why stands in the log: this route is open to all.
+        Ok(Err(error)) => error.kind().code(),
+        Err(_) => "timeout",
+    };
+    json!({ "status": "degraded", "micros": micros, "detail": detail })
 }
 
 fn check(since: Instant, good: bool) -> Value {

@@ -8,6 +8,7 @@ mod notebooks;
 mod runs;
 mod source_text;
 mod sources;
+mod usage;
 mod webhooks;
 mod websocket;
 
@@ -66,6 +67,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::stop))
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
+        .routes(routes!(usage::usage))
         .routes(routes!(health::status))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes))
         .layer(middleware::from_fn_with_state(app.reserve.clone(), reserve::for_deletions))

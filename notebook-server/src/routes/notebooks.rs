@@ -1,4 +1,7 @@
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderName, StatusCode, header::LOCATION},
+};
 use notebook_agent::chat::validate_settings;
 use notebook_core::{
     Error, NotebookId,
@@ -7,7 +10,7 @@ use notebook_core::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::sources::in_task;
+use super::sources::{Accepted, in_task};
 use crate::{
     app::App,
     extract::{Json, Path, Query, Scope},
@@ -124,16 +127,18 @@ pub(super) async fn update(
     Ok(Json(notebook))
 }
 
-/// Deletes a notebook with its sources and conversations.
+/// Deletes a notebook with its sources and conversations. It is gone for every other call from now on; a job removes
+/// what was in it from every place, looks for what is left, and ends with a receipt as its result.
 #[utoipa::path(delete, path = "/api/notebooks/{id}", params(("id" = NotebookId, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 202, body = Accepted), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
     Scope(scope): Scope,
     Path(id): Path<NotebookId>,
-) -> Reply<StatusCode> {
-    in_task(async move { app.ingest.delete_notebook(&scope, id).await }).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
+    let job = in_task(async move { app.deletion.delete(&scope, id).await }).await?;
+    let place = [(LOCATION, format!("/api/jobs/{job}"))];
+    Ok((StatusCode::ACCEPTED, place, Json(Accepted { job })))
 }
 
 fn checked_name(name: &str) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     ErrorKind, TenantScope,
     conformance::Scenario,
-    model::{Opened, Run, RunOutcome, RunState, Source, Stage},
+    model::{Notebook, Opened, PageRequest, Run, RunOutcome, RunState, Source, Stage},
     queue::{
         ClaimRequest, Claimed, Finish, JobState, KindRule, NewJob, Outcome, Queue, WorkerId,
         Worklist,
@@ -45,6 +45,9 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         q28_a_refused_source_leaves_no_job,
         q28_a_refused_job_leaves_no_source,
         y1_a_changed_source_and_its_job_are_stored_together,
+        a6_a_hidden_notebook_is_gone_for_all_but_its_deletion,
+        a6_what_is_added_while_a_notebook_is_hidden_is_hidden_too,
+        q28_a_refused_job_hides_no_notebook,
         y1_a_run_and_its_job_are_stored_once,
         y6_a_stage_and_the_end_of_its_run_are_stored_together,
         q5_a_run_that_was_taken_away_changes_no_source,
@@ -114,6 +117,120 @@ pub async fn y1_a_changed_source_and_its_job_are_stored_together(shared: &Shared
     source.revision += 1;
     assert_eq!(shared.store.source(&scope, source.id).await.unwrap(), source);
     assert_eq!(shared.queue.holder(&scope, "outbox").await.unwrap().unwrap().id, new.id);
+}
+
+/// A notebook with a source, a conversation, and a run that goes on.
+async fn full_notebook(shared: &Shared<'_>, scope: &TenantScope) -> (Source, Run) {
+    let notebook = shared.store.create_notebook(scope, samples::notebook()).await.unwrap();
+    let source = Source { stage: Stage::Ready, ..samples::source(notebook.id) };
+    shared.store.create_source(scope, source.clone()).await.unwrap();
+    let chunk = samples::chunk(source.id, 0);
+    shared.store.put_document(scope, source.id, samples::document(300)).await.unwrap();
+    shared.store.put_chunks(scope, source.id, vec![chunk]).await.unwrap();
+    let conversation = samples::conversation(notebook.id);
+    let conversation = shared.store.create_conversation(scope, conversation).await.unwrap();
+    let run = samples::new_run(&conversation);
+    shared.log.open(scope, run.clone()).await.unwrap();
+    (source, run.run)
+}
+
+pub async fn a6_a_hidden_notebook_is_gone_for_all_but_its_deletion(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let (source, run) = full_notebook(shared, &scope).await;
+    let (_, kept) = full_notebook(shared, &scope).await;
+    let (store, log, id) = (shared.store, shared.log, run.notebook);
+    let stranger = samples::tenant();
+    let refused = shared.outbox.hide_notebook(&stranger, id, Vec::new()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound);
+    let job = NewJob { unique_key: None, ..job() };
+    shared.outbox.hide_notebook(&scope, id, vec![job.clone()]).await.unwrap();
+    assert_eq!(shared.queue.job(&scope, job.id).await.unwrap().state, JobState::Available);
+
+    let gone = [
+        store.notebook(&scope, id).await.map(drop),
+        store.update_notebook(&scope, Notebook { id, ..samples::notebook() }).await,
+        store.create_notebook(&scope, Notebook { id, ..samples::notebook() }).await.map(drop),
+        store.sources(&scope, id).await.map(drop),
+        store.create_source(&scope, samples::source(id)).await,
+        store.conversations(&scope, id).await.map(drop),
+        store.create_conversation(&scope, samples::conversation(id)).await.map(drop),
+        store.conversation(&scope, run.conversation).await.map(drop),
+        store.delete_conversation(&scope, run.conversation).await,
+        store.messages(&scope, run.conversation, PageRequest::first(9)).await.map(drop),
+        store.message(&scope, run.question).await.map(drop),
+        log.run(&scope, run.id).await.map(drop),
+        log.runs(&scope, run.conversation, 9).await.map(drop),
+        log.events(&scope, run.id, 0, 9).await.map(drop),
+        log.start(&scope, run.id).await,
+        log.append(&scope, run.id, &[]).await,
+        log.answer(&scope, run.id).await.map(drop),
+        log.request_stop(&scope, run.id).await.map(drop),
+        shared.outbox.hide_notebook(&scope, id, Vec::new()).await,
+    ];
+    for (place, result) in gone.into_iter().enumerate() {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound, "call {place}");
+    }
+    let listed = store.notebooks(&scope, true, PageRequest::first(9)).await.unwrap();
+    assert_eq!(
+        listed.items.iter().map(|notebook| notebook.id).collect::<Vec<_>>(),
+        [kept.notebook]
+    );
+
+    // What was in hand is not any more.
+    let marked = store.source(&scope, source.id).await.unwrap();
+    assert_eq!((marked.stage, marked.revision), (Stage::Deleting, source.revision + 1));
+    assert_eq!(store.unfinished_sources(&scope).await.unwrap(), [marked]);
+    let chunk = samples::chunk(source.id, 0);
+    assert_eq!(store.chunks_by_key(&scope, &[chunk.key]).await.unwrap(), []);
+    let late = store.update_source(&scope, source.clone()).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Conflict);
+    assert_eq!(log.stopping(&scope).await.unwrap(), [run.id]);
+
+    // The rest is for the deletion.
+    assert_eq!(store.hidden_notebooks(&scope).await.unwrap(), [id]);
+    assert_eq!(store.hidden_notebooks(&stranger).await.unwrap(), []);
+    assert_eq!(store.empty_notebook(&stranger, id, 9).await.unwrap(), 0);
+    assert_eq!(store.empty_notebook(&scope, kept.notebook, 9).await.unwrap(), 0);
+    assert_eq!(store.empty_notebook(&scope, id, 9).await.unwrap(), 1);
+    assert_eq!(store.empty_notebook(&scope, id, 9).await.unwrap(), 0);
+    assert_eq!(log.unfinished(&scope).await.unwrap(), std::slice::from_ref(&kept));
+    assert_eq!(store.delete_notebook(&stranger, id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    store.delete_notebook(&scope, id).await.unwrap();
+    assert_eq!(store.source(&scope, source.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(store.hidden_notebooks(&scope).await.unwrap(), []);
+    assert_eq!(log.run(&scope, kept.id).await.unwrap(), kept);
+}
+
+pub async fn a6_what_is_added_while_a_notebook_is_hidden_is_hidden_too(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    for _ in 0..8 {
+        let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+        let sources: Vec<_> = (0..6).map(|_| samples::source(notebook.id)).collect();
+        let adds =
+            sources.iter().map(|new| shared.outbox.create_source(&scope, new.clone(), vec![]));
+        let hide = shared.outbox.hide_notebook(&scope, notebook.id, Vec::new());
+        let (added, hidden) = futures::future::join(futures::future::join_all(adds), hide).await;
+        hidden.unwrap();
+        for (source, added) in sources.iter().zip(added) {
+            match added {
+                Ok(()) => {
+                    let stored = shared.store.source(&scope, source.id).await.unwrap();
+                    assert_eq!(stored.stage, Stage::Deleting);
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}"),
+            }
+        }
+        shared.store.delete_notebook(&scope, notebook.id).await.unwrap();
+    }
+}
+
+pub async fn q28_a_refused_job_hides_no_notebook(shared: &Shared<'_>) {
+    let scope = samples::tenant();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let bad = NewJob { max_attempts: 0, ..job() };
+    let refused = shared.outbox.hide_notebook(&scope, notebook.id, vec![bad]).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert_eq!(shared.store.notebook(&scope, notebook.id).await.unwrap(), notebook);
 }
 
 pub async fn y1_a_run_and_its_job_are_stored_once(shared: &Shared<'_>) {

@@ -27,7 +27,7 @@ use super::{
     outbox::{self, Outbox, SourceChange},
 };
 use crate::{
-    Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope,
+    Error, ErrorKind, NotebookId, Result, Retry, RunId, TenantId, TenantScope,
     model::{NewRun, Opened, RunOutcome, Source},
     pubsub::PubSub,
     run_log::rules::check_new,
@@ -326,6 +326,23 @@ impl Outbox for SqlQueue {
         self.write_jobs("update source", input, |tx, (tenant, source, jobs), now| {
             Box::pin(async move {
                 work::update_source(tx, *tenant, source).await?;
+                insert_all(tx, *tenant, jobs, now).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    async fn hide_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
+        jobs: Vec<NewJob>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let input = (scope.tenant(), id, jobs);
+        self.write_jobs("hide notebook", input, |tx, (tenant, id, jobs), now| {
+            Box::pin(async move {
+                work::hide_notebook(tx, *tenant, *id).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
             })
         })

@@ -82,7 +82,10 @@ impl ConversationStore for MemoryStore {
     async fn message(&self, scope: &TenantScope, id: MessageId) -> Result<Message> {
         self.with(scope, |tenant| {
             let message = tenant.messages.get(&id).cloned();
-            message.ok_or_else(|| Error::not_found("read message", "message"))
+            let shown = message.filter(|message| {
+                tenant.conversation("read message", message.conversation).is_ok()
+            });
+            shown.ok_or_else(|| Error::not_found("read message", "message"))
         })
     }
 }

@@ -8,6 +8,7 @@ mod embeddings;
 mod notebooks;
 mod runs;
 mod sources;
+mod usage;
 mod webhooks;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
     queue::{NewJob, memory::MemoryQueue},
+    usage::{Day, DayUsage},
     vector::VectorSpace,
     webhook::{Delivery, SigningSecrets, Webhook},
 };
@@ -93,6 +95,8 @@ impl std::fmt::Debug for MemoryStore {
 #[derive(Default)]
 struct Tenant {
     notebooks: BTreeMap<NotebookId, Notebook>,
+    /// Those that are being deleted.
+    hidden: BTreeMap<NotebookId, Notebook>,
     sources: BTreeMap<SourceId, Source>,
     documents: BTreeMap<SourceId, Document>,
     chunks: BTreeMap<ChunkKey, Chunk>,
@@ -102,6 +106,9 @@ struct Tenant {
     runs: BTreeMap<RunId, StoredRun>,
     webhooks: BTreeMap<WebhookId, (Webhook, SigningSecrets)>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    usage: BTreeMap<Day, Vec<DayUsage>>,
+    /// The first day that is not closed, where one was.
+    usage_open_from: Option<Day>,
 }
 
 /// A run with its log and what its opening is recognised by.
@@ -127,11 +134,20 @@ impl Tenant {
     }
 
     fn conversation(&self, operation: &'static str, id: ConversationId) -> Result<&Conversation> {
-        self.conversations.get(&id).ok_or_else(|| Error::not_found(operation, "conversation"))
+        let found = self.conversations.get(&id);
+        let shown = found.filter(|conversation| self.is_shown(conversation.notebook));
+        shown.ok_or_else(|| Error::not_found(operation, "conversation"))
     }
 
     fn run(&mut self, operation: &'static str, id: RunId) -> Result<&mut StoredRun> {
-        self.runs.get_mut(&id).ok_or_else(|| Error::not_found(operation, "run"))
+        let hidden = &self.hidden;
+        let found = self.runs.get_mut(&id);
+        let shown = found.filter(|stored| !hidden.contains_key(&stored.run.notebook));
+        shown.ok_or_else(|| Error::not_found(operation, "run"))
+    }
+
+    fn is_shown(&self, notebook: NotebookId) -> bool {
+        !self.hidden.contains_key(&notebook)
     }
 
     fn remove_text_of(&mut self, id: SourceId) {

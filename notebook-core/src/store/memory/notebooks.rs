@@ -3,9 +3,30 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::{
     Error, NotebookId, Result, TenantScope,
-    model::{Notebook, Page, PageRequest},
+    model::{Notebook, Page, PageRequest, Stage},
     store::{NotebookStore, rules},
 };
+
+impl MemoryStore {
+    /// Makes a notebook and what is in it invisible.
+    pub(crate) fn hide_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        self.with(scope, |tenant| {
+            let missing = || Error::not_found("hide notebook", "notebook");
+            let notebook = tenant.notebooks.remove(&id).ok_or_else(missing)?;
+            tenant.hidden.insert(id, notebook);
+            let sources = tenant.sources.values_mut().filter(|source| source.notebook == id);
+            for source in sources.filter(|source| source.stage != Stage::Deleting) {
+                source.stage = Stage::Deleting;
+                source.revision = source.revision.saturating_add(1);
+            }
+            let runs = tenant.runs.values_mut().map(|stored| &mut stored.run);
+            for run in runs.filter(|run| run.notebook == id && !run.state.is_terminal()) {
+                run.stop_requested = true;
+            }
+            Ok(())
+        })
+    }
+}
 
 #[async_trait]
 impl NotebookStore for MemoryStore {
@@ -14,8 +35,13 @@ impl NotebookStore for MemoryStore {
         self.with_own(
             scope,
             Error::not_found("create notebook", "notebook"),
-            |other| other.notebooks.contains_key(&id),
-            |tenant| Ok(tenant.notebooks.entry(id).or_insert(notebook).clone()),
+            |other| other.notebooks.contains_key(&id) || other.hidden.contains_key(&id),
+            |tenant| {
+                if tenant.hidden.contains_key(&id) {
+                    return Err(Error::not_found("create notebook", "notebook"));
+                }
+                Ok(tenant.notebooks.entry(id).or_insert(notebook).clone())
+            },
         )
     }
 
@@ -53,10 +79,32 @@ impl NotebookStore for MemoryStore {
         })
     }
 
+    async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
+        Ok(self.with(scope, |tenant| tenant.hidden.keys().copied().collect()))
+    }
+
+    async fn empty_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
+        most: usize,
+    ) -> Result<usize> {
+        Ok(self.with(scope, |tenant| {
+            if tenant.is_shown(id) {
+                return 0;
+            }
+            let all = tenant.conversations.values().filter(|c| c.notebook == id).map(|c| c.id);
+            let some: Vec<_> = all.take(most).collect();
+            some.iter().for_each(|id| tenant.remove_conversation(*id));
+            some.len()
+        }))
+    }
+
     async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         self.with(scope, |tenant| {
-            tenant.notebook("delete notebook", id)?;
-            tenant.notebooks.remove(&id);
+            if tenant.hidden.remove(&id).or_else(|| tenant.notebooks.remove(&id)).is_none() {
+                return Err(Error::not_found("delete notebook", "notebook"));
+            }
             let sources: Vec<_> =
                 tenant.sources.values().filter(|s| s.notebook == id).map(|s| s.id).collect();
             for source in sources {

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::{SqlStore, notebooks, statement::conversations as statement};
 use crate::{
-    ConversationId, Error, MessageId, NotebookId, Result, RunId, TenantId, TenantScope,
+    ConversationId, Error, ErrorKind, MessageId, NotebookId, Result, RunId, TenantId, TenantScope,
     model::{Conversation, Message, Page, PageRequest},
     sql::{
         AFTER_ALL, Lock, Row, Tx,
@@ -144,6 +144,7 @@ async fn list(
 }
 
 async fn update(tx: &mut Tx<'_>, tenant: TenantId, conversation: &Conversation) -> Result<()> {
+    find(tx, tenant, conversation.id).await?;
     let changed = tx
         .execute(
             statement::UPDATE,
@@ -160,6 +161,7 @@ async fn update(tx: &mut Tx<'_>, tenant: TenantId, conversation: &Conversation) 
 }
 
 async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: ConversationId) -> Result<()> {
+    find(tx, tenant, id).await?;
     let changed = tx.execute(statement::DELETE, values![tenant.as_bytes(), id.as_bytes()]).await?;
     found(tx, changed)
 }
@@ -177,8 +179,11 @@ async fn messages(
 }
 
 async fn message(tx: &mut Tx<'_>, tenant: TenantId, id: MessageId) -> Result<Message> {
-    let found = find_message(tx, tenant, id).await?;
-    found.ok_or_else(|| Error::not_found(tx.operation, "message"))
+    let absent = Error::not_found(tx.operation, "message");
+    let Some(message) = find_message(tx, tenant, id).await? else { return Err(absent) };
+    let shown = find(tx, tenant, message.conversation).await;
+    shown.map_err(|error| if error.kind() == ErrorKind::NotFound { absent } else { error })?;
+    Ok(message)
 }
 
 /// The message, if there is one.

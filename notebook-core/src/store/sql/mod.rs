@@ -25,11 +25,14 @@ mod runs;
 mod schema;
 mod sources;
 mod statement;
+mod statistics;
+mod usage;
 mod webhooks;
 
 /// What others do in transactions of their own, together with more.
 pub(crate) mod work {
     pub(crate) use super::{
+        notebooks::hide as hide_notebook,
         runs::{close as close_run, open as open_run},
         sources::{apply as change_source, create as create_source, update as update_source},
         webhooks::attempted,
@@ -44,6 +47,8 @@ use crate::pubsub::MemoryPubSub;
 use crate::sqlite::{self, SqliteConfig};
 use crate::{Result, pubsub::PubSub, sql::Database};
 use std::sync::Arc;
+
+pub use statistics::Statistics;
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in a database.
 #[derive(Clone)]
@@ -82,15 +87,34 @@ impl SqlStore {
     #[cfg(feature = "postgres")]
     pub async fn postgres(config: &PostgresConfig) -> Result<Self> {
         let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
-        let pubsub = client.pubsub();
+        let pubsub = client.notifications();
         Ok(Self { database: Database::Postgres(client), pubsub })
     }
 
-    /// How the processes that share the store tell each other: PostgreSQL's notifications; with SQLite only within
-    /// this process.
+    /// The same, where processes tell each other by something else than PostgreSQL's notifications.
+    ///
+    /// # Errors
+    /// As [`postgres`](Self::postgres).
+    #[cfg(feature = "postgres")]
+    pub async fn postgres_told_by(
+        config: &PostgresConfig,
+        pubsub: Arc<dyn PubSub>,
+    ) -> Result<Self> {
+        let client = postgres::Client::open(config, schema::postgres::MIGRATIONS).await?;
+        Ok(Self { database: Database::Postgres(client), pubsub })
+    }
+
+    /// How the processes that share the store tell each other: PostgreSQL's notifications, or what was given instead;
+    /// with SQLite only within this process.
     #[must_use]
     pub const fn pubsub(&self) -> &Arc<dyn PubSub> {
         &self.pubsub
+    }
+
+    /// How busy the database is, seen from this process.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        statistics::of(&self.database)
     }
 
     /// The database, for what lies beside the store.

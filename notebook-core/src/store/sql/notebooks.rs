@@ -3,8 +3,12 @@ use async_trait::async_trait;
 use super::{SqlStore, statement::notebooks as statement};
 use crate::{
     Error, NotebookId, Result, TenantId, TenantScope,
-    model::{Notebook, Page, PageRequest},
-    sql::{AFTER_ALL, Lock, Row, Tx, codec::json, limit, values},
+    model::{Notebook, Page, PageRequest, Stage},
+    sql::{
+        AFTER_ALL, Lock, Row, Tx,
+        codec::{json, name},
+        limit, values,
+    },
     store::{
         NotebookStore,
         rules::{self, Cursor},
@@ -49,6 +53,28 @@ impl NotebookStore for SqlStore {
         self.database
             .write("update notebook", input, |tx, (tenant, notebook)| {
                 Box::pin(update(tx, *tenant, notebook))
+            })
+            .await
+    }
+
+    async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
+        self.database
+            .read("list hidden notebooks", scope.tenant(), |tx, tenant| {
+                Box::pin(hidden(tx, *tenant))
+            })
+            .await
+    }
+
+    async fn empty_notebook(
+        &self,
+        scope: &TenantScope,
+        id: NotebookId,
+        most: usize,
+    ) -> Result<usize> {
+        let input = (scope.tenant(), id, most);
+        self.database
+            .write("empty notebook", input, |tx, (tenant, id, most)| {
+                Box::pin(empty(tx, *tenant, *id, *most))
             })
             .await
     }
@@ -120,6 +146,29 @@ async fn update(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Resul
         )
         .await?;
     found(tx, changed)
+}
+
+/// Makes a notebook and what is in it invisible.
+pub(crate) async fn hide(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    // Whoever is adding something to it is waited for: that is hidden with the rest.
+    let found = tx.one_locked(Lock::Remove, statement::SELECT, values, |_| Ok(())).await?;
+    found.ok_or_else(|| missing(tx))?;
+    tx.execute(statement::HIDE, values).await?;
+    let stage = name(tx.operation, Stage::Deleting)?;
+    let sources = values![stage, tenant.as_bytes(), id.as_bytes()];
+    tx.execute(statement::HIDE_SOURCES, sources).await?;
+    tx.execute(statement::STOP_RUNS, values).await.map(drop)
+}
+
+async fn hidden(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<NotebookId>> {
+    let values = values![tenant.as_bytes()];
+    tx.all(statement::LIST_HIDDEN, values, |row| row.id(0, NotebookId::from_u128)).await
+}
+
+async fn empty(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId, most: usize) -> Result<usize> {
+    let values = values![tenant.as_bytes(), id.as_bytes(), limit(most)];
+    tx.execute(statement::EMPTY, values).await
 }
 
 async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {

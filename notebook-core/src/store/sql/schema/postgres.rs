@@ -15,6 +15,8 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "vectors", sql: V6 },
     Migration { version: 7, name: "pruned runs", sql: V7 },
     Migration { version: 8, name: "webhooks", sql: V8 },
+    Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
+    Migration { version: 10, name: "usage by day", sql: V10 },
 ];
 
 const V1: &str = r#"
@@ -270,4 +272,35 @@ CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (tenant_id, id)
     WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (tenant_id, updated_at)
     WHERE state <> 'pending';
+"#;
+
+const V9: &str = "
+ALTER TABLE notebooks ADD COLUMN hidden BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX notebooks_hidden ON notebooks (tenant_id, id) WHERE hidden = 1;
+";
+
+// Of notebooks that may be gone: no foreign key.
+const V10: &str = r#"
+CREATE TABLE usage_days (
+    tenant_id BYTEA NOT NULL,
+    day BIGINT NOT NULL,
+    model TEXT COLLATE "C" NOT NULL,
+    notebook_id BYTEA NOT NULL,
+    answers BIGINT NOT NULL,
+    completed BIGINT NOT NULL,
+    stopped BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    abandoned BIGINT NOT NULL,
+    prompt_tokens BIGINT NOT NULL,
+    completion_tokens BIGINT NOT NULL,
+    estimated BIGINT NOT NULL,
+    first_token TEXT COLLATE "C" NOT NULL,
+    total TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, day, model, notebook_id)
+);
+CREATE TABLE usage_closed (
+    tenant_id BYTEA NOT NULL PRIMARY KEY,
+    open_from BIGINT NOT NULL
+);
+CREATE INDEX runs_ended ON runs (tenant_id, ended_at, id) WHERE ended_at IS NOT NULL;
 "#;

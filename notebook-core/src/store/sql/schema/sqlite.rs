@@ -15,6 +15,8 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "vectors", sql: V6 },
     Migration { version: 7, name: "pruned runs", sql: V7 },
     Migration { version: 8, name: "webhooks", sql: V8 },
+    Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
+    Migration { version: 10, name: "usage by day", sql: V10 },
 ];
 
 const V1: &str = "
@@ -270,4 +272,35 @@ CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (tenant_id, id)
     WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (tenant_id, updated_at)
     WHERE state <> 'pending';
+";
+
+const V9: &str = "
+ALTER TABLE notebooks ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX notebooks_hidden ON notebooks (tenant_id, id) WHERE hidden = 1;
+";
+
+// Of notebooks that may be gone: no foreign key.
+const V10: &str = "
+CREATE TABLE usage_days (
+    tenant_id BLOB NOT NULL,
+    day INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    notebook_id BLOB NOT NULL,
+    answers INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    stopped INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    abandoned INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,
+    first_token TEXT NOT NULL,
+    total TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, day, model, notebook_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE usage_closed (
+    tenant_id BLOB NOT NULL PRIMARY KEY,
+    open_from INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_ended ON runs (tenant_id, ended_at, id) WHERE ended_at IS NOT NULL;
 ";

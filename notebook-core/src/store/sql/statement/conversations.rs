@@ -6,6 +6,14 @@ macro_rules! columns {
     };
 }
 
+/// But for what is in a notebook that is being deleted.
+macro_rules! shown {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM notebooks n
+            WHERE n.tenant_id = $1 AND n.id = notebook_id AND n.hidden = 1)"
+    };
+}
+
 macro_rules! message_columns {
     () => {
         "id, conversation_id, parent_id, role, text, citations, dropped_citations, run_id, \
@@ -20,8 +28,12 @@ pub(in crate::store::sql) const INSERT: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
 );
 
-pub(in crate::store::sql) const SELECT: &str =
-    concat!("SELECT ", columns!(), " FROM conversations WHERE tenant_id = $1 AND id = $2");
+pub(in crate::store::sql) const SELECT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM conversations WHERE tenant_id = $1 AND id = $2",
+    shown!()
+);
 
 pub(in crate::store::sql) const LIST: &str = concat!(
     "SELECT ",

@@ -5,6 +5,7 @@ pub(super) mod conversations;
 pub(super) mod notebooks;
 pub(super) mod runs;
 pub(super) mod sources;
+pub(super) mod usage;
 pub(super) mod webhooks;
 
 #[cfg(test)]
@@ -13,7 +14,8 @@ mod tests {
     use crate::sql::check_statements;
 
     fn all() -> Vec<&'static str> {
-        [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL, webhooks::ALL].concat()
+        let ours = [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL];
+        [&ours[..], &[usage::ALL, webhooks::ALL]].concat().concat()
     }
 
     #[test]
@@ -36,6 +38,7 @@ mod tests {
             include_str!("conversations.rs"),
             include_str!("runs.rs"),
             include_str!("webhooks.rs"),
+            include_str!("usage.rs"),
         ];
         let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
         assert_eq!(written, all().len());

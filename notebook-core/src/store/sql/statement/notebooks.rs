@@ -13,28 +13,63 @@ pub(in crate::store::sql) const INSERT: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
 );
 
-pub(in crate::store::sql) const SELECT: &str =
-    concat!("SELECT ", columns!(), " FROM notebooks WHERE tenant_id = $1 AND id = $2");
+pub(in crate::store::sql) const SELECT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM notebooks WHERE tenant_id = $1 AND id = $2 AND hidden = 0"
+);
 
 /// Newest first, older than `$2`, with archived ones when `$3` is 1.
 pub(in crate::store::sql) const LIST: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM notebooks WHERE tenant_id = $1 AND id < $2 AND archived <= $3
+    " FROM notebooks WHERE tenant_id = $1 AND id < $2 AND archived <= $3 AND hidden = 0
       ORDER BY id DESC LIMIT $4"
 );
 
 pub(in crate::store::sql) const UPDATE: &str = "UPDATE notebooks
     SET name = $1, named_by_user = $2, archived = $3, settings = $4, updated_at = $5
-    WHERE tenant_id = $6 AND id = $7";
+    WHERE tenant_id = $6 AND id = $7 AND hidden = 0";
 
 /// Moves the time forward, never back.
 pub(in crate::store::sql) const TOUCH: &str = "UPDATE notebooks SET updated_at = $1
     WHERE updated_at < $1 AND tenant_id = $2 AND id = $3";
+
+pub(in crate::store::sql) const HIDE: &str =
+    "UPDATE notebooks SET hidden = 1 WHERE tenant_id = $1 AND id = $2";
+
+pub(in crate::store::sql) const HIDE_SOURCES: &str =
+    "UPDATE sources SET stage = $1, unfinished = 1, revision = revision + 1
+    WHERE tenant_id = $2 AND notebook_id = $3 AND stage <> $1";
+
+pub(in crate::store::sql) const STOP_RUNS: &str = "UPDATE runs SET stop_requested = 1
+    WHERE tenant_id = $1 AND notebook_id = $2 AND ended_at IS NULL";
+
+pub(in crate::store::sql) const LIST_HIDDEN: &str =
+    "SELECT id FROM notebooks WHERE tenant_id = $1 AND hidden = 1 ORDER BY id";
+
+/// Some conversations of a hidden notebook, with what hangs on them.
+pub(in crate::store::sql) const EMPTY: &str = "DELETE FROM conversations
+    WHERE tenant_id = $1 AND id IN (
+        SELECT c.id FROM conversations c
+        JOIN notebooks n ON n.tenant_id = c.tenant_id AND n.id = c.notebook_id
+        WHERE c.tenant_id = $1 AND c.notebook_id = $2 AND n.hidden = 1 ORDER BY c.id LIMIT $3)";
 
 /// Takes what is in the notebook with it, by foreign keys.
 pub(in crate::store::sql) const DELETE: &str =
     "DELETE FROM notebooks WHERE tenant_id = $1 AND id = $2";
 
 #[cfg(test)]
-pub(in crate::store::sql) const ALL: &[&str] = &[INSERT, SELECT, LIST, UPDATE, TOUCH, DELETE];
+pub(in crate::store::sql) const ALL: &[&str] = &[
+    INSERT,
+    SELECT,
+    LIST,
+    UPDATE,
+    TOUCH,
+    HIDE,
+    HIDE_SOURCES,
+    STOP_RUNS,
+    LIST_HIDDEN,
+    EMPTY,
+    DELETE,
+];

@@ -7,6 +7,14 @@ macro_rules! columns {
 }
 
 /// Changes nothing when the id is taken.
+/// But for what is in a notebook that is being deleted.
+macro_rules! shown {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM notebooks n
+            WHERE n.tenant_id = $1 AND n.id = notebook_id AND n.hidden = 1)"
+    };
+}
+
 pub(in crate::store::sql) const INSERT: &str = concat!(
     "INSERT INTO runs (tenant_id, ",
     columns!(),
@@ -15,7 +23,7 @@ pub(in crate::store::sql) const INSERT: &str = concat!(
 );
 
 pub(in crate::store::sql) const SELECT: &str =
-    concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2");
+    concat!("SELECT ", columns!(), " FROM runs WHERE tenant_id = $1 AND id = $2", shown!());
 
 /// The run that a key was first used for, with the hash of its request.
 pub(in crate::store::sql) const SELECT_BY_KEY: &str = concat!(

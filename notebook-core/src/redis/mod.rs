@@ -1,0 +1,12 @@
+//! Redis (6 or newer, or Valkey): how processes tell each other at once, by its publish and subscribe.
+//!
+//! Nothing is stored there. What is told is a hint, so a Redis that is away costs promptness and no truth: processes
+//! find out by looking, and are told again when it is back.
+
+mod config;
+mod error;
+mod link;
+mod pubsub;
+
+pub use config::RedisConfig;
+pub use pubsub::RedisPubSub;
