@@ -230,6 +230,8 @@ async fn open_store(config: &Config) -> Result<SqlStore> {
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
     postgres.connections = config.storage.connections;
+    postgres.statement_timeout = Duration::from_secs(config.storage.statement_seconds.into());
+    postgres.transaction_timeout = postgres.statement_timeout * 2;
     SqlStore::postgres(&postgres).await
 }
 

@@ -1,6 +1,6 @@
 //! The pool, and transactions in tasks of their own.
 
-use std::{str::FromStr as _, sync::Arc};
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use super::{
     DatabaseClock, PostgresConfig,
@@ -10,7 +10,7 @@ use super::{
     pubsub::PostgresPubSub,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, Retry,
     pubsub::PubSub,
     sql::{Migration, Tx},
 };
@@ -53,12 +53,16 @@ pub(crate) struct Client {
     pool: Pool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
     reserved: Pool,
-    /// Two connections by which processes tell each other.
+    /// A connection by which this process tells others; it listens by another.
     telling: PgPool,
     clock: Arc<DatabaseClock>,
     pubsub: Arc<PostgresPubSub>,
     /// The calls that are under way.
     calls: TaskTracker,
+    /// How long a call may take: the database's machine, or the way to it, may be gone without a word.
+    patience: Duration,
+    /// The same for calls by the reserved connections, which are short.
+    short: Duration,
 }
 
 impl Client {
@@ -90,18 +94,22 @@ impl Client {
         let (pool, reserved) = (pool(connections)?, pool(RESERVED)?);
         migrate(&mut *pool.get(OPEN).await?, &config.schema, steps).await?;
         // What is told is a hint: it need not be on the disk.
-        let telling = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
-        let pubsub = Arc::new(PostgresPubSub::start(&telling, &config.schema));
-        let (clock, calls) = (Arc::default(), TaskTracker::new());
-        Ok(Self { pool, reserved, telling, clock, pubsub, calls })
+        let quick = options.options([("synchronous_commit", "off")]);
+        let short = config.acquire_timeout;
+        let line = move || {
+            let one = PgPoolOptions::new().max_connections(1).acquire_timeout(short);
+            one.connect_lazy_with(quick.clone())
+        };
+        let telling = line();
+        let pubsub = Arc::new(PostgresPubSub::start(&telling, line, &config.schema, short));
+        let (clock, calls, patience) =
+            (Arc::default(), TaskTracker::new(), config.transaction_timeout);
+        Ok(Self { pool, reserved, telling, clock, pubsub, calls, patience, short })
     }
 
     /// The same database by connections that only this handle's clones use.
     pub(crate) fn reserved(&self) -> Self {
-        Self { pool: self.reserved.clone(), ..self.clone() }
+        Self { pool: self.reserved.clone(), patience: self.short, ..self.clone() }
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
@@ -158,12 +166,12 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, clock) = (self.pool.clone(), Arc::clone(&self.clock));
+        let (pool, clock, patience) = (self.pool.clone(), Arc::clone(&self.clock), self.patience);
         // A task of its own: a caller that goes away leaves no transaction open.
         let task = self.calls.spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, &clock, around, operation, &input, &work).await;
+                let result = once(&pool, patience, &clock, around, operation, &input, &work).await;
                 let lost = result.as_ref().is_err_and(lost_to_another);
                 if !lost || left == 0 {
                     return result;
@@ -195,6 +203,7 @@ impl Client {
 
 async fn once<I, T>(
     pool: &Pool,
+    patience: Duration,
     clock: &DatabaseClock,
     around: Around,
     operation: &'static str,
@@ -202,11 +211,20 @@ async fn once<I, T>(
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
 ) -> Result<T> {
     let mut lent = pool.get(operation).await?;
-    let result = match around.begin() {
-        None => work(&mut Tx::postgres(&mut lent, clock, operation), input).await,
-        Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
+    let whole = async {
+        match around.begin() {
+            None => work(&mut Tx::postgres(&mut lent, clock, operation), input).await,
+            Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
+        }
     };
-    if result.as_ref().is_err_and(broke) {
+    let ended = tokio::time::timeout(patience, whole).await;
+    let silent = ended.is_err();
+    let result = ended.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Timeout, operation)
+            .with("reason", "the database does not answer")
+            .retry(Retry::Backoff))
+    });
+    if silent || result.as_ref().is_err_and(broke) {
         // The connection itself may have failed: nobody gets it again.
         drop(Lent::take(lent));
     }

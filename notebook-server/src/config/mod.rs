@@ -55,6 +55,9 @@ pub struct Storage {
     pub schema: String,
     /// The most connections to PostgreSQL.
     pub connections: u32,
+    /// How long a statement may take in PostgreSQL, in seconds. A transaction that takes twice as long has met a
+    /// database that is gone without a word: its connection is given up.
+    pub statement_seconds: u32,
     /// Folder for originals; in the data folder when absent. Several servers on one PostgreSQL need one that they share.
     pub blobs: Option<PathBuf>,
 }
@@ -217,7 +220,13 @@ impl Default for Server {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { postgres: None, schema: "notebook".to_owned(), connections: 16, blobs: None }
+        Self {
+            postgres: None,
+            schema: "notebook".to_owned(),
+            connections: 16,
+            statement_seconds: 30,
+            blobs: None,
+        }
     }
 }
 
