@@ -190,11 +190,12 @@ impl Cluster {
 
     /// The lines that `psql` prints, columns between `|`.
     #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    #[allow(clippy::print_stderr, reason = "shown with a test that fails")]
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let mut psql = Command::new(programs().join("psql"));
         psql.args(["-At", "-U", "test", "-d", "postgres", "-c", sql, "-h"]).arg(self.folder.path());
         let output = psql.output().unwrap();
-        // Shown with a test that fails; a test may ask a server that is down.
+        // A test may ask a server that is down.
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
