@@ -59,8 +59,10 @@ bench: need models ## The benches, each beside a peer or a lower bound
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin" && cargo bench --bench connections -- "$$bin"
 
 SOAK_SECONDS ?= 3600
-soak: need ## Kill and stop workers for an hour (SOAK_SECONDS=3600) and check that every job ends once
-	NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --release --locked -p notebook-core --test queue_crash -- --nocapture
+soak: need web ## Kill, stop, cut and restart everything, an hour for the queue and one for all (SOAK_SECONDS=3600), and check the history
+	export NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS); \
+	cargo test --release --locked -p notebook-core --test queue_linear --test queue_crash -- --nocapture && \
+	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
 FUZZ_SECONDS ?= 600
 fuzz: ## Fuzz the parsers against naive references, FUZZ_SECONDS=600 each (needs nightly Rust and cargo-fuzz)

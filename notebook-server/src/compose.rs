@@ -291,6 +291,8 @@ async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<
     postgres.schema.clone_from(&config.storage.schema);
     postgres.connections = config.storage.connections;
     postgres.copied_bytes = config.storage.copied_bytes;
+    postgres.statement_timeout = Duration::from_secs(config.storage.statement_seconds.into());
+    postgres.transaction_timeout = postgres.statement_timeout * 2;
     match redis {
         Some(redis) => SqlStore::postgres_told_by(&postgres, redis).await,
         None => SqlStore::postgres(&postgres).await,

@@ -21,8 +21,8 @@ use std::{
 };
 
 use notebook_core::{
-    Clock, Result, RunId, TenantId, TenantScope,
-    model::{EventBody, Run, RunState, next_generation},
+    Clock, Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope,
+    model::{EventBody, Run, RunEvent, RunState, next_generation},
     pubsub::PubSub,
     run_log::RunLog,
 };
@@ -87,7 +87,7 @@ impl Runs {
     /// Where another worker has begun before, its readers are told to drop what they have.
     ///
     /// # Errors
-    /// Those of the log.
+    /// Those of the log; `Unavailable` when another worker writes to the run at the same time.
     pub async fn begin(
         self: &Arc<Self>,
         scope: &TenantScope,
@@ -95,24 +95,41 @@ impl Runs {
         closing: Closing,
     ) -> Result<RunWriter> {
         self.tend();
-        let again = run.state == RunState::Running;
-        let base = if again {
-            let partial = partial::read(&*self.log, scope, run.id).await?;
-            next_generation(partial.last) - 1
-        } else {
-            0
+        let restarted = match run.state {
+            RunState::Running => Some(self.restart(scope, run.id).await?),
+            _ => None,
         };
+        let base = restarted.as_ref().map_or(0, |event| event.seq - 1);
         let live = Arc::new(LiveRun::new(scope.clone(), base));
         if run.stop_requested {
             live.signal.give(StopReason::Asked);
         }
         self.live.lock().insert((scope.tenant(), run.id), live.clone());
         let mut writer = RunWriter::new(self.clone(), scope.clone(), run.clone(), live, closing);
-        if again {
-            writer.emit(EventBody::Restarted);
+        if let Some(event) = restarted {
+            writer.show_stored(event);
         }
         self.hints.give(scope.tenant(), run.id);
         Ok(writer)
+    }
+
+    /// Notes in the log that a worker begins anew. It is stored before anybody sees an event of this worker: should this
+    /// one be lost before it has stored more, the next one's numbers begin past those that it has shown.
+    async fn restart(&self, scope: &TenantScope, run: RunId) -> Result<RunEvent> {
+        let last = partial::read(&*self.log, scope, run).await?.last;
+        let (seq, at) = (next_generation(last), self.clock.now());
+        let event = RunEvent { seq, at, body: EventBody::Restarted };
+        match self.log.append(scope, run, std::slice::from_ref(&event)).await {
+            Ok(()) => Ok(event),
+            // Whose job it is will show: a worker that lost it ends nothing, and the other comes again.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(Error::new(ErrorKind::Unavailable, "begin anew")
+                    .with("reason", "another worker writes to the run, or has ended it")
+                    .retry(Retry::Backoff)
+                    .caused_by(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A reader of the run's events after `after` (0 for all).

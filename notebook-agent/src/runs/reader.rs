@@ -93,10 +93,13 @@ impl EventReader {
         }
     }
 
-    /// Puts what the answer says in place of events that are pruned: they have left a gap.
+    /// Puts what the answer says in place of what the reader has, where that may be something else: events between are
+    /// pruned, or a lost worker had shown more than it stored, and nobody began anew.
     async fn resync(&self, mut events: Vec<RunEvent>) -> Result<Vec<RunEvent>> {
         let Some(first) = events.first() else { return Ok(events) };
-        if first.seq == self.after + 1 || first.seq % GENERATION == 1 {
+        let pruned = first.seq % GENERATION != 1;
+        let ended = first.body.terminal_state().is_some() && self.after > 0;
+        if first.seq == self.after + 1 || !(pruned || ended) {
             return Ok(events);
         }
         let (seq, at) = (first.seq - 1, first.at);

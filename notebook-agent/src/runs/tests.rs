@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use notebook_core::{
     ConversationId, ErrorKind, MessageId, NotebookId, RunId, TenantId, TenantScope, Timestamp,
     clock::ManualClock,
-    model::{Conversation, EventBody, Message, NewRun, Notebook, Role, Run, RunState, Usage},
+    model::{
+        Conversation, EventBody, GENERATION, Message, NewRun, Notebook, Role, Run, RunState, Usage,
+    },
     pubsub::MemoryPubSub,
     run_log::RunLog,
     store::{ConversationStore, NotebookStore, memory::MemoryStore},
@@ -211,9 +213,52 @@ async fn s47_an_interrupted_run_is_closed_with_its_text() {
     assert!(matches!(last, EventBody::Failed { code, .. } if code == "interrupted"), "{last:?}");
     let kept = fixture.store.message(&fixture.scope, fixture.run.answer).await.unwrap();
     assert_eq!((kept.text.as_str(), kept.partial), ("half an answer", true));
-    // Whoever saw more than was stored sees the end all the same.
+    // Whoever saw more than was stored is told what is kept, and sees the end.
     let rest = read_all(next.reader(&fixture.scope, fixture.run.id, 57).await.unwrap()).await;
-    assert_eq!(rest.len(), 1);
+    let kept = EventBody::Resync { text: "half an answer".into(), citations: Vec::new() };
+    assert_eq!((rest.len(), &rest[0].body), (2, &kept));
+    assert_eq!(rest[1], *events.last().unwrap());
+    assert!(rest[0].seq < rest[1].seq);
+}
+
+/// S47: a worker that is lost before it has stored anything has shown its readers numbers that no other uses: neither the
+/// next one, nor the end of a run that nobody takes up.
+#[tokio::test]
+async fn s47_numbers_that_were_shown_and_never_stored_are_not_used_again() {
+    for taken_up in [true, false] {
+        let fixture = Fixture::new().await;
+        fixture.store.start(&fixture.scope, fixture.run.id).await.unwrap();
+        let run = fixture.store.run(&fixture.scope, fixture.run.id).await.unwrap();
+        let mut seen = fixture.reader(0).await;
+        let mut lost = fixture.runs.begin(&fixture.scope, &run, Closing::Log).await.unwrap();
+        for _ in 0..5 {
+            lost.emit(delta("seen, and lost"));
+        }
+        let mut after = 0;
+        while after < GENERATION + 6 {
+            after = seen.next().await.unwrap().unwrap().last().unwrap().seq;
+        }
+        // Before anything but its beginning is stored.
+        drop(lost);
+        let answer = if taken_up {
+            let mut next = fixture.runs.begin(&fixture.scope, &run, Closing::Log).await.unwrap();
+            next.emit(delta("the answer"));
+            let answer = message(&fixture.run, fixture.run.answer, Role::Assistant, "the answer");
+            assert_eq!(next.close(completed(), Some(answer)).await, Closed::Stored);
+            "the answer"
+        } else {
+            fixture.runs.close_interrupted(&fixture.scope, &run).await.unwrap();
+            ""
+        };
+        let rest = tokio::time::timeout(Duration::from_secs(5), read_all(seen)).await.unwrap();
+        let anew = |event: &Arc<LoggedEvent>| {
+            matches!(event.body, EventBody::Restarted | EventBody::Resync { .. })
+        };
+        assert!(anew(&rest[0]), "{rest:?}");
+        assert_eq!(text_of(&rest), answer);
+        assert!(rest.last().unwrap().body.terminal_state().is_some());
+        assert!(rest.iter().all(|event| event.seq > after), "{after}: {rest:?}");
+    }
 }
 
 /// S47: another worker begins anew where one was lost; its readers, old and new, end with the same text.

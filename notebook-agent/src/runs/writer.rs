@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use notebook_core::{
-    ErrorKind, Result, TenantScope,
+    Error, ErrorKind, Result, TenantScope,
     model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState},
     queue::{JobError, Outcome, outbox::Outbox, runner::Work},
 };
@@ -16,6 +16,9 @@ use super::{LoggedEvent, Runs, StopReason, StopSignal, live::LiveRun};
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Tries to store the end of a run before readers are told that it could not be stored.
 const CLOSE_TRIES: u32 = 5;
+
+/// The longest time between two tries.
+const CLOSE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the end of a run is stored.
 pub enum Closing {
@@ -101,6 +104,13 @@ impl RunWriter {
         }
     }
 
+    /// Shows an event that is stored already; the next one's number follows.
+    pub(super) fn show_stored(&mut self, event: RunEvent) {
+        self.seq = event.seq;
+        self.live.publish([self.logged(event)], false);
+        self.tell_stored();
+    }
+
     /// Ends the run: stores the rest, the answer and the terminal event as one, then shows the event.
     ///
     /// When the store cannot take it, readers get `failed` with code `not_stored`.
@@ -156,18 +166,26 @@ impl RunWriter {
 
     /// Whether this worker ended the run.
     async fn store_outcome(&self, outcome: RunOutcome) -> Result<bool> {
-        let mut wait = Duration::from_millis(50);
-        for _ in 1..CLOSE_TRIES {
+        let (mut wait, mut tries) = (Duration::from_millis(50), 1);
+        loop {
             match self.store_once(outcome.clone()).await {
-                Err(error) if error.is_retryable() => {
+                Err(error)
+                    if error.is_retryable() && (tries < CLOSE_TRIES || self.may_wait(&error)) =>
+                {
                     warn!(run = %self.run.id, %error, "storing the end of a run failed; trying again");
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
                 }
                 result => return result,
             }
+            tokio::time::sleep(wait).await;
+            (wait, tries) = ((wait * 2).min(CLOSE_PAUSE), tries + 1);
         }
-        self.store_once(outcome).await
+    }
+
+    /// Whether the end may be stored as late as it likes: a database that is away comes back, or the job's lease runs
+    /// out, its runner drops this, and another worker begins anew. Nobody is told of an end that is not stored.
+    fn may_wait(&self, error: &Error) -> bool {
+        matches!(self.closing, Closing::Job { .. })
+            && matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
     }
 
     async fn store_once(&self, outcome: RunOutcome) -> Result<bool> {

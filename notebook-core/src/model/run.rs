@@ -140,8 +140,8 @@ pub enum EventBody {
     /// The worker that wrote so far is gone and another begins anew: text and citations before this are not of the
     /// answer.
     Restarted,
-    /// The log before this is pruned: text and citations so far are these. Not stored: made for a reader whose place is
-    /// gone.
+    /// Text and citations so far are these: the log before this is pruned, or a lost worker had shown more than is kept.
+    /// Not stored: made for a reader whose place is gone.
     Resync {
         /// The whole text so far.
         text: String,

@@ -1,6 +1,6 @@
 //! The pool, and transactions in tasks of their own.
 
-use std::{str::FromStr as _, sync::Arc};
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use super::{
     DatabaseClock, PostgresConfig,
@@ -10,7 +10,7 @@ use super::{
     pubsub::PostgresPubSub,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, Retry,
     pubsub::PubSub,
     sql::{Migration, Tx},
 };
@@ -53,12 +53,18 @@ pub(crate) struct Client {
     pool: Pool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
     reserved: Pool,
-    /// Two connections by which processes tell each other.
+    /// A connection by which this process tells others; it listens by another.
     telling: PgPool,
+    /// For connections by which processes tell each other.
+    quick: Arc<PgConnectOptions>,
     schema: Arc<str>,
     clock: Arc<DatabaseClock>,
     /// The calls that are under way.
     calls: TaskTracker,
+    /// How long a call may take: the database's machine, or the way to it, may be gone without a word.
+    patience: Duration,
+    /// The same for calls by the reserved connections, which are short.
+    short: Duration,
 }
 
 impl Client {
@@ -100,18 +106,18 @@ impl Client {
             }
         }
         // What is told is a hint: it need not be on the disk.
-        let telling = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
+        let quick = Arc::new(options.options([("synchronous_commit", "off")]));
+        let short = config.acquire_timeout;
+        let telling = line(&quick, short);
         let schema = config.schema.as_str().into();
         let (clock, calls) = (Arc::default(), TaskTracker::new());
-        Ok(Self { pool, reserved, telling, schema, clock, calls })
+        let patience = config.transaction_timeout;
+        Ok(Self { pool, reserved, telling, quick, schema, clock, calls, patience, short })
     }
 
     /// The same database by connections that only this handle's clones use.
     pub(crate) fn reserved(&self) -> Self {
-        Self { pool: self.reserved.clone(), ..self.clone() }
+        Self { pool: self.reserved.clone(), patience: self.short, ..self.clone() }
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
@@ -168,12 +174,12 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, clock) = (self.pool.clone(), Arc::clone(&self.clock));
+        let (pool, clock, patience) = (self.pool.clone(), Arc::clone(&self.clock), self.patience);
         // A task of its own: a caller that goes away leaves no transaction open.
         let task = self.calls.spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, &clock, around, operation, &input, &work).await;
+                let result = once(&pool, patience, &clock, around, operation, &input, &work).await;
                 match result {
                     Err(failed) if failed.repeat && left > 0 => left -= 1,
                     result => return result.map_err(|failed| failed.error),
@@ -194,7 +200,9 @@ impl Client {
 
     /// Starts what processes that share the database tell each other by, where it is not by something else.
     pub(crate) fn notifications(&self) -> Arc<dyn PubSub> {
-        Arc::new(PostgresPubSub::start(&self.telling, &self.schema))
+        let (quick, short) = (Arc::clone(&self.quick), self.short);
+        let line = move || line(&quick, short);
+        Arc::new(PostgresPubSub::start(&self.telling, line, &self.schema, short))
     }
 
     /// Closes the connections once what is under way has ended. Later calls fail.
@@ -207,6 +215,12 @@ impl Client {
     }
 }
 
+/// A connection for itself, made when it is needed.
+fn line(options: &PgConnectOptions, patience: Duration) -> PgPool {
+    let one = PgPoolOptions::new().max_connections(1).acquire_timeout(patience);
+    one.connect_lazy_with(options.clone())
+}
+
 /// Why a call failed, and whether it may be run again.
 struct Failed {
     error: Error,
@@ -215,6 +229,7 @@ struct Failed {
 
 async fn once<I, T>(
     pool: &Pool,
+    patience: Duration,
     clock: &DatabaseClock,
     around: Around,
     operation: &'static str,
@@ -223,12 +238,22 @@ async fn once<I, T>(
 ) -> std::result::Result<T, Failed> {
     let lent = pool.get(operation).await;
     let mut lent = lent.map_err(|error| Failed { error, repeat: false })?;
-    let result = match around.begin() {
-        None => {
-            let done = work(&mut Tx::postgres(&mut lent, clock, operation), input).await;
-            done.map_err(|error| (error, true))
+    let whole = async {
+        match around.begin() {
+            None => {
+                let done = work(&mut Tx::postgres(&mut lent, clock, operation), input).await;
+                done.map_err(|error| (error, true))
+            }
+            Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
         }
-        Some(begin) => within(begin, &mut lent, clock, operation, input, work).await,
+    };
+    let Ok(result) = tokio::time::timeout(patience, whole).await else {
+        // Nobody gets the connection again; whether something was done nobody knows.
+        pool.discard(lent);
+        let error = Error::new(ErrorKind::Timeout, operation)
+            .with("reason", "the database does not answer")
+            .retry(Retry::Backoff);
+        return Err(Failed { error, repeat: false });
     };
     result.map_err(|(error, undone)| {
         let broke = broke(&error);

@@ -11,13 +11,17 @@ pub struct PostgresConfig {
     pub schema: String,
     /// The most connections. Default 16.
     pub connections: u32,
-    /// How long to wait for a free connection. Default 10 seconds.
+    /// How long to wait for a free connection. Default 10 seconds. One that shows no sign of life within a fifth of it
+    /// is given up.
     pub acquire_timeout: Duration,
     /// How long a statement may take. Default 30 seconds.
     pub statement_timeout: Duration,
     /// The most bytes of tables and indexes that are copied, to a schema `<schema>_before_v<version>`, before the tables
     /// are brought up to date; above it, and with 0, they are not. Every process waits meanwhile. Default 1 GiB.
     pub copied_bytes: u64,
+    /// How long a transaction may take, should the database, or the way to it, be gone without a word; its connection
+    /// is then given up. Default 60 seconds.
+    pub transaction_timeout: Duration,
 }
 
 impl PostgresConfig {
@@ -31,6 +35,7 @@ impl PostgresConfig {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             copied_bytes: 1 << 30,
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 }

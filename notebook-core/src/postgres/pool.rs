@@ -27,6 +27,8 @@ use crate::{Error, ErrorKind, Result, Retry, usage::Histogram};
 
 /// A connection that has been silent for longer is asked whether it lives.
 const SILENT: Duration = Duration::from_secs(1);
+/// How long a connection may take to show that it lives, as a part of the time to get one.
+const SIGN_OF_LIFE: u32 = 5;
 /// A connection is used for no longer: what a server keeps for it grows.
 const OLD: Duration = Duration::from_secs(30 * 60);
 
@@ -119,7 +121,8 @@ impl Pool {
             .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(patience))
             .create_timeout(Some(patience))
-            .recycle_timeout(Some(patience))
+            // One that is dead without a word must leave time for another.
+            .recycle_timeout(Some(patience / SIGN_OF_LIFE))
             .runtime(Runtime::Tokio1);
         let pool = builder
             .build()

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{Executor as _, PgPool, postgres::PgListener};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
@@ -20,6 +20,8 @@ const WAITING: usize = 8_192;
 const TOGETHER: usize = 512;
 /// How long to wait before a listener that failed is made anew.
 const LISTEN_AGAIN: Duration = Duration::from_secs(2);
+/// A listener that has heard nothing for this many times the patience with a silent database is asked whether it lives.
+const QUIET: u32 = 3;
 
 /// One channel for all topics: a notification is `topic message`.
 #[derive(Debug)]
@@ -30,15 +32,24 @@ pub(crate) struct PostgresPubSub {
 }
 
 impl PostgresPubSub {
-    /// Listens and publishes on `channel`, by two connections of a pool of its own.
-    pub(crate) fn start(pool: &PgPool, channel: &str) -> Self {
+    /// Publishes on `channel` by a connection of `telling`, and listens by one of a pool that `hear` makes anew for
+    /// each: a pool does not get a connection back that is dead without a word. Ends when `telling` is closed.
+    pub(crate) fn start(
+        telling: &PgPool,
+        hear: impl Fn() -> PgPool + Send + 'static,
+        channel: &str,
+        patience: Duration,
+    ) -> Self {
         let topics = Arc::new(Topics::default());
         let (outgoing, waiting) = mpsc::channel(WAITING);
-        let heard = listen(pool.clone(), channel.to_owned(), Arc::clone(&topics));
-        let told = tell(pool.clone(), channel.to_owned(), waiting);
+        let (heard, mut closed) = (Arc::clone(&topics), telling.close_event());
+        let (pool, name) = (telling.clone(), channel.to_owned());
+        let channel = channel.to_owned();
         let tasks = [
-            AbortOnDropHandle::new(tokio::spawn(heard)),
-            AbortOnDropHandle::new(tokio::spawn(told)),
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                let _ = closed.do_until(listen(hear, channel, heard, patience)).await;
+            })),
+            AbortOnDropHandle::new(tokio::spawn(tell(pool, name, waiting, patience))),
         ];
         Self { topics, outgoing, _tasks: tasks }
     }
@@ -59,15 +70,15 @@ impl PubSub for PostgresPubSub {
 }
 
 /// Publishes after the fact and not within transactions: a notification makes commits wait for each other.
-async fn tell(pool: PgPool, channel: String, mut waiting: mpsc::Receiver<String>) {
+async fn tell(
+    pool: PgPool,
+    channel: String,
+    mut waiting: mpsc::Receiver<String>,
+    patience: Duration,
+) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
-        let told = sqlx::query("SELECT pg_notify($1, m) FROM unnest($2::text[]) AS t (m)")
-            .bind(&channel)
-            .bind(&batch)
-            .execute(&pool)
-            .await;
-        if let Err(error) = told {
+        if let Err(error) = tell_once(&pool, &channel, &batch, patience).await {
             debug!(%error, "messages to other processes were lost; they find out by looking");
         }
         batch.clear();
@@ -75,24 +86,39 @@ async fn tell(pool: PgPool, channel: String, mut waiting: mpsc::Receiver<String>
     }
 }
 
-async fn listen(pool: PgPool, channel: String, topics: Arc<Topics>) {
+async fn tell_once(
+    pool: &PgPool,
+    channel: &str,
+    batch: &[String],
+    patience: Duration,
+) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let told = sqlx::query("SELECT pg_notify($1, m) FROM unnest($2::text[]) AS t (m)")
+        .bind(channel)
+        .bind(batch)
+        .execute(&mut *connection);
+    let Ok(told) = tokio::time::timeout(patience, told).await else {
+        connection.close_on_drop();
+        return Err(silent());
+    };
+    // The pool itself would wait for ever for a sign of life. Dropped before its end, the connection is closed.
+    tokio::spawn(tokio::time::timeout(patience, connection.return_to_pool()));
+    told.map(drop)
+}
+
+async fn listen(
+    hear: impl Fn() -> PgPool,
+    channel: String,
+    topics: Arc<Topics>,
+    patience: Duration,
+) {
     loop {
-        let listening = async {
-            let mut listener = PgListener::connect_with(&pool).await?;
-            listener.listen(&channel).await?;
-            Ok::<_, sqlx::Error>(listener)
-        };
-        match listening.await {
-            Ok(mut listener) => {
+        let pool = hear();
+        match begin(&pool, &channel, patience).await {
+            Ok(listener) => {
                 // Whatever was said before is lost.
                 topics.missed();
-                // None: the connection was lost, and is made anew by the next call.
-                while let Ok(heard) = listener.try_recv().await {
-                    match heard.as_ref().and_then(|heard| heard.payload().split_once(' ')) {
-                        Some((topic, message)) => topics.deliver(topic, message),
-                        None => topics.missed(),
-                    }
-                }
+                deliver(listener, &topics, patience).await;
                 topics.missed();
             }
             Err(error) => {
@@ -101,4 +127,42 @@ async fn listen(pool: PgPool, channel: String, topics: Arc<Topics>) {
         }
         tokio::time::sleep(LISTEN_AGAIN).await;
     }
+}
+
+async fn begin(
+    pool: &PgPool,
+    channel: &str,
+    patience: Duration,
+) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    let listening = tokio::time::timeout(patience, listener.listen(channel));
+    listening.await.unwrap_or_else(|_| Err(silent()))?;
+    Ok(listener)
+}
+
+/// Delivers until the connection is lost, and not made anew, or is silent for too long.
+async fn deliver(mut listener: PgListener, topics: &Topics, patience: Duration) {
+    loop {
+        match tokio::time::timeout(patience * QUIET, listener.try_recv()).await {
+            Ok(Ok(heard)) => {
+                match heard.as_ref().and_then(|heard| heard.payload().split_once(' ')) {
+                    Some((topic, message)) => topics.deliver(topic, message),
+                    // The connection was lost, and has been made anew.
+                    None => topics.missed(),
+                }
+            }
+            Ok(Err(_)) => return,
+            Err(_) => {
+                let answer = tokio::time::timeout(patience, listener.execute("SELECT 1")).await;
+                if !answer.is_ok_and(|answer| answer.is_ok()) {
+                    warn!("the database says nothing; other processes are listened to anew");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }

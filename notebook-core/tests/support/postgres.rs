@@ -58,6 +58,10 @@ impl Cluster {
 
     fn start_in(parent: &Path, fsync: &'static str) -> Self {
         let folder = Self::make(parent);
+        Self::run_in(folder, fsync)
+    }
+
+    fn run_in(folder: tempfile::TempDir, fsync: &'static str) -> Self {
         let server = Self::serve(folder.path(), fsync);
         let cluster = Self { server, folder, fsync };
         cluster.wait();
@@ -115,9 +119,64 @@ impl Cluster {
     /// Ends the server without a goodbye and starts it again: what was committed is there.
     #[allow(dead_code, reason = "not every test that starts a cluster does this")]
     pub(crate) fn crash(&mut self) {
+        self.die();
+        self.rise();
+    }
+
+    /// Ends the server in order, without waiting for those who use it, and starts it again.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn restart(&mut self) {
+        // SIGINT: a fast shutdown.
+        self.end("-INT");
+        self.rise();
+    }
+
+    /// Ends the server without a goodbye.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn die(&mut self) {
         self.quit();
+    }
+
+    /// Starts it again.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn rise(&mut self) {
         self.server = Self::serve(self.folder.path(), self.fsync);
         self.wait();
+    }
+
+    /// Another server that follows this one; from now on this one confirms nothing that the other has not written
+    /// down too.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn follower(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("pg-").tempdir_in("/tmp").unwrap();
+        let _ = Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status();
+        let copied = command(&programs().join("pg_basebackup"))
+            .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--username=test"])
+            .arg("--host")
+            .arg(self.folder.path())
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let follower = Self::run_in(folder, self.fsync);
+        self.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.query("SELECT pg_reload_conf()");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.query("SELECT sync_state FROM pg_stat_replication") != ["sync"] {
+            assert!(Instant::now() < deadline, "the follower does not follow");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        follower
+    }
+
+    /// Makes a follower a server of its own, once it shows all that it has.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn promote(&self) {
+        let mut promote = command(&programs().join("pg_ctl"));
+        promote.args(["promote", "--wait", "--pgdata"]).arg(self.folder.path().join("data"));
+        let promoted = promote.output().unwrap();
+        assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stdout));
     }
 
     /// Kills the process that serves one connection, and with it, as PostgreSQL has it, all of them.
@@ -131,18 +190,26 @@ impl Cluster {
 
     /// The lines that `psql` prints, columns between `|`.
     #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    #[allow(clippy::print_stderr, reason = "shown with a test that fails")]
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let mut psql = Command::new(programs().join("psql"));
         psql.args(["-At", "-U", "test", "-d", "postgres", "-c", sql, "-h"]).arg(self.folder.path());
         let output = psql.output().unwrap();
+        // A test may ask a server that is down.
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 
     fn quit(&mut self) {
         // SIGQUIT: at once, without a checkpoint. Its children go with it.
-        let id = self.server.id().to_string();
-        let _ = Command::new("kill").args(["-QUIT", &id]).status();
-        let _ = self.server.wait();
+        self.end("-QUIT");
+    }
+
+    fn end(&mut self, signal: &str) {
+        if let Ok(None) = self.server.try_wait() {
+            let _ = Command::new("kill").args([signal, &self.server.id().to_string()]).status();
+            let _ = self.server.wait();
+        }
     }
 
     /// Runs a script of `pgbench` with some clients for some seconds; returns transactions a second.
@@ -168,6 +235,13 @@ impl Cluster {
             .unwrap()
     }
 
+    /// The socket on which it listens.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
+    }
+
+    #[allow(dead_code, reason = "some go by a proxy")]
     pub(crate) fn url(&self) -> String {
         format!("postgres://test@localhost/postgres?host={}", self.folder.path().display())
     }

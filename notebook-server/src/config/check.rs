@@ -26,6 +26,10 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         "storage.redis is for servers that share a PostgreSQL: set storage.postgres too, or leave it out".to_owned(),
     );
     need(
+        (1..=3_600).contains(&config.storage.statement_seconds),
+        "storage.statement_seconds must be from 1 to 3600".to_owned(),
+    );
+    need(
         (2..=3_600).contains(&config.jobs.lease_seconds),
         "jobs.lease_seconds must be from 2 to 3600".to_owned(),
     );

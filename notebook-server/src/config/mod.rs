@@ -66,6 +66,9 @@ pub struct Storage {
     pub redis: Option<Secret>,
     /// The channel in Redis, one for each deployment.
     pub redis_channel: String,
+    /// How long a statement may take in PostgreSQL, in seconds. A transaction that takes twice as long has met a
+    /// database that is gone without a word: its connection is given up.
+    pub statement_seconds: u32,
     /// Folder for originals; in the data folder when absent. Several servers on one PostgreSQL need one that they share.
     pub blobs: Option<PathBuf>,
 }
@@ -280,6 +283,7 @@ impl Default for Storage {
             copied_bytes: 1 << 30,
             redis: None,
             redis_channel: "notebook".to_owned(),
+            statement_seconds: 30,
             blobs: None,
         }
     }

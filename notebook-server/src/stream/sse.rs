@@ -84,3 +84,30 @@ fn retry_hint() -> Duration {
     let random = uuid::Uuid::new_v4().as_u128() % 3_000;
     Duration::from_millis(1_000 + u64::try_from(random).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S52: a stream that has nothing to say for ten minutes shows that it lives, more often than a proxy with the
+    /// sample configuration loses patience.
+    #[tokio::test(start_paused = true)]
+    async fn s52_a_silent_stream_stays_alive_behind_a_proxy() {
+        let sample = include_str!("../../../deploy/nginx.conf");
+        let patience = sample.lines().find_map(|line| {
+            line.trim().strip_prefix("proxy_read_timeout ")?.strip_suffix("s;")?.parse().ok()
+        });
+        let patience = Duration::from_secs(patience.unwrap());
+        let silent = reply(stream::pending(), CancellationToken::new());
+        let mut pieces = silent.into_body().into_data_stream();
+        let begun = tokio::time::Instant::now();
+        let mut last = begun;
+        while begun.elapsed() < Duration::from_secs(600) {
+            let piece = pieces.next().await.unwrap().unwrap();
+            // A comment: no reader takes it for an event.
+            assert_eq!(piece, ": heartbeat\n\n");
+            assert!(last.elapsed() * 2 < patience, "{:?}", last.elapsed());
+            last = tokio::time::Instant::now();
+        }
+    }
+}

@@ -5,7 +5,13 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{
@@ -24,6 +30,8 @@ pub struct Script {
     /// Said for ever.
     endless: Option<String>,
     finish: bool,
+    /// Says first which request it answers.
+    numbered: bool,
 }
 
 impl Script {
@@ -36,7 +44,13 @@ impl Script {
             pause: Duration::from_millis(10),
             endless: None,
             finish: false,
+            numbered: false,
         }
+    }
+
+    /// The same, but no two answers are alike.
+    pub fn numbered(self) -> Self {
+        Self { name: "numbered", numbered: true, ..self }
     }
 
     /// A whole answer, slowly.
@@ -106,9 +120,14 @@ impl Provider {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let cut = Arc::new(Notify::new());
         let signal = cut.clone();
+        let count = AtomicU64::new(0);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (script, cut) = (script.clone(), signal.clone());
+                let (mut script, cut) = (script.clone(), signal.clone());
+                if script.numbered {
+                    let number = count.fetch_add(1, Ordering::Relaxed);
+                    script.frames.insert(0, frame(&format!("This is answer {number}. ")));
+                }
                 tokio::spawn(async move {
                     if answer(stream, &script).await.is_err() {
                         cut.notify_one();
