@@ -72,7 +72,9 @@ mod tests {
             assert_eq!(recognise(&other), None, "{i}");
         }
         let long = "a".repeat(1 << 20);
-        for other in ["", "nbk_", &text[..text.len() - 1], &format!("{text}="), &format!("{MARK}{long}")] {
+        for other in
+            ["", "nbk_", &text[..text.len() - 1], &format!("{text}="), &format!("{MARK}{long}")]
+        {
             assert_eq!(recognise(other), None);
         }
     }

@@ -177,7 +177,8 @@ mod tests {
                 for after in ROLES.map(Some).into_iter().chain([None]) {
                     let allowed = may_set_role(own, before, after);
                     let manages = own >= Role::Admin;
-                    let low = before.is_none_or(|role| role <= own) && after.is_none_or(|role| role <= own);
+                    let low = before.is_none_or(|role| role <= own)
+                        && after.is_none_or(|role| role <= own);
                     assert_eq!(allowed, manages && low && after != Some(Role::System));
                 }
             }

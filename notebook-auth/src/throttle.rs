@@ -70,11 +70,17 @@ impl Throttle {
     ///
     /// # Errors
     /// How long to wait, when there were too many.
-    pub fn admit(&mut self, account: &str, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
+    pub fn admit(
+        &mut self,
+        account: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
         let (account, address) = (digest(account), network(address));
         let (policy, pair) = (self.policy, (account, address));
         let known = self.known.get(&pair).is_some_and(|entry| now.since(entry.at) < policy.known);
-        let attacked = !known && self.accounts.count(&account, now, policy.window) >= policy.account;
+        let attacked =
+            !known && self.accounts.count(&account, now, policy.window) >= policy.account;
         let most = if attacked { policy.pair_under_attack } else { policy.pair };
         self.pairs.check(&pair, most, now, policy.window)?;
         self.addresses.check(&address, policy.address, now, policy.window)?;
@@ -250,7 +256,9 @@ mod tests {
     fn networks_of_version_6_count_as_one_and_mapped_addresses_as_themselves() {
         let mut throttle = throttle();
         let all: u32 = (0..50_u128)
-            .map(|i| admitted(&mut throttle, "ada", IpAddr::V6((0x2001_0db8_u128 << 96 | i).into()), 1))
+            .map(|i| {
+                admitted(&mut throttle, "ada", IpAddr::V6((0x2001_0db8_u128 << 96 | i).into()), 1)
+            })
             .sum();
         assert_eq!(all, 10);
         let mapped = IpAddr::V6(std::net::Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped());

@@ -90,9 +90,7 @@ impl SigningKey {
     pub(super) fn sign(&self, text: &[u8]) -> Vec<u8> {
         match &self.material {
             Material::EdDsa(key) => key.sign(text).to_bytes().to_vec(),
-            Material::Hs256(mac) => {
-                mac.clone().chain_update(text).finalize().into_bytes().to_vec()
-            }
+            Material::Hs256(mac) => mac.clone().chain_update(text).finalize().into_bytes().to_vec(),
         }
     }
 
@@ -102,9 +100,7 @@ impl SigningKey {
             Material::EdDsa(key) => Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verifying_key().verify_strict(text, &signature).is_ok()),
             // In constant time, and of the whole length.
-            Material::Hs256(mac) => {
-                mac.clone().chain_update(text).verify_slice(signature).is_ok()
-            }
+            Material::Hs256(mac) => mac.clone().chain_update(text).verify_slice(signature).is_ok(),
         }
     }
 

@@ -82,7 +82,9 @@ fn what_is_issued_is_verified() {
 fn j1_and_j2_the_algorithm_is_not_the_tokens_to_choose() {
     let [ed, hs] = issuers();
     let body = json_claims().to_string();
-    for alg in ["none", "None", "NONE", "nOnE", "", "eddsa", "EDDSA", "ES256", "RS256", "HS512", "Ed25519"] {
+    for alg in
+        ["none", "None", "NONE", "nOnE", "", "eddsa", "EDDSA", "ES256", "RS256", "HS512", "Ed25519"]
+    {
         let head = format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"one"}}"#);
         for issuer in [&ed, &hs] {
             let token = forged(issuer, &head, &body);
@@ -110,7 +112,16 @@ fn j1_and_j2_the_algorithm_is_not_the_tokens_to_choose() {
 fn j3_names_of_keys_are_looked_up_as_they_are() {
     let issuer = issuer();
     let long = "k".repeat(2_000);
-    for kid in ["../../dev/null", "one'--", "https://evil.example/key", "ONE", "one ", "", "one\\u0000", &long] {
+    for kid in [
+        "../../dev/null",
+        "one'--",
+        "https://evil.example/key",
+        "ONE",
+        "one ",
+        "",
+        "one\\u0000",
+        &long,
+    ] {
         let head = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}"}}"#);
         let token = forged(&issuer, &head, &json_claims().to_string());
         assert_eq!(issuer.verify(&token, NOW), Err(TokenFault::UnknownKey), "{kid}");
@@ -218,7 +229,11 @@ fn j7_and_j15_tokens_for_others_and_of_others() {
             assert_eq!(with(&issuer, &other), Err(fault), "{name}: {value}");
         }
         let staging = IssuerConfig { issuer: "https://staging.example.org".into(), ..config() };
-        let key = if issuer.algorithm == Algorithm::EdDsa { ed("one", 1) } else { hs("one", "s".repeat(32)) };
+        let key = if issuer.algorithm == Algorithm::EdDsa {
+            ed("one", 1)
+        } else {
+            hs("one", "s".repeat(32))
+        };
         let other = JwtIssuer::new(staging, vec![key]).unwrap();
         let token = other.issue(&claims()).unwrap();
         assert_eq!(issuer.verify(&token, NOW), Err(TokenFault::Issuer));
@@ -229,7 +244,9 @@ fn j7_and_j15_tokens_for_others_and_of_others() {
 #[test]
 fn j8_other_kinds_of_tokens_are_no_access_tokens() {
     let issuer = issuer();
-    for typ in ["JWT", "jwt", "id_token", "AT+JWT", "application/at+jwt", "webhook+jwt", "dpop+jwt", ""] {
+    for typ in
+        ["JWT", "jwt", "id_token", "AT+JWT", "application/at+jwt", "webhook+jwt", "dpop+jwt", ""]
+    {
         let head = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"one"}}"#);
         let token = forged(&issuer, &head, &json_claims().to_string());
         assert_eq!(issuer.verify(&token, NOW), Err(TokenFault::Header), "{typ}");
@@ -276,7 +293,9 @@ fn j9_other_ways_to_write_a_token() {
             loose += usize::from(issuer.verify(&other, NOW).is_ok());
         }
         assert_eq!(loose, 1);
-        for junk in [format!("{body}x"), format!("{body}{body}"), format!("[{body}]"), "null".into()] {
+        for junk in
+            [format!("{body}x"), format!("{body}{body}"), format!("[{body}]"), "null".into()]
+        {
             let token = forged(&issuer, &header(&issuer), &junk);
             assert_eq!(issuer.verify(&token, NOW), Err(TokenFault::Claims), "{junk}");
         }
@@ -306,7 +325,14 @@ fn j10_malleable_signatures() {
     }
     let mut one = [0; 64];
     one[0] = 1;
-    for forged in [other, vec![0; 64], one.to_vec(), bytes[..63].to_vec(), [bytes.clone(), vec![0]].concat(), vec![]] {
+    for forged in [
+        other,
+        vec![0; 64],
+        one.to_vec(),
+        bytes[..63].to_vec(),
+        [bytes.clone(), vec![0]].concat(),
+        vec![],
+    ] {
         let token = format!("{signed}.{}", encode(&forged));
         assert_eq!(issuer.verify(&token, NOW), Err(TokenFault::Signature), "{forged:?}");
     }
@@ -349,7 +375,8 @@ fn j13_keys_take_turns_without_a_gap() {
     let keys = |count: u64| {
         let key = |i: u64| {
             let signs_from = at(i * 3_600);
-            let times = KeyTimes { public_from: signs_from.before(Duration::from_secs(600)), signs_from };
+            let times =
+                KeyTimes { public_from: signs_from.before(Duration::from_secs(600)), signs_from };
             SigningKey::eddsa(format!("k{i}"), &[i as u8 + 1; 32], times).unwrap()
         };
         JwtIssuer::new(config(), (0..count).map(key).collect()).unwrap()
@@ -384,7 +411,11 @@ fn j13_keys_take_turns_without_a_gap() {
     let mut fresh = json_claims();
     (fresh["iat"], fresh["nbf"], fresh["exp"]) =
         (json!(1_700_004_500), json!(1_700_004_500), json!(1_700_005_000));
-    let signed = format!("{}.{}", encode(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"k0"}"#), encode(fresh.to_string()));
+    let signed = format!(
+        "{}.{}",
+        encode(r#"{"alg":"EdDSA","typ":"at+jwt","kid":"k0"}"#),
+        encode(fresh.to_string())
+    );
     let token = format!("{signed}.{}", encode(new.keys["k0"].sign(signed.as_bytes())));
     assert_eq!(new.verify(&token, late), Err(TokenFault::UnknownKey));
     // All that may meet somebody are published.

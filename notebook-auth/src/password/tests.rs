@@ -46,7 +46,8 @@ fn j19_known_answers() {
     let known = "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659";
     assert_eq!(notebook_core::hex(tag), known);
 
-    let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let stored =
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let hasher = hasher(&[]);
     assert_eq!(hasher.verify(&secret("password"), stored).unwrap(), Verdict::Outdated);
     assert_eq!(hasher.verify(&secret("passwords"), stored).unwrap(), Verdict::Wrong);
@@ -100,7 +101,10 @@ async fn j21_long_and_unicode_passwords() {
         passwords.check(&typed, Some(&stored)).await.unwrap(),
         Checked::Right { upgrade: None }
     );
-    assert_eq!(passwords.check(&secret("cafe \u{1f511} \u{5bc6}"), Some(&stored)).await.unwrap(), Checked::Wrong);
+    assert_eq!(
+        passwords.check(&secret("cafe \u{1f511} \u{5bc6}"), Some(&stored)).await.unwrap(),
+        Checked::Wrong
+    );
 }
 
 #[tokio::test]
