@@ -6,6 +6,13 @@
 //! many browsers there are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/session_differential.rs"]
+#[allow(unreachable_pub, reason = "a fuzz target includes it too")]
+mod differential;
+#[path = "support/session_reference.rs"]
+#[allow(unreachable_pub, reason = "other tests include it too")]
+mod reference;
+
 use std::{
     collections::BinaryHeap,
     time::{Duration, Instant},
@@ -277,5 +284,16 @@ fn r41_every_thief_is_found_out() {
     for thief in [Thief::Hourly, Thief::Busy, Thief::Waiting] {
         let caught = (1..=1_000).filter(|seed| theft(*seed, thief)).count();
         assert_eq!(caught, 1_000, "{thief:?}");
+    }
+}
+
+/// R43: random bytes as lives of sessions, as the fuzz target plays them.
+#[test]
+fn r43_random_bytes_are_judged_like_the_reference() {
+    let mut dice = Dice(43);
+    for _ in 0..20_000 {
+        let length = dice.below(120);
+        let bytes: Vec<u8> = (0..length).map(|_| dice.next().to_le_bytes()[0]).collect();
+        differential::check(&bytes);
     }
 }

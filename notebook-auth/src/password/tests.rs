@@ -144,7 +144,7 @@ async fn j23_a_thousand_at_once_stay_within_the_memory() {
     let passwords = passwords(config);
     assert_eq!(passwords.places.available_permits(), 2, "the memory counts");
     let stored = passwords.hash(&secret("correct horse")).await.unwrap();
-    let passwords = &passwords;
+    let (passwords, right) = (&passwords, &secret("correct horse"));
     let (most, done) = (&AtomicUsize::new(0), &std::sync::atomic::AtomicBool::new(false));
     let watch = async {
         let mut turns = 0_u64;
@@ -157,7 +157,7 @@ async fn j23_a_thousand_at_once_stay_within_the_memory() {
         turns
     };
     let all = async {
-        let checks = (0..1_000).map(|_| passwords.check(&secret("correct horse"), Some(&stored)));
+        let checks = (0..1_000).map(|_| passwords.check(right, Some(&stored)));
         let results = join_all(checks).await;
         done.store(true, Ordering::Relaxed);
         results
@@ -169,7 +169,7 @@ async fn j23_a_thousand_at_once_stay_within_the_memory() {
 
     // More than may wait are told to come again, and nothing is left behind.
     let few = Passwords { most_waiting: 5, ..passwords.clone() };
-    let checks = (0..1_000).map(|_| few.check(&secret("correct horse"), Some(&stored)));
+    let checks = (0..1_000).map(|_| few.check(right, Some(&stored)));
     let results = join_all(checks).await;
     let refused = results.iter().filter_map(|result| result.as_ref().err());
     let refused: Vec<_> = refused.map(|error| (error.kind(), error.is_retryable())).collect();

@@ -45,13 +45,17 @@ impl Auth {
     /// `Unauthorized`; `RateLimited` with the time to wait, after too many tries.
     pub async fn sign_in(&self, request: SignIn) -> Result<Tokens> {
         // Whatever was typed has a count, not only what may be an address.
-        let account = email(&request.email).unwrap_or_else(|| request.email.trim().to_lowercase());
+        let email = email(&request.email);
+        let account = email.clone().unwrap_or_else(|| request.email.trim().to_lowercase());
         let now = self.clock.now();
         let admitted = self.throttle.lock().admit(&account, request.address, now);
         admitted.map_err(|wait| {
             Error::new(ErrorKind::RateLimited, SIGN_IN).retry(Retry::After(wait))
         })?;
-        let user = self.identity.user_by_email(&account).await?;
+        let user = match &email {
+            Some(email) => self.identity.user_by_email(email).await?,
+            None => None,
+        };
         let active = user.as_ref().filter(|user| user.active);
         let stored = active.and_then(|user| user.password.as_deref());
         let checked = self.passwords.check(&request.password, stored).await?;

@@ -4,8 +4,7 @@ use notebook_core::{
     ErrorKind, NotebookId, Retry,
     clock::ManualClock,
     identity::{
-        Accounts as _, AuditLog as _, NewUser, Role, Sessions as _, Workspace, WorkspaceKind,
-        Workspaces as _,
+        NewUser, Role, Workspace, WorkspaceKind,
         audit::{Actor, verify},
         memory::MemoryIdentity,
         session::SessionState,
@@ -577,7 +576,7 @@ async fn g3_roles_are_given_by_those_who_may() {
 async fn r39_secrets_are_nowhere_to_be_read() {
     let bench = bench().await;
     let tokens = bench.signed_in().await;
-    bench.wait(900);
+    bench.wait(940);
     let next = bench.refreshed(&tokens).await.unwrap();
     let admin = bench.auth.authenticate(next.access.expose()).await.unwrap();
     let made = bench.auth.create_key(&admin, "x", &[Permission::Chat], None).await.unwrap();
