@@ -5,6 +5,7 @@
 //! was cut off asks again a second later, or when it is next in need of a token. `NOTEBOOK_SIMULATED_SESSIONS` says how
 //! many browsers there are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stderr, reason = "the figures are of interest, whatever they are")]
 
 #[path = "support/session_differential.rs"]
 #[allow(unreachable_pub, reason = "a fuzz target includes it too")]

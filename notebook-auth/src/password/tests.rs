@@ -265,6 +265,7 @@ fn a_cost_out_of_bounds_is_refused() {
 
 /// How long one takes with the default cost: `cargo nextest run -p notebook-auth default_cost --no-capture`.
 #[test]
+#[allow(clippy::print_stderr, reason = "the figure is of interest, whatever it is")]
 fn the_default_cost_is_measured() {
     let hasher = Hasher::new(Cost::default(), vec![]).unwrap();
     let started = std::time::Instant::now();

@@ -68,7 +68,6 @@ pub fn role_entry(by: Actor, user: UserId, before: Option<Role>, after: Option<R
 }
 
 /// The sessions that give way to a new one, oldest first, given a user's active ones from the newest.
-#[must_use]
 pub fn gives_way(active: &[Session], most: usize) -> impl Iterator<Item = &Session> {
     active.iter().skip(most.saturating_sub(1)).rev()
 }

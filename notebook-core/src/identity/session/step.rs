@@ -330,13 +330,11 @@ fn entry(
     generation: Option<u32>,
     reason: Option<EndReason>,
 ) -> NewEntry {
-    let mut detail = json!({ "newest": session.generation });
-    if let Some(generation) = generation {
-        detail["presented"] = generation.into();
-    }
-    if let Some(reason) = reason {
-        detail["reason"] = json!(reason);
-    }
+    let newest = session.generation;
+    let detail = match (generation, reason) {
+        (Some(presented), _) => json!({ "newest": newest, "presented": presented }),
+        (None, reason) => json!({ "newest": newest, "reason": reason }),
+    };
     NewEntry {
         actor: Actor::User(session.user),
         action: rule.action().to_owned(),

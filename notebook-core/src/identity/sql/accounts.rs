@@ -275,7 +275,7 @@ async fn use_reset(
     let Some((user, _)) = seen else { return Err(rules::no_reset(tx.operation)) };
     let mut user = locked_user(tx, user).await?;
     let found = tx.one_locked(Lock::Change, statement::RESET, values![hash], find).await?;
-    if !found.is_some_and(|(_, expires_at)| at < expires_at) {
+    if found.is_none_or(|(_, expires_at)| at >= expires_at) {
         return Err(rules::no_reset(tx.operation));
     }
     user.password = Some(new_password.to_owned());

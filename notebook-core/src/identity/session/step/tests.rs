@@ -576,6 +576,7 @@ fn play(policy: SessionPolicy, ops: Vec<Op>) -> Vec<&'static str> {
             Op::SwitchOff => {
                 line.standing.active = !line.standing.active;
                 model.user_is_off = !line.standing.active;
+                backup = (line.session.clone(), model.clone());
             }
             Op::EndAll => {
                 line.standing.epoch += 1;
@@ -583,7 +584,6 @@ fn play(policy: SessionPolicy, ops: Vec<Op>) -> Vec<&'static str> {
             }
             Op::Restore => {
                 // What the users are is not part of it.
-                std::mem::swap(&mut backup, &mut (line.session.clone(), model.clone()));
                 let (session, mut restored) = backup.clone();
                 restored.user_is_off = model.user_is_off;
                 restored.signed_out_everywhere = model.signed_out_everywhere;
