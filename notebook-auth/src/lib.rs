@@ -1,9 +1,36 @@
-//! Who may act on which tenant. So far: single-user mode, in which the server listens on the
-//! loopback interface and everyone who can reach it is the one user.
+//! Who may act on which tenant: passwords, access tokens, refresh tokens, API keys, roles; and single-user mode, in
+//! which the server listens on the loopback interface and everyone who can reach it is the one user.
 //!
-//! This crate is the one place that makes a [`TenantScope`]; `clippy.toml` forbids it elsewhere.
+//! This crate is the one place that makes a [`TenantScope`] for requests; `clippy.toml` forbids it elsewhere. What is
+//! stored lies behind the ports of [`notebook_core::identity`].
+//!
+//! [`Auth`] puts the parts together. The parts:
+//! - [`password`]: argon2id with a pepper, in threads of their own and not too many at once; bcrypt's hashes verify and
+//!   are replaced.
+//! - [`jwt`]: access tokens by Ed25519 or HMAC, with keys that take turns.
+//! - [`refresh`]: refresh tokens as bytes; what they mean is decided by [`notebook_core::identity::session`].
+//! - [`rbac`]: which role may do what, in one table.
+//! - [`api_key`], [`throttle`].
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 
-use notebook_core::{TenantId, TenantScope};
+pub mod api_key;
+pub mod jwt;
+mod live;
+pub mod password;
+mod random;
+pub mod rbac;
+pub mod refresh;
+pub mod reset;
+mod service;
+pub mod throttle;
+
+pub use live::LiveSessions;
+pub use service::{Auth, AuthConfig, Principal, RefreshFault, Registration, SignIn, Tokens};
+
+use notebook_core::{TenantId, TenantScope, identity::audit::INSTALLATION};
 
 /// The tenant of single-user mode: the same on every machine, so that a data folder can be moved.
 pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
@@ -13,4 +40,17 @@ pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000
 #[allow(clippy::disallowed_methods, reason = "this crate is where scopes are made")]
 pub const fn single_user() -> TenantScope {
     TenantScope::authenticated(SINGLE_USER)
+}
+
+/// The scope of the installation's own audit log, for operators.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this crate is where scopes are made")]
+pub const fn installation() -> TenantScope {
+    TenantScope::authenticated(INSTALLATION)
+}
+
+/// The scope of somebody who was found to be who they say, in a workspace that they may act in.
+#[allow(clippy::disallowed_methods, reason = "this crate is where scopes are made")]
+const fn scope_of(tenant: TenantId) -> TenantScope {
+    TenantScope::authenticated(tenant)
 }

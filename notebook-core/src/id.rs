@@ -126,6 +126,19 @@ id!(
     DeliveryId, "delivery_id"
 );
 
+id!(
+    /// One person, or one program, that signs in.
+    UserId, "user_id"
+);
+id!(
+    /// One sign-in with all its refresh tokens.
+    SessionId, "session_id"
+);
+id!(
+    /// One key of a program.
+    ApiKeyId, "api_key_id"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

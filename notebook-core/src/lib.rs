@@ -26,6 +26,7 @@ mod hex;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod id;
+pub mod identity;
 pub mod keyword;
 pub mod model;
 #[cfg(feature = "postgres")]
@@ -51,8 +52,8 @@ pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
 pub use id::{
-    ConversationId, DeliveryId, JobId, MessageId, NotebookId, RunId, SourceId, TenantId, WebhookId,
-    WorkerId,
+    ApiKeyId, ConversationId, DeliveryId, JobId, MessageId, NotebookId, RunId, SessionId, SourceId,
+    TenantId, UserId, WebhookId, WorkerId,
 };
 pub use scope::TenantScope;
 pub use secret::Secret;

@@ -31,9 +31,9 @@ impl<'v, const N: usize> From<&&'v [u8; N]> for Value<'v> {
     }
 }
 
-impl<'v> From<&Option<&'v [u8; 16]>> for Value<'v> {
-    fn from(bytes: &Option<&'v [u8; 16]>) -> Self {
-        Self::Blob(bytes.map(<[u8; 16]>::as_slice))
+impl<'v, const N: usize> From<&Option<&'v [u8; N]>> for Value<'v> {
+    fn from(bytes: &Option<&'v [u8; N]>) -> Self {
+        Self::Blob(bytes.map(<[u8; N]>::as_slice))
     }
 }
 

@@ -17,6 +17,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "webhooks", sql: V8 },
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
+    Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
 ];
 
 const V1: &str = "
@@ -303,4 +304,108 @@ CREATE TABLE usage_closed (
     open_from INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX runs_ended ON runs (tenant_id, ended_at, id) WHERE ended_at IS NOT NULL;
+";
+
+const V11: &str = "
+CREATE TABLE users (
+    id BLOB NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password TEXT,
+    active INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX users_email ON users (email);
+
+CREATE TABLE workspaces (
+    tenant_id BLOB NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE memberships (
+    tenant_id BLOB NOT NULL REFERENCES workspaces (tenant_id) ON DELETE CASCADE,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, user_id)
+) STRICT;
+CREATE INDEX memberships_user ON memberships (user_id, tenant_id);
+
+CREATE TABLE api_keys (
+    tenant_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    user_id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    last_used_at INTEGER,
+    revoked_at INTEGER,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES memberships (tenant_id, user_id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX api_keys_id ON api_keys (id);
+CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
+CREATE INDEX api_keys_user ON api_keys (tenant_id, user_id);
+
+CREATE TABLE password_resets (
+    user_id BLOB NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX password_resets_hash ON password_resets (hash);
+
+CREATE TABLE sessions (
+    id BLOB NOT NULL PRIMARY KEY,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    tenant_id BLOB NOT NULL,
+    state TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    rotated_at INTEGER NOT NULL,
+    recovered_at INTEGER,
+    used INTEGER NOT NULL,
+    presented INTEGER NOT NULL,
+    crash_recovered_at INTEGER,
+    replays INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    binding BLOB,
+    key_number INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    absolute_end INTEGER NOT NULL,
+    idle_end INTEGER NOT NULL,
+    ended_at INTEGER,
+    client TEXT NOT NULL,
+    address TEXT NOT NULL,
+    over_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_user ON sessions (user_id, id) WHERE state = 'active';
+CREATE INDEX sessions_over ON sessions (over_at);
+
+-- The ends of the chains, so that entries are added one after the other.
+CREATE TABLE audit_chains (
+    tenant_id BLOB NOT NULL PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE audit_entries (
+    tenant_id BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    actor_id BLOB,
+    action TEXT NOT NULL,
+    target TEXT,
+    severity TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) STRICT;
 ";

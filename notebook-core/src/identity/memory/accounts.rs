@@ -1,0 +1,182 @@
+use async_trait::async_trait;
+
+use super::{Membership, MemoryIdentity, State};
+use crate::{
+    ApiKeyId, Error, ErrorKind, Result, TenantId, Timestamp, UserId,
+    identity::{
+        Accounts, KeyHolder, NewUser, Place, Reset, Role, SetPassword, Standing, User, Workspace,
+        WorkspaceKind,
+        audit::{Actor, INSTALLATION, NewEntry},
+        rules,
+    },
+};
+
+#[async_trait]
+impl Accounts for MemoryIdentity {
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.clock.now())
+    }
+
+    async fn create_user(&self, new: NewUser) -> Result<User> {
+        self.with(|state, now| create_user(state, now, new))
+    }
+
+    async fn user(&self, id: UserId) -> Result<User> {
+        self.with(|state, _| state.user("read user", id).cloned())
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        self.with(|state, _| Ok(state.users.values().find(|user| user.email == email).cloned()))
+    }
+
+    async fn set_password(&self, change: SetPassword) -> Result<()> {
+        self.with(|state, now| {
+            let user = state.user("set password", change.user)?;
+            rules::change_password("set password", user, change.old.as_deref())?;
+            user.password = Some(change.new);
+            if change.ends_sessions {
+                user.epoch += 1;
+                state.resets.retain(|_, reset| reset.user != change.user);
+                let what = NewEntry::new(Actor::User(change.user), "password.changed");
+                state.log(INSTALLATION, now, what.about(change.user));
+            }
+            Ok(())
+        })
+    }
+
+    async fn set_user_active(&self, id: UserId, active: bool) -> Result<()> {
+        self.with(|state, now| {
+            state.user("switch user", id)?.active = active;
+            let action = if active { "user.enabled" } else { "user.disabled" };
+            state.log(INSTALLATION, now, NewEntry::new(Actor::System, action).about(id));
+            Ok(())
+        })
+    }
+
+    async fn put_reset(&self, reset: Reset) -> Result<()> {
+        self.with(|state, now| {
+            state.user("keep reset token", reset.user)?;
+            state.resets.retain(|_, other| other.user != reset.user);
+            let what = NewEntry::new(Actor::Unknown, "password.reset_requested");
+            state.log(INSTALLATION, now, what.about(reset.user));
+            state.resets.insert(reset.hash, reset);
+            Ok(())
+        })
+    }
+
+    async fn use_reset(&self, hash: [u8; 32], new_password: String) -> Result<UserId> {
+        const OPERATION: &str = "reset password";
+        self.with(|state, now| {
+            let found = state.resets.get(&hash).filter(|reset| now < reset.expires_at);
+            let user = found.ok_or_else(|| rules::no_reset(OPERATION))?.user;
+            let changed = state.user(OPERATION, user)?;
+            changed.password = Some(new_password);
+            changed.epoch += 1;
+            state.resets.retain(|_, reset| reset.user != user);
+            let what = NewEntry::new(Actor::User(user), "password.reset").about(user);
+            state.log(INSTALLATION, now, what);
+            Ok(user)
+        })
+    }
+
+    async fn create_workspace(&self, owner: UserId, workspace: Workspace) -> Result<()> {
+        const OPERATION: &str = "create workspace";
+        self.with(|state, now| {
+            state.user(OPERATION, owner)?;
+            if state.workspaces.contains_key(&workspace.tenant) {
+                return Err(Error::new(ErrorKind::AlreadyExists, OPERATION));
+            }
+            add_workspace(state, now, owner, workspace);
+            Ok(())
+        })
+    }
+
+    async fn places(&self, user: UserId) -> Result<Vec<Place>> {
+        self.with(|state, _| {
+            let own = state.members.iter().filter(|((_, member), _)| *member == user);
+            let places = own.filter_map(|((tenant, _), member)| {
+                let workspace = state.workspaces.get(tenant)?.clone();
+                Some(Place { workspace, role: member.role })
+            });
+            Ok(places.collect())
+        })
+    }
+
+    async fn set_workspace_active(&self, tenant: TenantId, active: bool) -> Result<()> {
+        self.with(|state, now| {
+            state.workspace("switch workspace", tenant)?.active = active;
+            let action = if active { "workspace.enabled" } else { "workspace.disabled" };
+            state.log(tenant, now, NewEntry::new(Actor::System, action));
+            Ok(())
+        })
+    }
+
+    async fn standing(&self, user: UserId, tenant: TenantId) -> Result<Standing> {
+        self.with(|state, _| Ok(state.standing(user, tenant)))
+    }
+
+    async fn key_holder(&self, hash: [u8; 32]) -> Result<Option<KeyHolder>> {
+        self.with(|state, now| {
+            let found = state.keys.iter().find(|(_, key)| key.hash == hash);
+            let good = found.filter(|(_, key)| rules::key_is_good(key, now));
+            Ok(good.map(|((tenant, _), key)| KeyHolder {
+                key: key.clone(),
+                tenant: *tenant,
+                standing: state.standing(key.user, *tenant),
+            }))
+        })
+    }
+
+    async fn key_used(&self, tenant: TenantId, id: ApiKeyId) -> Result<()> {
+        self.with(|state, now| {
+            let earlier = now.before(rules::KEY_USE_APART);
+            if let Some(key) = state.keys.get_mut(&(tenant, id))
+                && key.last_used_at.is_none_or(|last| last <= earlier)
+            {
+                key.last_used_at = Some(now);
+            }
+            Ok(())
+        })
+    }
+
+    async fn log(&self, tenant: Option<TenantId>, entry: NewEntry) -> Result<()> {
+        let entry = entry.checked()?;
+        self.with(|state, now| state.log(tenant.unwrap_or(INSTALLATION), now, entry));
+        Ok(())
+    }
+}
+
+fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> {
+    let taken = state.users.contains_key(&new.id)
+        || state.workspaces.contains_key(&new.workspace)
+        || state.users.values().any(|user| user.email == new.email);
+    if taken {
+        return Err(Error::new(ErrorKind::AlreadyExists, "create user").with("field", "email"));
+    }
+    let user = User {
+        id: new.id,
+        email: new.email,
+        name: new.name,
+        password: new.password,
+        active: true,
+        epoch: 0,
+        created_at: now,
+    };
+    state.users.insert(user.id, user.clone());
+    let workspace = Workspace {
+        tenant: new.workspace,
+        kind: WorkspaceKind::Personal,
+        name: user.name.clone(),
+        active: true,
+        created_at: now,
+    };
+    add_workspace(state, now, user.id, workspace);
+    Ok(user)
+}
+
+fn add_workspace(state: &mut State, now: Timestamp, owner: UserId, workspace: Workspace) {
+    let tenant = workspace.tenant;
+    state.workspaces.insert(tenant, Workspace { created_at: now, ..workspace });
+    state.members.insert((tenant, owner), Membership { role: Role::Admin, since: now });
+    state.log(tenant, now, NewEntry::new(Actor::User(owner), "workspace.created"));
+}

@@ -1,0 +1,40 @@
+//! Who there is and who may do what: users, workspaces with their members and API keys, sessions, and the log of
+//! what was done with them.
+//!
+//! Four ports over one database. [`Accounts`] and [`Sessions`] belong to the whole installation, for before
+//! somebody has signed in there is no tenant to act for; [`Workspaces`] and [`AuditLog`] are a tenant's and take
+//! its scope. What a presented refresh token means is decided by one pure function,
+//! [`present`](session::present), which the adapters ask in the transaction that stores its answer.
+//!
+//! Adapters: [`memory`], `sql` (features `sqlite`, `postgres`). All are held to the suite in
+//! `identity::conformance` (feature `conformance`).
+//!
+//! # Behaviour that holds for every method
+//! - A change and its entries in the audit log are stored together or not at all.
+//! - A call that returned `Ok` is durable, as far as the adapter stores anything durably.
+//! - A call whose future is dropped either happened wholly or not at all.
+//! - The time that counts is the store's: the database's own where several processes share it.
+
+mod account;
+pub mod audit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod memory;
+pub mod rules;
+pub mod session;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;
+pub mod token;
+mod workspace;
+
+pub use account::{
+    Accounts, NewUser, Place, Reset, Role, SetPassword, Standing, User, Workspace, WorkspaceKind,
+};
+pub use audit::AuditLog;
+pub use session::Sessions;
+pub use workspace::{ApiKey, KeyHolder, Member, Workspaces};
+
+/// All of them in one store.
+pub trait Identity: Accounts + Sessions + Workspaces + AuditLog + 'static {}
+
+impl<T: Accounts + Sessions + Workspaces + AuditLog + 'static> Identity for T {}

@@ -1,0 +1,104 @@
+//! Users, workspaces, sessions and audit logs in SQL: beside the tables of a [`SqlStore`], in one SQLite file or in
+//! PostgreSQL.
+
+mod accounts;
+mod audit;
+mod sessions;
+mod statement;
+mod workspaces;
+
+use futures::future::BoxFuture;
+
+use super::session::SessionPolicy;
+use crate::{
+    Result, Timestamp,
+    queue::sql::QueueTime as StoreTime,
+    sql::{Database, Tx},
+    store::sql::SqlStore,
+};
+
+/// All ports of [`identity`](super) in a database.
+#[derive(Clone)]
+pub struct SqlIdentity {
+    database: Database,
+    time: StoreTime,
+    policy: SessionPolicy,
+}
+
+impl SqlIdentity {
+    /// The users and sessions that lie beside a store's tables.
+    #[must_use]
+    pub fn new(store: &SqlStore, time: StoreTime, policy: SessionPolicy) -> Self {
+        Self { database: store.database().clone(), time, policy }
+    }
+
+    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    async fn write<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (input, work, self.time.clone(), self.policy);
+        self.database
+            .write(operation, input, |tx, (input, work, time, policy)| {
+                Box::pin(async move {
+                    let at = now(tx, time).await?;
+                    work(tx, input, Now { at, policy: *policy }).await
+                })
+            })
+            .await
+    }
+
+    /// The same on one snapshot, for what changes nothing.
+    async fn read<I, T>(
+        &self,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Timestamp) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (input, work, self.time.clone());
+        self.database
+            .read(operation, input, |tx, (input, work, time)| {
+                Box::pin(async move {
+                    let at = now(tx, time).await?;
+                    work(tx, input, at).await
+                })
+            })
+            .await
+    }
+}
+
+impl std::fmt::Debug for SqlIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqlIdentity").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// What decisions depend on beside the rows.
+#[derive(Clone, Copy)]
+struct Now {
+    at: Timestamp,
+    policy: SessionPolicy,
+}
+
+async fn now(tx: &mut Tx<'_>, time: &StoreTime) -> Result<Timestamp> {
+    match time {
+        StoreTime::Clock(clock) => Ok(clock.now()),
+        StoreTime::Database => tx.now().await,
+    }
+}
