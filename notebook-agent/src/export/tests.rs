@@ -288,7 +288,7 @@ fn f2_long_texts_are_whole() {
     let words: Vec<String> = (0..4_000)
         .map(|i| format!("w{}{}{}w", letter(i), letter(i / 20), letter(i / 400)))
         .collect();
-    let long = "x".repeat(400);
+    let long = "z".repeat(400);
     let text = format!("{}\n\n{long}\n\n> > > > > > > > > > > > > > > > > > deep", words.join(" "));
     let answer = message(2, Some(1), Role::Assistant, &text);
     let written = pdf(&transcript("Long", "Q", answer, "S")).unwrap();
@@ -297,7 +297,7 @@ fn f2_long_texts_are_whole() {
     let read: String = document.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let missing: Vec<_> = words.iter().filter(|word| !read.contains(word.as_str())).collect();
     assert!(missing.is_empty(), "{} missing, such as {:?}", missing.len(), missing.first());
-    assert_eq!(read.matches('x').count(), 400 + written.replaced as usize);
+    assert_eq!(read.matches('z').count(), 400);
     assert!(read.contains("deep"));
 }
 

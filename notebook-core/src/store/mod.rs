@@ -94,7 +94,28 @@ pub trait NotebookStore: Send + Sync {
     /// `NotFound` when there is none.
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()>;
 
-    /// Removes the notebook with its sources, texts, chunks, conversations, messages, runs and run events.
+    /// Stores a notebook that is neither found, listed nor updated until it is shown: one that is being put together.
+    /// What is in it is found by its own id, and by lists of the notebook's.
+    ///
+    /// - Repeated with the same id: no change, whether it is shown by now or not.
+    ///
+    /// # Errors
+    /// `NotFound` when the id belongs to another tenant.
+    async fn create_hidden_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()>;
+
+    /// Shows a hidden notebook. Repeated: no change.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()>;
+
+    /// The notebooks that are hidden, oldest id first.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>>;
+
+    /// Removes the notebook, hidden or not, with its sources, texts, chunks, conversations, messages, runs and run events.
     ///
     /// # Errors
     /// `NotFound` when there is none.

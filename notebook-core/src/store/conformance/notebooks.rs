@@ -25,6 +25,7 @@ pub fn scenarios() -> Vec<Scenario<dyn Store>> {
         archived_notebooks_are_listed_on_request,
         updating_a_notebook_keeps_id_and_creation,
         deleting_a_notebook_takes_everything_in_it,
+        a7_a_hidden_notebook_is_not_there_until_it_is_shown,
     ]
 }
 
@@ -211,4 +212,38 @@ pub async fn deleting_a_notebook_takes_everything_in_it(store: &dyn Store) {
     assert_eq!(store.document(&scope, sources[1].id).await.unwrap(), document(300));
     let conversation = store.conversation(&scope, conversations[1].id).await.unwrap();
     assert_eq!(conversation, conversations[1]);
+}
+
+pub async fn a7_a_hidden_notebook_is_not_there_until_it_is_shown(store: &dyn Store) {
+    let (scope, other) = (tenant(), tenant());
+    let hidden = notebook();
+    for _ in 0..2 {
+        store.create_hidden_notebook(&scope, hidden.clone()).await.unwrap();
+    }
+    refused(store.create_hidden_notebook(&other, hidden.clone()).await, ErrorKind::NotFound);
+    refused(store.notebook(&scope, hidden.id).await, ErrorKind::NotFound);
+    refused(store.update_notebook(&scope, hidden.clone()).await, ErrorKind::NotFound);
+    refused(store.create_notebook(&scope, hidden.clone()).await, ErrorKind::NotFound);
+    let all = store.notebooks(&scope, true, PageRequest::first(10)).await.unwrap();
+    assert_eq!(all.items, []);
+    assert_eq!(store.hidden_notebooks(&scope).await.unwrap(), [hidden.id]);
+    assert_eq!(store.hidden_notebooks(&other).await.unwrap(), []);
+    // What is in it is stored as usual.
+    let source = source(hidden.id);
+    store.create_source(&scope, source.clone()).await.unwrap();
+    store.create_conversation(&scope, conversation(hidden.id)).await.unwrap();
+    assert_eq!(store.sources(&scope, hidden.id).await.unwrap(), [source]);
+    refused(store.show_notebook(&other, hidden.id).await, ErrorKind::NotFound);
+    for _ in 0..2 {
+        store.show_notebook(&scope, hidden.id).await.unwrap();
+        assert_eq!(store.notebook(&scope, hidden.id).await.unwrap(), hidden);
+    }
+    store.create_hidden_notebook(&scope, hidden.clone()).await.unwrap();
+    assert_eq!(store.notebook(&scope, hidden.id).await.unwrap(), hidden, "it stays shown");
+    assert_eq!(store.hidden_notebooks(&scope).await.unwrap(), []);
+    let gone = notebook();
+    store.create_hidden_notebook(&scope, gone.clone()).await.unwrap();
+    store.delete_notebook(&scope, gone.id).await.unwrap();
+    assert_eq!(store.hidden_notebooks(&scope).await.unwrap(), []);
+    refused(store.show_notebook(&scope, gone.id).await, ErrorKind::NotFound);
 }

@@ -9,7 +9,7 @@ mod notebooks;
 mod runs;
 mod sources;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parking_lot::Mutex;
 
@@ -71,6 +71,8 @@ impl std::fmt::Debug for MemoryStore {
 #[derive(Default)]
 struct Tenant {
     notebooks: BTreeMap<NotebookId, Notebook>,
+    /// Those that are not shown yet.
+    hidden: BTreeSet<NotebookId>,
     sources: BTreeMap<SourceId, Source>,
     documents: BTreeMap<SourceId, Document>,
     chunks: BTreeMap<ChunkKey, Chunk>,
@@ -91,6 +93,15 @@ struct StoredRun {
 impl Tenant {
     fn notebook(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {
         self.notebooks.get(&id).ok_or_else(|| Error::not_found(operation, "notebook"))
+    }
+
+    /// The same, but not one that is hidden.
+    fn shown(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {
+        let notebook = self.notebook(operation, id)?;
+        if self.hidden.contains(&id) {
+            return Err(Error::not_found(operation, "notebook"));
+        }
+        Ok(notebook)
     }
 
     fn source(&self, operation: &'static str, id: SourceId) -> Result<&Source> {

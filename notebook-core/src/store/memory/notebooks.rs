@@ -15,12 +15,15 @@ impl NotebookStore for MemoryStore {
             scope,
             Error::not_found("create notebook", "notebook"),
             |other| other.notebooks.contains_key(&id),
-            |tenant| Ok(tenant.notebooks.entry(id).or_insert(notebook).clone()),
+            |tenant| {
+                tenant.notebooks.entry(id).or_insert(notebook);
+                tenant.shown("create notebook", id).cloned()
+            },
         )
     }
 
     async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
-        self.with(scope, |tenant| tenant.notebook("read notebook", id).cloned())
+        self.with(scope, |tenant| tenant.shown("read notebook", id).cloned())
     }
 
     async fn notebooks(
@@ -35,6 +38,7 @@ impl NotebookStore for MemoryStore {
                 .notebooks
                 .values()
                 .rev()
+                .filter(|notebook| !tenant.hidden.contains(&notebook.id))
                 .filter(|notebook| archived || !notebook.archived)
                 .filter(|notebook| cursor.after.is_none_or(|after| notebook.id < after))
                 .take(cursor.limit + 1)
@@ -46,17 +50,46 @@ impl NotebookStore for MemoryStore {
 
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()> {
         self.with(scope, |tenant| {
-            let stored = tenant.notebook("update notebook", notebook.id)?;
+            let stored = tenant.shown("update notebook", notebook.id)?;
             let notebook = rules::updated_notebook(stored, notebook);
             tenant.notebooks.insert(notebook.id, notebook);
             Ok(())
         })
     }
 
+    async fn create_hidden_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()> {
+        let id = notebook.id;
+        self.with_own(
+            scope,
+            Error::not_found("create hidden notebook", "notebook"),
+            |other| other.notebooks.contains_key(&id),
+            |tenant| {
+                if !tenant.notebooks.contains_key(&id) {
+                    tenant.notebooks.insert(id, notebook);
+                    tenant.hidden.insert(id);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.notebook("show notebook", id)?;
+            tenant.hidden.remove(&id);
+            Ok(())
+        })
+    }
+
+    async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
+        Ok(self.with(scope, |tenant| tenant.hidden.iter().copied().collect()))
+    }
+
     async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         self.with(scope, |tenant| {
             tenant.notebook("delete notebook", id)?;
             tenant.notebooks.remove(&id);
+            tenant.hidden.remove(&id);
             let sources: Vec<_> =
                 tenant.sources.values().filter(|s| s.notebook == id).map(|s| s.id).collect();
             for source in sources {

@@ -74,6 +74,16 @@ impl RunLog for SqlStore {
             .await
     }
 
+    async fn record(&self, scope: &TenantScope, new: NewRun, outcome: RunOutcome) -> Result<()> {
+        rules::check_new("record run", &new)?;
+        let input = (scope.tenant(), new, outcome);
+        self.database
+            .write("record run", input, |tx, (tenant, new, outcome)| {
+                Box::pin(record(tx, *tenant, new, outcome))
+            })
+            .await
+    }
+
     async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
         let input = (scope.tenant(), id);
         self.database
@@ -213,6 +223,20 @@ pub(crate) async fn close(
     set_state(tx, tenant, &run).await?;
     touch(tx, tenant, &run, ended).await?;
     Ok(run)
+}
+
+async fn record(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    new: &NewRun,
+    outcome: &RunOutcome,
+) -> Result<()> {
+    let values = values![tenant.as_bytes(), new.run.id.as_bytes()];
+    if tx.one(statement::SELECT, values, |_| Ok(())).await?.is_some() {
+        return Ok(());
+    }
+    open(tx, tenant, new).await?;
+    close(tx, tenant, new.run.id, outcome).await.map(drop)
 }
 
 async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: RunId) -> Result<Run> {

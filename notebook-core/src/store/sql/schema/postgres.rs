@@ -14,6 +14,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "requests to stop runs", sql: V5 },
     Migration { version: 6, name: "vectors", sql: V6 },
     Migration { version: 7, name: "pruned runs", sql: V7 },
+    Migration { version: 8, name: "hidden notebooks", sql: V8 },
 ];
 
 const V1: &str = r#"
@@ -229,4 +230,9 @@ CREATE TABLE embeddings (
 const V7: &str = "
 ALTER TABLE runs ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX runs_prunable ON runs (tenant_id, ended_at) WHERE pruned = 0 AND ended_at IS NOT NULL;
+";
+
+const V8: &str = "
+ALTER TABLE notebooks ADD COLUMN hidden BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX notebooks_hidden ON notebooks (tenant_id, id) WHERE hidden = 1;
 ";
