@@ -30,6 +30,7 @@ use notebook_core::{
     vector::VectorIndex,
 };
 use notebook_rag::{
+    archive::ArchiveParts,
     index::{EmbeddedIndex, EmbeddedIndexConfig},
     ingest::{Ingest, IngestConfig, IngestParts, Shared},
     keyword::{KeywordConfig, TantivyIndex},
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     config::Config,
+    exports::{self, Exports},
     models,
     reserve::Reserve,
     retention,
@@ -171,11 +173,25 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     }
     ingest.look_after(&scope).await?;
     chat.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots() + 1;
+    let slots = ingest.slots() + chat.slots() + exports::SLOTS + 1;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let kept = Duration::from_secs(u64::from(config.retention.events_days.max(1)) * 86_400);
-    let nightly = retention::handlers(runs.log().clone(), clock.clone(), kept);
-    let handlers = ingest.handlers().and(chat.handlers()).and(nightly);
+    let exports = Arc::new(Exports {
+        parts: ArchiveParts {
+            store: shared_store.clone(),
+            log: runs.log().clone(),
+            blobs: blobs.clone(),
+        },
+        ingest: ingest.clone(),
+        queue: queue.clone(),
+        clock: clock.clone(),
+        spool: folder.join("spool"),
+        keep: Duration::from_secs(u64::from(config.retention.exports_days) * 86_400),
+        limits: exports::limits(&config.limits),
+    });
+    let nightly = retention::handlers(exports.clone(), runs.log().clone(), clock.clone(), kept);
+    let handlers =
+        ingest.handlers().and(chat.handlers()).and(nightly).and(exports::handlers(&exports));
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());

@@ -14,6 +14,7 @@ mod assets;
 pub mod cli;
 mod compose;
 pub mod config;
+mod exports;
 mod extract;
 mod guard;
 mod models;

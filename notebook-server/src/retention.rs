@@ -14,12 +14,15 @@ use notebook_core::{
 };
 use serde_json::{Value, json};
 
+use crate::exports::Exports;
+
 /// The kind of the job.
 const RETENTION: &str = "retention";
 /// How many runs are pruned in a transaction.
 const TOGETHER: usize = 200;
 
 struct Retention {
+    exports: Arc<Exports>,
     log: Arc<dyn RunLog>,
     clock: Arc<dyn Clock>,
     /// How long the events of ended runs are kept.
@@ -27,9 +30,14 @@ struct Retention {
 }
 
 /// What does the job.
-pub(crate) fn handlers(log: Arc<dyn RunLog>, clock: Arc<dyn Clock>, events: Duration) -> Handlers {
+pub(crate) fn handlers(
+    exports: Arc<Exports>,
+    log: Arc<dyn RunLog>,
+    clock: Arc<dyn Clock>,
+    events: Duration,
+) -> Handlers {
     let rule = HandlerRule { slots: Some(1), ..HandlerRule::default() };
-    Handlers::new().with(RETENTION, rule, Retention { log, clock, events })
+    Handlers::new().with(RETENTION, rule, Retention { exports, log, clock, events })
 }
 
 /// When it is done: at three in the night, and after a night in which no server ran.
@@ -40,11 +48,8 @@ pub(crate) fn schedule() -> Result<Schedule> {
 #[async_trait]
 impl Handler for Retention {
     async fn run(&self, work: Work) -> Ended {
-        let ended = match self.prune(&work.scope, &work).await {
-            Ok(Some(pruned)) => Outcome::Completed {
-                result: json!({ "runs_pruned": pruned }),
-                follow_ups: Vec::new(),
-            },
+        let ended = match self.all(&work).await {
+            Ok(Some(result)) => Outcome::Completed { result, follow_ups: Vec::new() },
             Ok(None) => Outcome::Released,
             Err(error) => Outcome::Failed {
                 error: JobError {
@@ -59,6 +64,19 @@ impl Handler for Retention {
 }
 
 impl Retention {
+    /// What was removed; none when the work is to be given back.
+    async fn all(&self, work: &Work) -> Result<Option<Value>> {
+        let removed = self.exports.expire(&work.scope, self.clock.now()).await?;
+        let pruned = self.prune(&work.scope, work).await?;
+        Ok(pruned.map(|pruned| {
+            json!({
+                "runs_pruned": pruned,
+                "files_removed": removed.files,
+                "imports_discarded": removed.imports,
+            })
+        }))
+    }
+
     /// How many runs were pruned; none when the work is to be given back.
     async fn prune(&self, scope: &TenantScope, work: &Work) -> Result<Option<usize>> {
         let before = self.clock.now().before(self.events);

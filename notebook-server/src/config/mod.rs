@@ -73,11 +73,13 @@ pub struct Jobs {
 pub struct Retention {
     /// For how many days the events of an ended answer are kept, for readers who come back; the answer itself stays.
     pub events_days: u32,
+    /// For how many days exported files are kept, and uploaded archives of which nothing became.
+    pub exports_days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { events_days: 30 }
+        Self { events_days: 30, exports_days: 7 }
     }
 }
 
@@ -87,6 +89,8 @@ impl Default for Retention {
 pub struct Limits {
     /// The most bytes of an uploaded document.
     pub document_bytes: u64,
+    /// The most bytes of an uploaded archive of a notebook.
+    pub archive_bytes: u64,
     /// The most bytes of a question.
     pub question_bytes: usize,
     /// The most bytes of a JSON body, pasted text included.
@@ -231,6 +235,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             document_bytes: 100 << 20,
+            archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,
             ping_seconds: 30,

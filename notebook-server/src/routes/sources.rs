@@ -111,7 +111,7 @@ pub(super) async fn get(
 #[derive(Serialize, ToSchema)]
 pub(super) struct Accepted {
     /// See `GET /api/jobs/{id}`.
-    job: JobId,
+    pub(super) job: JobId,
 }
 
 /// Deletes a source. Questions do not find it from now on; a job removes it from every place, looks for what is
