@@ -123,7 +123,8 @@ mod tests {
         let now = notebook_core::Timestamp::from_millis(ended.as_millis() + 31 * 86_400_000);
         let clock = Arc::new(ManualClock::at(now));
         let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
-        let handlers = handlers(store.clone(), clock, month);
+        let exports = Arc::new(crate::exports::tests::in_memory(&store, clock.clone()));
+        let handlers = handlers(exports, store.clone(), clock, month);
         let runner =
             runner::Runner::start(queue.clone(), handlers, Arc::default(), Default::default());
         let _runner = runner.unwrap();

@@ -232,4 +232,4 @@ fn gone() -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
