@@ -321,7 +321,9 @@ async fn a7_a_tampered_archive_is_refused_with_its_entry() {
         let bytes = &mut changed[index].1;
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        add(format!("changed {name}"), zipped(&changed), name);
+        // A changed manifest no longer fits one of the others.
+        let named = if name == "manifest.json" { "entry `" } else { name };
+        add(format!("changed {name}"), zipped(&changed), named);
         let mut missing = good.clone();
         missing.remove(index);
         add(format!("without {name}"), zipped(&missing), name);
@@ -436,11 +438,13 @@ async fn a7_an_import_survives_kill_9() {
     let mut target = setup.start();
     let place = upload(&target, first.clone()).await;
     let mut kills = 0;
-    for wanted in [1, 40, 120, 200] {
+    // A job that takes more workers down with it is not tried again.
+    for wanted in [10, 150] {
         // As soon as so many parts are in.
         loop {
             let job = target.json(&place).await;
             let rows = sources_stored(there.path());
+            assert_ne!(job["state"], "dead", "{job}");
             if job["state"] == "completed" || rows * 4 >= wanted {
                 kills += usize::from(job["state"] != "completed");
                 break;
@@ -453,7 +457,7 @@ async fn a7_an_import_survives_kill_9() {
         target.kill();
         target = setup.start();
     }
-    assert!(kills > 1, "it was killed {kills} times");
+    assert_eq!(kills, 2, "it was killed in the middle");
     let result = target.job_done(&place).await["result"].clone();
     let copy: NotebookId = serde_json::from_value(result["notebook"].clone()).unwrap();
     assert_eq!(items(&target, "/api/notebooks").await.len(), 1);

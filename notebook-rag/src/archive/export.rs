@@ -1,16 +1,21 @@
-use std::{collections::HashSet, fs::File};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufWriter, Write},
+};
 
 use futures::TryStreamExt;
 use notebook_core::{
-    ConversationId, ErrorKind, NotebookId, Result, SourceId, TenantScope, Timestamp,
-    model::{Conversation, Progress, Source, Stage},
+    ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope, Timestamp,
+    document::Document,
+    model::{Conversation, Progress, Run, RunEvent, Source, Stage},
 };
 use object_store::{GetResult, ObjectStoreExt, path::Path as BlobPath};
 use serde::Serialize;
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::{
-    ArchiveParts, LayoutFile, RunLine, joined,
+    ArchiveParts, LayoutOf, RunLine, joined,
     manifest::{ConversationPart, Counts, Manifest, Part, SourcePart},
     write::{Writer, encoding},
 };
@@ -20,8 +25,8 @@ use crate::ingest::blob_error;
 const AHEAD: usize = 4;
 /// Larger originals are not compressed: see the format's limit of ratio.
 const COMPRESSED: u64 = 64 << 20;
-/// The most runs of a conversation.
-const ALL_RUNS: usize = 1_000_000;
+/// How much is sent to the file at once.
+const PIECE: usize = 256 << 10;
 
 /// What the thread that writes is told.
 enum Order {
@@ -53,7 +58,7 @@ pub async fn export(
                 Order::Data(bytes) => writer.write(&bytes)?,
             }
         }
-        Ok::<_, notebook_core::Error>(writer)
+        Ok::<_, Error>(writer)
     });
     let mut walk = Walk { parts, scope, orders, counts: Counts::default() };
     let walked = async {
@@ -73,6 +78,20 @@ pub async fn export(
     })
     .await
     .map_err(joined)?
+}
+
+/// Sends what is written to it.
+struct Pieces(Sender<Order>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let sent = self.0.blocking_send(Order::Data(bytes.to_vec()));
+        sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Goes through a notebook.
@@ -111,16 +130,33 @@ impl Walk<'_> {
         self.orders
             .send(order)
             .await
-            .map_err(|_| notebook_core::Error::new(ErrorKind::Unavailable, "write archive"))
+            .map_err(|_| Error::new(ErrorKind::Unavailable, "write archive"))
     }
 
-    async fn bytes(&self, part: Part, bytes: Vec<u8>) -> Result<()> {
+    async fn bytes(&self, part: Part, bytes: &[u8]) -> Result<()> {
         self.send(Order::Start(part, true)).await?;
-        self.send(Order::Data(bytes)).await
+        for piece in bytes.chunks(PIECE) {
+            self.send(Order::Data(piece.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    /// Layout and text. A layout may be several times as large as its text, so it is sent as it is written.
+    async fn document(&self, id: SourceId, document: Document) -> Result<()> {
+        self.send(Order::Start(Part::Source(id, SourcePart::Layout), true)).await?;
+        let orders = self.orders.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut out = BufWriter::with_capacity(PIECE, Pieces(orders));
+            serde_json::to_writer(&mut out, &LayoutOf::new(&document)).map_err(encoding)?;
+            out.flush().map_err(super::io)?;
+            Ok::<_, Error>(document)
+        });
+        let document = written.await.map_err(joined)??;
+        self.bytes(Part::Source(id, SourcePart::Text), document.text.as_bytes()).await
     }
 
     async fn json(&self, part: Part, value: &impl Serialize) -> Result<()> {
-        self.bytes(part, serde_json::to_vec_pretty(value).map_err(encoding)?).await
+        self.bytes(part, &serde_json::to_vec_pretty(value).map_err(encoding)?).await
     }
 
     async fn source(&mut self, id: SourceId) -> Result<()> {
@@ -157,8 +193,7 @@ impl Walk<'_> {
         let row = Source { blob: None, ..source.clone() };
         self.json(part(SourcePart::Row), &row).await?;
         if let Some(document) = document {
-            self.json(part(SourcePart::Layout), &LayoutFile::of(&document)).await?;
-            self.bytes(part(SourcePart::Text), document.text.into_bytes()).await?;
+            self.document(id, document).await?;
         }
         if let Some(original) = original {
             let compress = source.kind.is_text() && original.meta.size <= COMPRESSED;
@@ -178,7 +213,7 @@ impl Walk<'_> {
         match got {
             Ok(got) => Ok(Some(got)),
             Err(object_store::Error::NotFound { .. }) => {
-                Err(notebook_core::Error::not_found("export archive", "original"))
+                Err(Error::not_found("export archive", "original"))
             }
             Err(error) => Err(blob_error(error)),
         }
@@ -203,7 +238,7 @@ impl Walk<'_> {
 
     /// The runs of a conversation in an order in which each message follows one that was there.
     async fn runs(&mut self, conversation: &Conversation) -> Result<()> {
-        let mut left = self.parts.log.runs(self.scope, conversation.id, ALL_RUNS).await?;
+        let mut left = self.parts.log.runs(self.scope, conversation.id, usize::MAX).await?;
         left.reverse();
         let mut told = HashSet::new();
         while !left.is_empty() {
@@ -219,9 +254,12 @@ impl Walk<'_> {
                 let answer = self.parts.log.answer(self.scope, run.id).await?;
                 let events = self.parts.log.events(self.scope, run.id, 0, usize::MAX);
                 let end = match run.state.is_terminal() {
-                    true => events.await?.pop(),
+                    // Its number counts what is not in the archive.
+                    true => events.await?.pop().map(|end| RunEvent { seq: 1, ..end }),
                     false => None,
                 };
+                // Whether a stop was asked for is told by the state.
+                let run = Run { stop_requested: false, ..run };
                 let first = told.insert(question.id);
                 self.counts.runs += 1;
                 self.counts.messages += u64::from(first) + u64::from(answer.is_some());
@@ -236,8 +274,7 @@ impl Walk<'_> {
             }
             if later.len() == before {
                 let what = "messages of a conversation that follow none of it";
-                return Err(notebook_core::Error::new(ErrorKind::Corrupt, "export archive")
-                    .with("what", what));
+                return Err(Error::new(ErrorKind::Corrupt, "export archive").with("what", what));
             }
             left = later;
         }

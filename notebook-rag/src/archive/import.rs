@@ -258,7 +258,7 @@ impl Import<'_> {
         if !self.has(runs) {
             return Ok(());
         }
-        let (lines, mut told) = channel::<RunLine>(AHEAD);
+        let (lines, mut told) = channel::<RunLine>(1);
         let reading = {
             let reader = Arc::clone(&self.reader);
             let read = move || read_lines(&mut reader.lock(), runs, &lines);

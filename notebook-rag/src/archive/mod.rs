@@ -42,7 +42,7 @@ pub struct ArchiveParts {
 }
 
 /// `layout.json`: a document without its text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct LayoutFile {
     title: Option<String>,
     pages: Vec<document::Page>,
@@ -50,21 +50,31 @@ struct LayoutFile {
     flags: Vec<document::Flag>,
 }
 
-impl LayoutFile {
-    fn of(document: &Document) -> Self {
-        Self {
-            title: document.title.clone(),
-            pages: document.pages.clone(),
-            blocks: document.blocks.clone(),
-            flags: document.flags.clone(),
-        }
-    }
+/// The same, to be written.
+#[derive(Serialize)]
+struct LayoutOf<'d> {
+    title: &'d Option<String>,
+    pages: &'d [document::Page],
+    blocks: &'d [document::Block],
+    flags: &'d [document::Flag],
+}
 
+impl<'d> LayoutOf<'d> {
+    fn new(document: &'d Document) -> Self {
+        let Document { title, pages, blocks, flags, .. } = document;
+        Self { title, pages, blocks, flags }
+    }
+}
+
+impl LayoutFile {
     fn with(self, text: String) -> Document {
         let Self { title, pages, blocks, flags } = self;
         Document { text, title, pages, blocks, flags }
     }
 }
+
+/// The most entries of an archive.
+const MOST_ENTRIES: usize = 100_000;
 
 /// A line of `runs.jsonl`: a run with what belongs to it.
 #[derive(Debug, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use super::{
-    io,
+    MOST_ENTRIES, io,
     manifest::{Entry, FORMAT, MANIFEST, Manifest, NOTEBOOK, Part, VERSION},
 };
 use crate::parse::zip::{check_directory, check_ranges};
@@ -24,7 +24,9 @@ use crate::parse::zip::{check_directory, check_ranges};
 /// What reading is called in errors.
 pub(super) const READ: &str = "import archive";
 /// The most bytes of the ZIP's own directory.
-const MOST_DIRECTORY: u64 = 16 << 20;
+const MOST_DIRECTORY: u64 = 20 << 20;
+/// The most bytes of a layout, and the most for each byte of its text.
+const MOST_LAYOUT: (u64, u64) = (512 << 20, 100);
 /// The most bytes of a manifest.
 const MOST_MANIFEST: u64 = 32 << 20;
 /// How many bytes are read between two looks at whether to go on.
@@ -50,10 +52,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 50,000 entries, 16 GB in all, originals of 100 MB, texts of 64 MB, 64 MB of JSON, 100:1 above 64 MB.
+    /// 100,000 entries, 16 GB in all, originals of 100 MB, texts of 64 MB, 64 MB of JSON, 100:1 above 64 MB.
     fn default() -> Self {
         Self {
-            entries: 50_000,
+            entries: MOST_ENTRIES,
             inflated_bytes: 16 << 30,
             original_bytes: 100 << 20,
             text_bytes: 64 << 20,
@@ -159,9 +161,12 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// A part of JSON.
+    /// A part of JSON, read as it comes.
     pub(super) fn json<T: DeserializeOwned>(&mut self, part: Part) -> Result<T> {
-        decode(&part.name(), &self.read(part)?)
+        let name = part.name();
+        let stream = BufReader::with_capacity(PIECE, self.raw(&name)?);
+        serde_json::from_reader(stream)
+            .map_err(|error| refused(&name, format_args!("cannot be read ({error})")))
     }
 
     /// A part in pieces; `false` from `take` ends the reading.
@@ -210,6 +215,13 @@ impl Reader {
                 self.limits.original_bytes
             }
             Some(Part::Source(_, super::manifest::SourcePart::Text)) => self.limits.text_bytes,
+            Some(Part::Source(id, super::manifest::SourcePart::Layout)) => {
+                let text = self.sum(Part::Source(id, super::manifest::SourcePart::Text));
+                let (most, each) = MOST_LAYOUT;
+                text.map_or(0, |(bytes, _)| bytes.saturating_mul(each))
+                    .saturating_add(1 << 20)
+                    .min(most)
+            }
             Some(Part::Conversation(_, super::manifest::ConversationPart::Runs)) => {
                 self.limits.inflated_bytes
             }

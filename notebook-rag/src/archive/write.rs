@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use super::{
-    io,
+    MOST_ENTRIES, io,
     manifest::{Counts, Entry, FORMAT, Manifest, Part, VERSION},
 };
 
@@ -28,6 +28,12 @@ impl<W: Write + Seek> Writer<W> {
     /// stored as it is.
     pub(super) fn start(&mut self, part: Part, compress: bool) -> Result<()> {
         self.end();
+        if self.entries.len() >= MOST_ENTRIES {
+            return Err(Error::new(ErrorKind::TooLarge, "export archive")
+                .with("field", "notebook")
+                .with("limit", format!("{MOST_ENTRIES} entries"))
+                .with("fix", "the notebook has too many sources for one archive"));
+        }
         let method = if compress { CompressionMethod::Deflated } else { CompressionMethod::Stored };
         // Entries of more than 4 GB are nowhere else known to be so before they are written.
         let options = SimpleFileOptions::default().compression_method(method).large_file(true);

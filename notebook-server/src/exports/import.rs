@@ -1,11 +1,10 @@
 use std::{fs::File, io::Write as _};
 
 use futures::TryStreamExt;
-use notebook_core::{Error, ErrorKind, Result, queue::runner::Work};
+use notebook_core::{Error, ErrorKind, JobId, Result, queue::runner::Work};
 use notebook_rag::ingest::blob_error;
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path as BlobPath};
 use serde_json::{Value, json};
-use tracing::warn;
 
 use super::{Exports, gone, import_key};
 use crate::spool;
@@ -22,12 +21,8 @@ impl Exports {
             importer.import(scope, job, file, &work.stop, &progress).await
         };
         match imported.await {
-            Ok(imported) => {
-                if let Err(error) = self.remove(&key).await {
-                    warn!(%error, "an imported archive could not be removed; retention does it");
-                }
-                Ok(json!(imported))
-            }
+            // The file goes when the job's end is stored: one that is done again needs it.
+            Ok(imported) => Ok(json!(imported)),
             Err(error) if is_refused(&error) => {
                 // Nothing of what was begun stays, and the file is of no use.
                 importer.discard(scope, job).await?;
@@ -36,6 +31,12 @@ impl Exports {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes the file of an import that has ended.
+    pub(super) async fn clean(&self, work: &Work, import: JobId) -> Result<Value> {
+        self.remove(&BlobPath::from(import_key(&work.scope, import))).await?;
+        Ok(json!({ "removed": import }))
     }
 
     /// The uploaded file: the blob itself where blobs are files.
