@@ -12,8 +12,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use notebook_core::{
-    Clock, ConversationId, Error, ErrorKind, MessageId, NotebookId, Result, Retry, TenantScope,
-    Timestamp,
+    Clock, ConversationId, Error, ErrorKind, JobId, MessageId, NotebookId, Result, Retry,
+    TenantScope, Timestamp,
     queue::{
         JobError, NewJob, Outcome, Queue,
         runner::{Ended, Handler, HandlerRule, Handlers, Work},
@@ -35,10 +35,12 @@ use crate::{config, problem};
 pub(crate) const EXPORT: &str = "export";
 /// Puts an archive into a new notebook.
 pub(crate) const IMPORT: &str = "import";
+/// Removes the file of an import that has ended.
+const CLEAN: &str = "import.clean";
 /// How many exports, and how many imports, at once in this process.
 const EACH: usize = 2;
 /// Slots that a runner needs for all of them.
-pub(crate) const SLOTS: usize = 2 * EACH;
+pub(crate) const SLOTS: usize = 3 * EACH;
 /// A notebook of many gigabytes on a slow disk takes less.
 const LONGEST: Duration = Duration::from_secs(6 * 3_600);
 /// How long to wait for room on the disk.
@@ -116,15 +118,21 @@ pub(crate) fn limits(limits: &config::Limits) -> Limits {
 /// What does the jobs.
 pub(crate) fn handlers(exports: &Arc<Exports>) -> Handlers {
     let rule = HandlerRule { slots: Some(EACH), timeout: LONGEST, ..HandlerRule::default() };
-    Handlers::new().with(EXPORT, rule, ExportHandler(exports.clone())).with(
-        IMPORT,
-        rule,
-        ImportHandler(exports.clone()),
-    )
+    Handlers::new()
+        .with(EXPORT, rule, ExportHandler(exports.clone()))
+        .with(IMPORT, rule, ImportHandler(exports.clone()))
+        .with(CLEAN, rule, CleanHandler(exports.clone()))
 }
 
 struct ExportHandler(Arc<Exports>);
 struct ImportHandler(Arc<Exports>);
+struct CleanHandler(Arc<Exports>);
+
+/// The input of [`CLEAN`].
+#[derive(Serialize, Deserialize)]
+struct CleanPayload {
+    import: JobId,
+}
 
 #[async_trait]
 impl Handler for ExportHandler {
@@ -155,7 +163,26 @@ impl Handler for ImportHandler {
         if serde_json::from_value::<ImportPayload>(work.job.payload.clone()).is_err() {
             return unreadable("an import").into();
         }
-        ended(self.0.import(&work).await, "an import").into()
+        match ended(self.0.import(&work).await, "an import") {
+            Outcome::Completed { result, mut follow_ups } => {
+                let payload = json!(CleanPayload { import: work.job.id });
+                follow_ups.push(NewJob::new(CLEAN, payload));
+                Outcome::Completed { result, follow_ups }
+            }
+            other => other,
+        }
+        .into()
+    }
+}
+
+#[async_trait]
+impl Handler for CleanHandler {
+    async fn run(&self, work: Work) -> Ended {
+        let payload = serde_json::from_value(work.job.payload.clone());
+        let Ok(CleanPayload { import }) = payload else {
+            return unreadable("a clean-up").into();
+        };
+        ended(self.0.clean(&work, import).await, "a clean-up").into()
     }
 }
 
@@ -217,7 +244,7 @@ impl Exports {
     }
 
     /// Whether a job waits or runs.
-    async fn goes_on(&self, scope: &TenantScope, id: notebook_core::JobId) -> Result<bool> {
+    async fn goes_on(&self, scope: &TenantScope, id: JobId) -> Result<bool> {
         match self.queue.job(scope, id).await {
             Ok(job) => Ok(!job.state.is_final()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

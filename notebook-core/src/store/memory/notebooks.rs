@@ -1,3 +1,5 @@
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
@@ -64,8 +66,8 @@ impl NotebookStore for MemoryStore {
             Error::not_found("create hidden notebook", "notebook"),
             |other| other.notebooks.contains_key(&id),
             |tenant| {
-                if !tenant.notebooks.contains_key(&id) {
-                    tenant.notebooks.insert(id, notebook);
+                if let Entry::Vacant(free) = tenant.notebooks.entry(id) {
+                    free.insert(notebook);
                     tenant.hidden.insert(id);
                 }
                 Ok(())
