@@ -193,6 +193,11 @@ proptest! {
         prop_assert!(words.matches(&bare).count() >= 4, "{} in {}", bare, written);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// An answer's own markup is kept as it was, HTML apart, and every mark is there once.
     #[test]
     fn f2_an_answer_keeps_its_markup(

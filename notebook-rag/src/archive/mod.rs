@@ -101,6 +101,3 @@ fn io(error: std::io::Error) -> Error {
 fn joined(error: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Internal, "work on archive").caused_by(error)
 }
-
-#[cfg(test)]
-mod tests;
