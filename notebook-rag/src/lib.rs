@@ -4,6 +4,8 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+#[cfg(feature = "ingest")]
+pub mod archive;
 #[cfg(feature = "candle")]
 pub mod chat;
 pub mod chunk;

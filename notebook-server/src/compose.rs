@@ -33,6 +33,7 @@ use notebook_core::{
     webhook::{WebhookStore as _, deliver::Sender},
 };
 use notebook_rag::{
+    archive::ArchiveParts,
     index::{EmbeddedIndex, EmbeddedIndexConfig},
     ingest::{Ingest, IngestConfig, IngestParts, Shared},
     keyword::{KeywordConfig, TantivyIndex},
@@ -47,6 +48,7 @@ use crate::{
     app::{App, Parts},
     config::Config,
     deletion::Deletion,
+    exports::{self, Exports},
     models,
     reserve::Reserve,
     retention::{self, Retention},
@@ -201,10 +203,24 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     };
     let egress = sender.egress.clone();
     deletion.look_after(&scope).await?;
-    let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + 2;
+    let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
+    let exports = Arc::new(Exports {
+        parts: ArchiveParts {
+            store: shared_store.clone(),
+            log: runs.log().clone(),
+            blobs: blobs.clone(),
+        },
+        ingest: ingest.clone(),
+        queue: queue.clone(),
+        clock: clock.clone(),
+        spool: folder.join("spool"),
+        keep: days(config.retention.exports_days),
+        limits: exports::limits(&config.limits),
+    });
     let nightly = retention::handlers(Retention {
+        exports: exports.clone(),
         log: runs.log().clone(),
         webhooks: store.clone(),
         clock: clock.clone(),
@@ -212,7 +228,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         deliveries: days(config.retention.deliveries_days),
     });
     let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
-    let handlers = handlers.and(sender.handlers(SENDERS));
+    let handlers = handlers.and(sender.handlers(SENDERS)).and(exports::handlers(&exports));
     let handlers = handlers.and(usage::handlers(store.clone(), clock.clone()));
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());

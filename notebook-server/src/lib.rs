@@ -15,6 +15,7 @@ pub mod cli;
 mod compose;
 pub mod config;
 mod deletion;
+mod exports;
 mod extract;
 mod guard;
 mod models;

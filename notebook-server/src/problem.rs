@@ -93,8 +93,8 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
     }
 }
 
-/// A sentence. Causes and paths stay in the log.
-fn detail(error: &Error) -> String {
+/// A sentence for a person. Causes and paths stay in the log.
+pub(crate) fn detail(error: &Error) -> String {
     let fix = error
         .context("fix")
         .or_else(|| error.context("reason"))

@@ -15,6 +15,8 @@ use notebook_core::{
 };
 use serde_json::{Value, json};
 
+use crate::exports::Exports;
+
 /// The kind of the job.
 const RETENTION: &str = "retention";
 /// How many runs are pruned in a transaction.
@@ -24,6 +26,7 @@ pub(crate) const RESUMED: usize = 1_000;
 
 /// What is kept for a while only, and for how long.
 pub(crate) struct Retention {
+    pub(crate) exports: Arc<Exports>,
     pub(crate) log: Arc<dyn RunLog>,
     pub(crate) webhooks: Arc<dyn WebhookStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -69,11 +72,18 @@ impl Retention {
         let (events, deliveries) = (now.before(self.events), now.before(self.deliveries));
         // First what may still be sent.
         let resumed = self.webhooks.resume(scope, RESUMED).await?;
+        let removed = self.exports.expire(scope, now).await?;
         let runs = all(work, || self.log.prune(scope, events, TOGETHER)).await?;
         let sent = || self.webhooks.prune_deliveries(scope, deliveries, TOGETHER);
         let sent = all(work, sent).await?;
         Ok(runs.zip(sent).map(|(runs, sent)| {
-            json!({ "runs_pruned": runs, "deliveries_pruned": sent, "deliveries_resumed": resumed })
+            json!({
+                "runs_pruned": runs,
+                "deliveries_pruned": sent,
+                "deliveries_resumed": resumed,
+                "files_removed": removed.files,
+                "imports_discarded": removed.imports,
+            })
         }))
     }
 }
@@ -143,7 +153,11 @@ mod tests {
         let pending = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();
         queue.cancel(&scope, pending.job).await.unwrap();
 
+        // Nothing was exported; what is removed of that has a store of its own here.
+        let none = Arc::new(MemoryStore::new());
+        let exports = Arc::new(crate::exports::tests::in_memory(&none, clock.clone()));
         let handlers = handlers(Retention {
+            exports,
             log: store.clone(),
             webhooks: store.clone(),
             clock,
@@ -188,6 +202,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(now));
         let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
         let retention = Retention {
+            exports: Arc::new(crate::exports::tests::in_memory(&store, clock.clone())),
             log: store.clone(),
             webhooks: store.clone(),
             clock,

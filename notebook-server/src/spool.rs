@@ -29,23 +29,10 @@ pub(crate) async fn receive(
     app: &App,
     scope: &TenantScope,
     notebook: NotebookId,
-    mut form: Multipart,
+    form: Multipart,
 ) -> Result<Source> {
-    let mut spooled = None;
-    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        if field.name() != Some("file") {
-            return Err(Error::invalid(
-                "upload",
-                field.name().unwrap_or("(unnamed part)"),
-                "send one part named `file`",
-            ));
-        }
-        if spooled.is_some() {
-            return Err(Error::invalid("upload", "file", "send one file a request"));
-        }
-        spooled = Some(spool(app, field).await?);
-    }
-    let spooled = spooled.ok_or_else(|| Error::invalid("upload", "file", "choose a file"))?;
+    let limit = (app.limits.document_bytes, "limits.document_bytes");
+    let spooled = one_file(app, form, limit).await?;
     let kind = recognise(&spooled)?;
     let blob = Ingest::new_blob_key(scope);
     store(&*app.blobs, &blob, spooled.file.path()).await?;
@@ -60,8 +47,45 @@ pub(crate) async fn receive(
     app.ingest.add(scope, new).await
 }
 
-async fn spool(app: &App, mut field: axum::extract::multipart::Field<'_>) -> Result<Spooled> {
-    let limit = app.limits.document_bytes;
+/// Receives the part `file` as a notebook's archive, and stores it for the import.
+pub(crate) async fn receive_archive(app: &App, key: &str, form: Multipart) -> Result<Archive> {
+    let limit = (app.limits.archive_bytes, "limits.archive_bytes");
+    let spooled = one_file(app, form, limit).await?;
+    store(&*app.blobs, key, spooled.file.path()).await?;
+    Ok(Archive { name: spooled.name, bytes: spooled.bytes, sha256: spooled.sha256 })
+}
+
+/// An archive that was received.
+pub(crate) struct Archive {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+/// The one part of the form.
+async fn one_file(app: &App, mut form: Multipart, limit: (u64, &str)) -> Result<Spooled> {
+    let mut spooled = None;
+    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
+        if field.name() != Some("file") {
+            return Err(Error::invalid(
+                "upload",
+                field.name().unwrap_or("(unnamed part)"),
+                "send one part named `file`",
+            ));
+        }
+        if spooled.is_some() {
+            return Err(Error::invalid("upload", "file", "send one file a request"));
+        }
+        spooled = Some(spool(app, field, limit).await?);
+    }
+    spooled.ok_or_else(|| Error::invalid("upload", "file", "choose a file"))
+}
+
+async fn spool(
+    app: &App,
+    mut field: axum::extract::multipart::Field<'_>,
+    (limit, setting): (u64, &str),
+) -> Result<Spooled> {
     let name = file_name(field.file_name().unwrap_or_default());
     let file = NamedTempFile::new_in(&app.spool).map_err(io)?;
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(io)?);
@@ -73,7 +97,7 @@ async fn spool(app: &App, mut field: axum::extract::multipart::Field<'_>) -> Res
             return Err(Error::new(ErrorKind::TooLarge, "upload")
                 .with("field", "file")
                 .with("limit", format!("{} MB", limit / 1_048_576))
-                .with("fix", "split the file, or raise limits.document_bytes"));
+                .with("fix", format!("split the file, or raise {setting}")));
         }
         hash.update(&chunk);
         out.write_all(&chunk).await.map_err(io)?;
@@ -98,7 +122,12 @@ fn recognise(spooled: &Spooled) -> Result<SourceKind> {
     Ok(parse::kind_from_name(&spooled.name).unwrap_or(SourceKind::Text))
 }
 
-async fn store(blobs: &dyn ObjectStore, key: &str, path: &std::path::Path) -> Result<()> {
+/// Copies a file to the blob store.
+pub(crate) async fn store(
+    blobs: &dyn ObjectStore,
+    key: &str,
+    path: &std::path::Path,
+) -> Result<()> {
     let mut file = tokio::fs::File::open(path).await.map_err(io)?;
     file.rewind().await.map_err(io)?;
     let upload =
@@ -116,7 +145,7 @@ async fn store(blobs: &dyn ObjectStore, key: &str, path: &std::path::Path) -> Re
     write.finish().await.map(drop).map_err(notebook_rag::ingest::blob_error)
 }
 
-fn io(error: std::io::Error) -> Error {
+pub(crate) fn io(error: std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             ErrorKind::StorageFull

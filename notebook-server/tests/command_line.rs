@@ -75,3 +75,54 @@ fn i1_doctor_says_what_works() {
         assert!(said.contains(part), "{said}");
     }
 }
+
+/// I1, A7, F2: a conversation as Markdown and PDF, a notebook as an archive that another folder takes.
+#[test]
+fn i1_export_and_import() {
+    let (data, other, files) = (folder(), folder(), folder());
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("heron.md"), "The grey heron stands 98 centimetres tall.\n").unwrap();
+    stdout(&notebook(data.path(), &["ingest", &path("heron.md"), "--notebook", "Birds"]));
+    let nothing = notebook(data.path(), &["export", "--format", "pdf"]);
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("no conversation in \"Birds\" yet"));
+    stdout(&notebook(data.path(), &["ask", "How tall is the grey heron?"]));
+    let said = stdout(&notebook(data.path(), &["export", "--format", "md", "-o", &path("a.md")]));
+    assert_eq!(said, format!("Wrote {}\n", path("a.md")));
+    let text = std::fs::read_to_string(path("a.md")).unwrap();
+    assert!(
+        text.contains("[^1]: heron.md: “The grey heron stands 98 centimetres tall.”"),
+        "{text}"
+    );
+    stdout(&notebook(data.path(), &["export", "--format", "pdf", "-o", &path("a.pdf")]));
+    assert!(std::fs::read(path("a.pdf")).unwrap().starts_with(b"%PDF-"));
+    let archive = path("birds.zip");
+    stdout(&notebook(data.path(), &["export", "--notebook", "Birds", "-o", &archive]));
+    let said = stdout(&notebook(other.path(), &["import", &archive]));
+    assert_eq!(said, "Imported \"Birds\": 1 sources, 1 conversations\n");
+    let answer = stdout(&notebook(other.path(), &["ask", "How tall is the grey heron?"]));
+    assert!(answer.contains("98 centimetres tall. [1]"), "{answer}");
+
+    for (arguments, wanted) in [
+        (&["export", "--notebook", "X"][..], "there is no notebook \"X\""),
+        (&["export", "--conversation", "X"], "there is no conversation \"X\""),
+        (&["export", "--conversation", "X", "--format", "archive"], "leave --conversation out"),
+        (&["import", "/no/such/file"], "/no/such/file"),
+        (&["import", &path("a.md")], "this is no notebook archive"),
+    ] {
+        let output = notebook(data.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+    // A file that is there is not written over by a name that nobody gave.
+    std::fs::write(path("Birds.zip"), "mine").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_notebook"))
+        .args(["export", "--data-dir", data.path().to_str().unwrap()])
+        .env("NOTEBOOK__CHAT__PROVIDER", "extractive")
+        .env("NOTEBOOK__EMBEDDING__PROVIDER", "none")
+        .current_dir(files.path())
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"));
+    assert_eq!(std::fs::read(path("Birds.zip")).unwrap(), b"mine");
+}

@@ -80,6 +80,15 @@ pub trait RunLog: Send + Sync + 'static {
     /// `AlreadyExists` when a message with the answer's id exists.
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run>;
 
+    /// Stores a run that has ended elsewhere, with its question, its end and its answer, in one transaction: nobody
+    /// sees it unfinished. [`open`](Self::open) and [`close`](Self::close) in one.
+    ///
+    /// - Repeated with the same run id: changes nothing.
+    ///
+    /// # Errors
+    /// As there; then nothing is stored.
+    async fn record(&self, scope: &TenantScope, new: NewRun, outcome: RunOutcome) -> Result<()>;
+
     /// The answer; none while the run goes on, and where it ended without a text.
     ///
     /// # Errors

@@ -94,6 +94,31 @@ pub trait NotebookStore: Send + Sync {
     /// `NotFound` when there is none.
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()>;
 
+    /// Stores a notebook that is neither found, listed nor updated until it is shown: one that is being put together.
+    /// What is in it is found by its own id, and by lists of the notebook's.
+    ///
+    /// - Repeated with the same id: no change, whether it is shown by now or not.
+    ///
+    /// # Errors
+    /// `NotFound` when the id belongs to another tenant, or to one that is being deleted.
+    async fn create_unfinished_notebook(
+        &self,
+        scope: &TenantScope,
+        notebook: Notebook,
+    ) -> Result<()>;
+
+    /// Shows an unfinished notebook. Repeated: no change.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()>;
+
+    /// The notebooks that are being put together, oldest id first.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn unfinished_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>>;
+
     /// Notebooks that were [hidden](crate::queue::outbox::Outbox::hide_notebook) to be deleted and are not deleted yet,
     /// oldest first.
     ///

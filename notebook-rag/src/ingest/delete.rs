@@ -59,6 +59,28 @@ impl Ingest {
         holder.or(made).ok_or_else(missing)
     }
 
+    /// Removes a notebook that was being put together, with its sources. To be repeated when it fails.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; else as [`delete`](Self::delete).
+    pub async fn delete_unfinished(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        let inner = &self.0;
+        for source in inner.parts.store.sources(scope, id).await? {
+            match self.delete(scope, source.id).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                result => result.map(drop)?,
+            }
+            // The notebook's row would take the sources' rows with it, and with them the knowledge of what
+            // is left to remove: so this is done here, and the jobs find nothing more to do.
+            let source = Source { stage: Stage::Deleting, ..source };
+            match inner.finish_delete(scope, &source).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                result => result.map(drop)?,
+            }
+        }
+        inner.parts.store.delete_notebook(scope, id).await
+    }
+
     /// Removes the sources of a notebook that is [hidden](notebook_core::queue::outbox::Outbox::hide_notebook) from
     /// every place, as [`delete`](Self::delete) does; the work on them is ended first. Whether all are gone: a worker
     /// may need a moment to hear of it. To be called again until they are.

@@ -14,6 +14,7 @@ mod events;
 mod follow;
 mod jobs;
 mod known;
+mod restore;
 mod stages;
 mod state;
 

@@ -39,7 +39,7 @@ mod text;
 mod wire;
 mod xlsx;
 mod xml;
-mod zip;
+pub(crate) mod zip;
 
 use notebook_core::document::{Document, Flag, SourceKind};
 

@@ -4,7 +4,7 @@
 //! outside make the archive bad; names are only compared, never used as paths.
 
 use std::collections::HashSet;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -29,7 +29,9 @@ impl<'b> Archive<'b> {
         if zip.len() > limits.archive_entries {
             return Err(bad(format!("{} entries", zip.len())));
         }
-        let names = check_directory(bytes, &zip, limits)?;
+        let start = usize::try_from(zip.central_directory_start()).unwrap_or(usize::MAX);
+        let directory = bytes.get(start..).unwrap_or_default();
+        let names = check_directory(directory, zip.len(), limits.archive_entries)?;
         check_ranges(&mut zip, bytes.len() as u64)?;
         Ok(Self { zip, names, limits: limits.clone(), inflated: 0 })
     }
@@ -129,14 +131,13 @@ fn bad(detail: impl std::fmt::Display) -> ParseFailure {
 }
 
 /// Walks the central directory itself: the reader keeps only one entry of a name.
-fn check_directory(
-    bytes: &[u8],
-    zip: &ZipArchive<Cursor<&[u8]>>,
-    limits: &Limits,
+pub(crate) fn check_directory(
+    directory: &[u8],
+    entries: usize,
+    most: usize,
 ) -> Result<HashSet<String>, ParseFailure> {
     let mut names = HashSet::new();
-    let start = usize::try_from(zip.central_directory_start()).unwrap_or(usize::MAX);
-    let mut rest = bytes.get(start..).unwrap_or_default();
+    let mut rest = directory;
     while rest.starts_with(CENTRAL_HEADER) && rest.len() >= CENTRAL_HEADER_LEN {
         let field = |at: usize| {
             let low = rest.get(at).copied().unwrap_or(0);
@@ -148,7 +149,7 @@ fn check_directory(
             .get(CENTRAL_HEADER_LEN..CENTRAL_HEADER_LEN + name_len)
             .ok_or_else(|| bad("directory cut off"))?;
         let name = String::from_utf8_lossy(name).into_owned();
-        if names.len() >= limits.archive_entries {
+        if names.len() >= most {
             return Err(bad("too many entries"));
         }
         if !names.insert(name.clone()) {
@@ -156,14 +157,17 @@ fn check_directory(
         }
         rest = rest.get(CENTRAL_HEADER_LEN + name_len + more..).unwrap_or_default();
     }
-    if names.len() != zip.len() {
-        return Err(bad(format!("{} entries listed, {} read", names.len(), zip.len())));
+    if names.len() != entries {
+        return Err(bad(format!("{} entries listed, {entries} read", names.len())));
     }
     Ok(names)
 }
 
 /// Entries must lie one after the other inside the file.
-fn check_ranges(zip: &mut ZipArchive<Cursor<&[u8]>>, len: u64) -> Result<(), ParseFailure> {
+pub(crate) fn check_ranges<R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    len: u64,
+) -> Result<(), ParseFailure> {
     let mut ranges = Vec::with_capacity(zip.len());
     for index in 0..zip.len() {
         let entry = zip.by_index_raw(index).map_err(zip_failure)?;

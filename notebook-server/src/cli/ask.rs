@@ -30,7 +30,7 @@ impl Ask {
     }
 
     async fn ask(&self, client: &Client) -> Outcome {
-        let notebook = self.notebook(client).await?;
+        let notebook = named_or_newest(client, self.notebook.as_deref()).await?;
         let conversation: Conversation = client
             .post(
                 &format!("/api/notebooks/{}/conversations", notebook.id),
@@ -82,22 +82,23 @@ impl Ask {
         }
         show(client, &citations).await
     }
+}
 
-    async fn notebook(
-        &self,
-        client: &Client,
-    ) -> Result<Notebook, Box<dyn std::error::Error + Send + Sync>> {
-        match &self.notebook {
-            Some(name) => find(client, name)
-                .await?
-                .ok_or_else(|| format!("there is no notebook \"{name}\"; notebook ingest FILES --notebook \"{name}\" makes one").into()),
-            None => {
-                let page: Page<Notebook> = client.get("/api/notebooks?limit=1").await?;
-                page.items
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| "there is no notebook yet; notebook ingest FILES --notebook NAME makes one".into())
-            }
+/// The notebook of this name, or else the newest.
+pub(super) async fn named_or_newest(
+    client: &Client,
+    name: Option<&str>,
+) -> Result<Notebook, Box<dyn std::error::Error + Send + Sync>> {
+    match name {
+        Some(name) => find(client, name)
+            .await?
+            .ok_or_else(|| format!("there is no notebook \"{name}\"; notebook ingest FILES --notebook \"{name}\" makes one").into()),
+        None => {
+            let page: Page<Notebook> = client.get("/api/notebooks?limit=1").await?;
+            page.items
+                .into_iter()
+                .next()
+                .ok_or_else(|| "there is no notebook yet; notebook ingest FILES --notebook NAME makes one".into())
         }
     }
 }

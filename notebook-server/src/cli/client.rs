@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use futures::{Stream, StreamExt};
-use notebook_core::sse::EventStream;
+use notebook_core::{JobId, sse::EventStream};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{compose, config::Config, routes, server};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How often a job is asked after.
+const POLL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A client for this machine's own server, and nothing else.
 #[allow(
@@ -93,6 +96,37 @@ impl Client {
     ) -> Result<T, Error> {
         let form = reqwest::multipart::Form::new().file("file", file).await?;
         Ok(self.send(self.request(Method::POST, path).multipart(form)).await?.json().await?)
+    }
+
+    /// The job, once it has ended with a result.
+    pub(super) async fn job(&self, id: JobId) -> Result<Value, Error> {
+        loop {
+            let job: Value = self.get(&format!("/api/jobs/{id}")).await?;
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            match job.get("state").and_then(Value::as_str) {
+                Some("completed") => return Ok(job.get("result").cloned().unwrap_or_default()),
+                Some("dead") => {
+                    let said = job.pointer("/error/message").and_then(text);
+                    return Err(said.unwrap_or_else(|| "the job failed".to_owned()).into());
+                }
+                Some("cancelled") => return Err("the job was cancelled".into()),
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// What a path answers with, into a file.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        file: &mut (impl std::io::Write + Send),
+    ) -> Result<(), Error> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        let mut pieces = response.bytes_stream();
+        while let Some(piece) = pieces.next().await {
+            file.write_all(&piece?)?;
+        }
+        Ok(())
     }
 
     /// The events of a stream: name and data.

@@ -4,6 +4,8 @@ mod ask;
 mod client;
 mod doctor;
 mod eval;
+mod export;
+mod import;
 mod ingest;
 mod models;
 mod out;
@@ -43,6 +45,10 @@ enum Command {
     Ingest(ingest::Ingest),
     /// Ask a question and stream the answer with its citations.
     Ask(ask::Ask),
+    /// Write a conversation as Markdown or PDF, or a whole notebook as an archive.
+    Export(export::Export),
+    /// Put an archive into a new notebook.
+    Import(import::Import),
     /// Measure retrieval on a test collection (corpus.jsonl, queries.jsonl, qrels/test.tsv).
     Eval(eval::Eval),
     /// Say what works, what does not, and what to do about it.
@@ -90,6 +96,8 @@ fn run(command: Command, config: Config) -> Outcome {
             Command::Worker => worker::run(config).await,
             Command::Ingest(ingest) => ingest.run(config).await,
             Command::Ask(ask) => ask.run(config).await,
+            Command::Export(export) => export.run(config).await,
+            Command::Import(import) => import.run(config).await,
             Command::Eval(eval) => eval.run(config).await,
             Command::Models(models) => models.run(config).await,
             Command::Doctor => doctor::run(config).await,

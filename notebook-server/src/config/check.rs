@@ -49,6 +49,11 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         );
     }
     need(
+        (1..=7).contains(&config.retention.exports_days),
+        "retention.exports_days must be from 1 to 7: the jobs that name the files are kept for a week"
+            .to_owned(),
+    );
+    need(
         CHAT_PROVIDERS.contains(&config.chat.provider.as_str()),
         unknown("chat.provider", &config.chat.provider, CHAT_PROVIDERS),
     );

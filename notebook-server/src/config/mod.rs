@@ -89,11 +89,13 @@ pub struct Retention {
     pub events_days: u32,
     /// For how many days what was sent to webhooks is kept, after it arrived or failed.
     pub deliveries_days: u32,
+    /// For how many days exported files are kept, and uploaded archives of which nothing became.
+    pub exports_days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { events_days: 30, deliveries_days: 30 }
+        Self { events_days: 30, deliveries_days: 30, exports_days: 7 }
     }
 }
 
@@ -144,6 +146,8 @@ impl Webhooks {
 pub struct Limits {
     /// The most bytes of an uploaded document.
     pub document_bytes: u64,
+    /// The most bytes of an uploaded archive of a notebook.
+    pub archive_bytes: u64,
     /// The most bytes of a question.
     pub question_bytes: usize,
     /// The most bytes of a JSON body, pasted text included.
@@ -299,6 +303,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             document_bytes: 100 << 20,
+            archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,
             ping_seconds: 30,

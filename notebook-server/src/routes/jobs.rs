@@ -22,7 +22,7 @@ const MOST: usize = 500;
 #[derive(Serialize, ToSchema)]
 pub(super) struct JobView {
     id: JobId,
-    /// Such as `source.read`, `source.delete`.
+    /// Such as `source.read`, `source.delete`, `export`, `import`.
     kind: String,
     /// What it is about.
     payload: serde_json::Value,
@@ -38,7 +38,7 @@ pub(super) struct JobView {
     crash_count: u32,
     /// Whether its end was asked for.
     cancel_requested: bool,
-    /// What it ended with: for `source.delete`, a receipt.
+    /// What it ended with: for `source.delete`, a receipt; for `export`, its file.
     result: Option<serde_json::Value>,
     /// Why the last run failed.
     error: Option<JobProblem>,

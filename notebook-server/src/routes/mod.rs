@@ -2,6 +2,7 @@
 
 mod conversations;
 mod event_source;
+mod exports;
 mod health;
 mod jobs;
 mod notebooks;
@@ -46,6 +47,10 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(source_text::text))
         .routes(routes!(source_text::passage))
         .routes(routes!(source_text::original))
+        .routes(routes!(exports::conversation))
+        .routes(routes!(exports::notebook))
+        .routes(routes!(exports::import).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(exports::file))
         .routes(routes!(jobs::dead))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

@@ -279,7 +279,7 @@ pub(super) async fn original(
 }
 
 /// RFC 6266: the name in UTF-8, percent-encoded, with nothing that could end the parameter.
-fn disposition(name: &str) -> String {
+pub(super) fn disposition(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len() * 3);
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -22,6 +22,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
         a_close_with_a_gap_changes_nothing,
         a_close_with_a_bad_answer_changes_nothing,
         closing_moves_the_conversations_time_forward,
+        a7_a_run_that_ended_elsewhere_is_stored_at_once,
         s45_pruning_leaves_the_end_and_the_answer,
         s42_a_stop_is_asked_for_in_any_process,
         deleting_a_conversation_takes_its_runs,
@@ -241,4 +242,34 @@ pub async fn s45_pruning_leaves_the_end_and_the_answer(pair: &Pair<'_>) {
         assert_eq!(pair.log.run(&scope, run.id).await.unwrap().state, RunState::Completed);
     }
     assert_eq!(pair.log.events(&scope, open.id, 0, 10).await.unwrap().len(), 3);
+}
+
+pub async fn a7_a_run_that_ended_elsewhere_is_stored_at_once(pair: &Pair<'_>) {
+    let scope = tenant();
+    let first = pair.opened(&scope).await.run;
+    let conversation = pair.store.conversation(&scope, first.conversation).await.unwrap();
+    let new = new_run(&conversation);
+    let run = new.run.clone();
+    let ended = |run: &Run| RunOutcome {
+        state: RunState::Completed,
+        events: vec![completed(1)],
+        answer: Some(answer(run)),
+    };
+    // What cannot end is not opened either.
+    let lost = Message { parent: Some(MessageId::new()), ..answer(&run) };
+    let bad = RunOutcome { answer: Some(lost), ..ended(&run) };
+    refused(pair.log.record(&scope, new.clone(), bad).await, ErrorKind::NotFound);
+    let bad = RunOutcome { events: deltas(1, 2), ..ended(&run) };
+    refused(pair.log.record(&scope, new.clone(), bad).await, ErrorKind::InvalidInput);
+    refused(pair.log.run(&scope, run.id).await, ErrorKind::NotFound);
+    refused(pair.store.message(&scope, run.question).await, ErrorKind::NotFound);
+    for _ in 0..2 {
+        pair.log.record(&scope, new.clone(), ended(&run)).await.unwrap();
+    }
+    let stored = pair.log.run(&scope, run.id).await.unwrap();
+    assert_eq!((stored.state, stored.ended_at), (RunState::Completed, Some(completed(1).at)));
+    assert_eq!(pair.log.events(&scope, run.id, 0, 10).await.unwrap(), [completed(1)]);
+    assert_eq!(pair.log.answer(&scope, run.id).await.unwrap(), Some(answer(&run)));
+    assert_eq!(pair.store.message(&scope, run.question).await.ok(), new.question);
+    refused(pair.log.record(&tenant(), new, ended(&run)).await, ErrorKind::NotFound);
 }

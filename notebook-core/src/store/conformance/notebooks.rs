@@ -25,6 +25,7 @@ pub fn scenarios() -> Vec<Scenario<dyn Store>> {
         archived_notebooks_are_listed_on_request,
         updating_a_notebook_keeps_id_and_creation,
         deleting_a_notebook_takes_everything_in_it,
+        a7_an_unfinished_notebook_is_not_there_until_it_is_shown,
     ]
 }
 
@@ -211,4 +212,41 @@ pub async fn deleting_a_notebook_takes_everything_in_it(store: &dyn Store) {
     assert_eq!(store.document(&scope, sources[1].id).await.unwrap(), document(300));
     let conversation = store.conversation(&scope, conversations[1].id).await.unwrap();
     assert_eq!(conversation, conversations[1]);
+}
+
+pub async fn a7_an_unfinished_notebook_is_not_there_until_it_is_shown(store: &dyn Store) {
+    let (scope, other) = (tenant(), tenant());
+    let unfinished = notebook();
+    for _ in 0..2 {
+        store.create_unfinished_notebook(&scope, unfinished.clone()).await.unwrap();
+    }
+    refused(
+        store.create_unfinished_notebook(&other, unfinished.clone()).await,
+        ErrorKind::NotFound,
+    );
+    refused(store.notebook(&scope, unfinished.id).await, ErrorKind::NotFound);
+    refused(store.update_notebook(&scope, unfinished.clone()).await, ErrorKind::NotFound);
+    refused(store.create_notebook(&scope, unfinished.clone()).await, ErrorKind::NotFound);
+    let all = store.notebooks(&scope, true, PageRequest::first(10)).await.unwrap();
+    assert_eq!(all.items, []);
+    assert_eq!(store.unfinished_notebooks(&scope).await.unwrap(), [unfinished.id]);
+    assert_eq!(store.unfinished_notebooks(&other).await.unwrap(), []);
+    // What is in it is stored as usual.
+    let source = source(unfinished.id);
+    store.create_source(&scope, source.clone()).await.unwrap();
+    store.create_conversation(&scope, conversation(unfinished.id)).await.unwrap();
+    assert_eq!(store.sources(&scope, unfinished.id).await.unwrap(), [source]);
+    refused(store.show_notebook(&other, unfinished.id).await, ErrorKind::NotFound);
+    for _ in 0..2 {
+        store.show_notebook(&scope, unfinished.id).await.unwrap();
+        assert_eq!(store.notebook(&scope, unfinished.id).await.unwrap(), unfinished);
+    }
+    store.create_unfinished_notebook(&scope, unfinished.clone()).await.unwrap();
+    assert_eq!(store.notebook(&scope, unfinished.id).await.unwrap(), unfinished, "it stays shown");
+    assert_eq!(store.unfinished_notebooks(&scope).await.unwrap(), []);
+    let gone = notebook();
+    store.create_unfinished_notebook(&scope, gone.clone()).await.unwrap();
+    store.delete_notebook(&scope, gone.id).await.unwrap();
+    assert_eq!(store.unfinished_notebooks(&scope).await.unwrap(), []);
+    refused(store.show_notebook(&scope, gone.id).await, ErrorKind::NotFound);
 }

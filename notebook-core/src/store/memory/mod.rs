@@ -12,7 +12,7 @@ mod usage;
 mod webhooks;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -95,6 +95,8 @@ impl std::fmt::Debug for MemoryStore {
 #[derive(Default)]
 struct Tenant {
     notebooks: BTreeMap<NotebookId, Notebook>,
+    /// Those of them that are being put together, and not shown yet.
+    unfinished: BTreeSet<NotebookId>,
     /// Those that are being deleted.
     hidden: BTreeMap<NotebookId, Notebook>,
     sources: BTreeMap<SourceId, Source>,
@@ -122,6 +124,15 @@ struct StoredRun {
 impl Tenant {
     fn notebook(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {
         self.notebooks.get(&id).ok_or_else(|| Error::not_found(operation, "notebook"))
+    }
+
+    /// The same, but not one that is hidden.
+    fn shown(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {
+        let notebook = self.notebook(operation, id)?;
+        if self.unfinished.contains(&id) {
+            return Err(Error::not_found(operation, "notebook"));
+        }
+        Ok(notebook)
     }
 
     fn source(&self, operation: &'static str, id: SourceId) -> Result<&Source> {

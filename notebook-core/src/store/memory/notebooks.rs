@@ -1,3 +1,5 @@
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 
 use super::MemoryStore;
@@ -40,13 +42,14 @@ impl NotebookStore for MemoryStore {
                 if tenant.hidden.contains_key(&id) {
                     return Err(Error::not_found("create notebook", "notebook"));
                 }
-                Ok(tenant.notebooks.entry(id).or_insert(notebook).clone())
+                tenant.notebooks.entry(id).or_insert(notebook);
+                tenant.shown("create notebook", id).cloned()
             },
         )
     }
 
     async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
-        self.with(scope, |tenant| tenant.notebook("read notebook", id).cloned())
+        self.with(scope, |tenant| tenant.shown("read notebook", id).cloned())
     }
 
     async fn notebooks(
@@ -61,6 +64,7 @@ impl NotebookStore for MemoryStore {
                 .notebooks
                 .values()
                 .rev()
+                .filter(|notebook| !tenant.unfinished.contains(&notebook.id))
                 .filter(|notebook| archived || !notebook.archived)
                 .filter(|notebook| cursor.after.is_none_or(|after| notebook.id < after))
                 .take(cursor.limit + 1)
@@ -72,7 +76,7 @@ impl NotebookStore for MemoryStore {
 
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()> {
         self.with(scope, |tenant| {
-            let stored = tenant.notebook("update notebook", notebook.id)?;
+            let stored = tenant.shown("update notebook", notebook.id)?;
             let notebook = rules::updated_notebook(stored, notebook);
             tenant.notebooks.insert(notebook.id, notebook);
             Ok(())
@@ -100,11 +104,47 @@ impl NotebookStore for MemoryStore {
         }))
     }
 
+    async fn create_unfinished_notebook(
+        &self,
+        scope: &TenantScope,
+        notebook: Notebook,
+    ) -> Result<()> {
+        let id = notebook.id;
+        self.with_own(
+            scope,
+            Error::not_found("create unfinished notebook", "notebook"),
+            |other| other.notebooks.contains_key(&id) || other.hidden.contains_key(&id),
+            |tenant| {
+                if tenant.hidden.contains_key(&id) {
+                    return Err(Error::not_found("create unfinished notebook", "notebook"));
+                }
+                if let Entry::Vacant(free) = tenant.notebooks.entry(id) {
+                    free.insert(notebook);
+                    tenant.unfinished.insert(id);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.notebook("show notebook", id)?;
+            tenant.unfinished.remove(&id);
+            Ok(())
+        })
+    }
+
+    async fn unfinished_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
+        Ok(self.with(scope, |tenant| tenant.unfinished.iter().copied().collect()))
+    }
+
     async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         self.with(scope, |tenant| {
             if tenant.hidden.remove(&id).or_else(|| tenant.notebooks.remove(&id)).is_none() {
                 return Err(Error::not_found("delete notebook", "notebook"));
             }
+            tenant.unfinished.remove(&id);
             let sources: Vec<_> =
                 tenant.sources.values().filter(|s| s.notebook == id).map(|s| s.id).collect();
             for source in sources {

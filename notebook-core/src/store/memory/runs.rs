@@ -57,6 +57,22 @@ impl RunLog for MemoryStore {
         Ok(run)
     }
 
+    async fn record(&self, scope: &TenantScope, new: NewRun, outcome: RunOutcome) -> Result<()> {
+        rules::check_new("record run", &new)?;
+        // Checked first: after the run is opened nothing can fail.
+        rules::check_close("record run", &new.run, 0, &outcome)?;
+        self.with(scope, |tenant| {
+            if tenant.runs.contains_key(&new.run.id) {
+                return Ok(());
+            }
+            if let Some(answer) = &outcome.answer {
+                tenant.check_answer("record run", &new, answer)?;
+            }
+            let run = open(tenant, new)?.run().clone();
+            tenant.close("record run", run.id, outcome).map(drop)
+        })
+    }
+
     async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
         self.with(scope, |tenant| {
             let answer = tenant.run("read answer", id)?.run.answer;
@@ -121,20 +137,11 @@ impl MemoryStore {
         outcome: RunOutcome,
     ) -> Result<(Run, Vec<NewJob>)> {
         self.with(scope, |tenant| {
-            let stored = tenant.run("close run", id)?;
-            let ended = rules::check_close("close run", &stored.run, stored.last(), &outcome)?;
-            let run = Run { state: outcome.state, ended_at: Some(ended), ..stored.run.clone() };
-            if let Some(answer) = outcome.answer.clone() {
-                tenant.add_message("close run", &run, answer)?;
-            }
+            let run = tenant.close("close run", id, outcome.clone())?;
             let jobs = match EventType::of_state(run.state) {
                 Some(kind) => tenant.tell(kind, || Event::of_run(kind, &run, &outcome)),
                 None => Vec::new(),
             };
-            tenant.touch(&run, ended);
-            let stored = tenant.run("close run", id)?;
-            stored.run = run.clone();
-            stored.events.extend(outcome.events);
             Ok((run, jobs))
         })
     }
@@ -171,6 +178,33 @@ impl StoredRun {
 }
 
 impl Tenant {
+    fn close(&mut self, operation: &'static str, id: RunId, outcome: RunOutcome) -> Result<Run> {
+        let stored = self.run(operation, id)?;
+        let ended = rules::check_close(operation, &stored.run, stored.last(), &outcome)?;
+        let run = Run { state: outcome.state, ended_at: Some(ended), ..stored.run.clone() };
+        if let Some(answer) = outcome.answer {
+            self.add_message(operation, &run, answer)?;
+        }
+        self.touch(&run, ended);
+        let stored = self.run(operation, id)?;
+        stored.run = run.clone();
+        stored.events.extend(outcome.events);
+        Ok(run)
+    }
+
+    /// Whether an answer could be stored with a run that is not stored yet.
+    fn check_answer(&self, operation: &'static str, new: &NewRun, answer: &Message) -> Result<()> {
+        if self.messages.contains_key(&answer.id) {
+            return Err(Error::new(ErrorKind::AlreadyExists, operation).with("what", "message"));
+        }
+        let asked = new.question.as_ref().map(|question| question.id);
+        let known = |parent| Some(parent) == asked || self.has_message(&new.run, parent);
+        if answer.parent.is_none_or(known) {
+            return Ok(());
+        }
+        Err(Error::not_found(operation, "parent message"))
+    }
+
     fn first_with_key(&self, new: &NewRun) -> Option<&StoredRun> {
         let key = new.idempotency_key.as_deref()?;
         self.runs.values().find(|stored| {

@@ -29,7 +29,7 @@ impl NotebookStore for SqlStore {
     async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read notebook", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .read("read notebook", input, |tx, (tenant, id)| Box::pin(find_shown(tx, *tenant, *id)))
             .await
     }
 
@@ -60,7 +60,35 @@ impl NotebookStore for SqlStore {
     async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
         self.database
             .read("list hidden notebooks", scope.tenant(), |tx, tenant| {
-                Box::pin(hidden(tx, *tenant))
+                Box::pin(ids(tx, statement::LIST_HIDDEN, *tenant))
+            })
+            .await
+    }
+
+    async fn create_unfinished_notebook(
+        &self,
+        scope: &TenantScope,
+        notebook: Notebook,
+    ) -> Result<()> {
+        let input = (scope.tenant(), notebook);
+        self.database
+            .write("create unfinished notebook", input, |tx, (tenant, notebook)| {
+                Box::pin(create_unfinished(tx, *tenant, notebook))
+            })
+            .await
+    }
+
+    async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
+        let input = (scope.tenant(), id);
+        self.database
+            .write("show notebook", input, |tx, (tenant, id)| Box::pin(show(tx, *tenant, *id)))
+            .await
+    }
+
+    async fn unfinished_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
+        self.database
+            .read("list unfinished notebooks", scope.tenant(), |tx, tenant| {
+                Box::pin(ids(tx, statement::LIST_UNFINISHED, *tenant))
             })
             .await
     }
@@ -87,7 +115,14 @@ impl NotebookStore for SqlStore {
     }
 }
 
-/// The notebook, or `NotFound`.
+/// The notebook, or `NotFound`, also when it is hidden.
+async fn find_shown(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<Notebook> {
+    let values = values![tenant.as_bytes(), id.as_bytes()];
+    let found = tx.one(statement::SELECT_SHOWN, values, read).await?;
+    found.ok_or_else(|| missing(tx))
+}
+
+/// The notebook, shown or being put together, or `NotFound`.
 pub(super) async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<Notebook> {
     let found = tx.one(statement::SELECT, values![tenant.as_bytes(), id.as_bytes()], read).await?;
     found.ok_or_else(|| missing(tx))
@@ -101,22 +136,39 @@ pub(super) async fn keep(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> R
 }
 
 async fn create(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Result<Notebook> {
-    let changed = tx
-        .execute(
-            statement::INSERT,
-            values![
-                tenant.as_bytes(),
-                notebook.id.as_bytes(),
-                notebook.name,
-                notebook.named_by_user,
-                notebook.archived,
-                json(tx.operation, &notebook.settings)?,
-                notebook.created_at.as_millis(),
-                notebook.updated_at.as_millis(),
-            ],
-        )
-        .await?;
-    if changed == 1 { Ok(notebook.clone()) } else { find(tx, tenant, notebook.id).await }
+    let created = insert(tx, statement::INSERT, tenant, notebook).await?;
+    if created { Ok(notebook.clone()) } else { find_shown(tx, tenant, notebook.id).await }
+}
+
+async fn create_unfinished(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Result<()> {
+    let created = insert(tx, statement::INSERT_UNFINISHED, tenant, notebook).await?;
+    if created { Ok(()) } else { find(tx, tenant, notebook.id).await.map(drop) }
+}
+
+/// Whether the id was free.
+async fn insert(
+    tx: &mut Tx<'_>,
+    statement: &'static str,
+    tenant: TenantId,
+    notebook: &Notebook,
+) -> Result<bool> {
+    let settings = json(tx.operation, &notebook.settings)?;
+    let values = values![
+        tenant.as_bytes(),
+        notebook.id.as_bytes(),
+        notebook.name,
+        notebook.named_by_user,
+        notebook.archived,
+        settings,
+        notebook.created_at.as_millis(),
+        notebook.updated_at.as_millis(),
+    ];
+    Ok(tx.execute(statement, values).await? == 1)
+}
+
+async fn show(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {
+    let changed = tx.execute(statement::SHOW, values![tenant.as_bytes(), id.as_bytes()]).await?;
+    found(tx, changed)
 }
 
 async fn list(
@@ -152,7 +204,7 @@ async fn update(tx: &mut Tx<'_>, tenant: TenantId, notebook: &Notebook) -> Resul
 pub(crate) async fn hide(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> Result<()> {
     let values = values![tenant.as_bytes(), id.as_bytes()];
     // Whoever is adding something to it is waited for: that is hidden with the rest.
-    let found = tx.one_locked(Lock::Remove, statement::SELECT, values, |_| Ok(())).await?;
+    let found = tx.one_locked(Lock::Remove, statement::SELECT_SHOWN, values, |_| Ok(())).await?;
     found.ok_or_else(|| missing(tx))?;
     tx.execute(statement::HIDE, values).await?;
     let stage = name(tx.operation, Stage::Deleting)?;
@@ -161,9 +213,13 @@ pub(crate) async fn hide(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId) -> R
     tx.execute(statement::STOP_RUNS, values).await.map(drop)
 }
 
-async fn hidden(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<NotebookId>> {
+async fn ids(
+    tx: &mut Tx<'_>,
+    statement: &'static str,
+    tenant: TenantId,
+) -> Result<Vec<NotebookId>> {
     let values = values![tenant.as_bytes()];
-    tx.all(statement::LIST_HIDDEN, values, |row| row.id(0, NotebookId::from_u128)).await
+    tx.all(statement, values, |row| row.id(0, NotebookId::from_u128)).await
 }
 
 async fn empty(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId, most: usize) -> Result<usize> {

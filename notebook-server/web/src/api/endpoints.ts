@@ -2,6 +2,7 @@ import { json, send } from './client';
 import type {
   Conversation,
   Id,
+  Job,
   Message,
   ModelSettings,
   Notebook,
@@ -35,6 +36,7 @@ export const notebooks = {
   ): Promise<Notebook> => json(`/api/notebooks/${id}`, { method: 'PATCH', body }),
   remove: (id: Id): Promise<Response> => send(`/api/notebooks/${id}`, { method: 'DELETE' }),
   events: (id: Id): string => `/api/notebooks/${id}/events`,
+  export: (id: Id): Promise<{ job: Id }> => json(`/api/notebooks/${id}/exports`, { method: 'POST' }),
 };
 
 export const sources = {
@@ -58,9 +60,18 @@ export const conversations = {
   patch: (id: Id, body: { title?: string; excluded_sources?: Id[] }): Promise<Conversation> =>
     json(`/api/conversations/${id}`, { method: 'PATCH', body }),
   remove: (id: Id): Promise<Response> => send(`/api/conversations/${id}`, { method: 'DELETE' }),
+  export: (id: Id, body: { format: 'markdown' | 'pdf'; through?: Id }): Promise<{ job: Id }> =>
+    json(`/api/conversations/${id}/exports`, { method: 'POST', body }),
   messages: (id: Id, after: string | null): Promise<Page<Message>> =>
     json(`/api/conversations/${id}/messages${query({ after, limit: 100 })}`),
   runs: (id: Id): Promise<Items<Run>> => json(`/api/conversations/${id}/runs${query({ limit: 5 })}`),
+};
+
+export const importPath = '/api/imports';
+
+export const jobs = {
+  get: (id: Id): Promise<Job> => json(`/api/jobs/${id}`),
+  filePath: (id: Id): string => `/api/jobs/${id}/file`,
 };
 
 export type Ask =

@@ -169,6 +169,16 @@ export type RunEventBody =
 
 export type RunEvent = { seq: number } & RunEventBody;
 
+/** Something slow, and how it ended. */
+export interface Job {
+  id: Id;
+  kind: string;
+  state: 'scheduled' | 'available' | 'running' | 'completed' | 'cancelled' | 'dead';
+  progress: { done: number; total: number };
+  result: Record<string, unknown> | null;
+  error: { code: string; message: string } | null;
+}
+
 export interface Status {
   version: string;
   chat: {

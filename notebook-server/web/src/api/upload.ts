@@ -1,9 +1,9 @@
 import type { Source } from './types';
 import { type Problem, problemOf, unreachable } from './problem';
 
-export interface UploadHandlers {
+export interface UploadHandlers<T = Source> {
   progress: (sent: number, total: number) => void;
-  done: (source: Source) => void;
+  done: (reply: T) => void;
   failed: (problem: Problem) => void;
 }
 
@@ -11,7 +11,7 @@ export interface UploadHandlers {
  * Sends one file and returns the function that cancels it. XMLHttpRequest, because
  * fetch tells nothing about bytes sent.
  */
-export function upload(path: string, file: File, on: UploadHandlers): () => void {
+export function upload<T = Source>(path: string, file: File, on: UploadHandlers<T>): () => void {
   const request = new XMLHttpRequest();
   const form = new FormData();
   form.append('file', file, file.name);
@@ -26,7 +26,7 @@ export function upload(path: string, file: File, on: UploadHandlers): () => void
       return;
     }
     try {
-      on.done(JSON.parse(request.responseText) as Source);
+      on.done(JSON.parse(request.responseText) as T);
     } catch {
       on.failed(problemOf(502, '', request.getResponseHeader('x-request-id')));
     }

@@ -92,6 +92,16 @@ export const de: Dictionary = {
   sourceReady: (name) => `${name} ist bereit.`,
   sourceFailed: (name) => `${name} ist fehlgeschlagen.`,
 
+  exportMarkdown: 'Als Markdown exportieren',
+  exportPdf: 'Als PDF exportieren',
+  exportNotebook: 'Notizbuch exportieren',
+  exporting: 'Die Datei wird geschrieben …',
+  exportReplaced: (count) =>
+    `${count.toLocaleString('de')} Zeichen fehlen in der Schrift des PDFs und stehen dort als �. In Markdown sind sie enthalten.`,
+  downloadFile: 'Herunterladen',
+  importNotebook: 'Notizbuch importieren',
+  importing: (name) => `${name} wird importiert …`,
+
   conversations: 'Unterhaltungen',
   newConversation: 'Neue Unterhaltung',
   conversationUntitled: 'Neue Unterhaltung',

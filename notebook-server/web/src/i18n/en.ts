@@ -90,6 +90,16 @@ export const en = {
   sourceReady: (name: string) => `${name} is ready.`,
   sourceFailed: (name: string) => `${name} failed.`,
 
+  exportMarkdown: 'Export as Markdown',
+  exportPdf: 'Export as PDF',
+  exportNotebook: 'Export notebook',
+  exporting: 'The file is being written…',
+  exportReplaced: (count: number) =>
+    `${plural(count, 'character is', 'characters are')} not in the PDF’s font and shown as �. Markdown has them.`,
+  downloadFile: 'Download',
+  importNotebook: 'Import a notebook',
+  importing: (name: string) => `${name} is being imported…`,
+
   conversations: 'Conversations',
   newConversation: 'New conversation',
   conversationUntitled: 'New conversation',

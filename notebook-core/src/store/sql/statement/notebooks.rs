@@ -1,4 +1,4 @@
-//! Statements about notebooks.
+//! Statements about notebooks. `hidden`: 0 for shown, 1 for being deleted, 2 for being put together.
 
 macro_rules! columns {
     () => {
@@ -13,11 +13,31 @@ pub(in crate::store::sql) const INSERT: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
 );
 
+/// The same for one that is being put together.
+pub(in crate::store::sql) const INSERT_UNFINISHED: &str = concat!(
+    "INSERT INTO notebooks (tenant_id, ",
+    columns!(),
+    ", hidden) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 2) ON CONFLICT DO NOTHING"
+);
+
+/// Shown, or being put together.
 pub(in crate::store::sql) const SELECT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM notebooks WHERE tenant_id = $1 AND id = $2 AND hidden <> 1"
+);
+
+pub(in crate::store::sql) const SELECT_SHOWN: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM notebooks WHERE tenant_id = $1 AND id = $2 AND hidden = 0"
 );
+
+pub(in crate::store::sql) const SHOW: &str =
+    "UPDATE notebooks SET hidden = 0 WHERE tenant_id = $1 AND id = $2 AND hidden <> 1";
+
+pub(in crate::store::sql) const LIST_UNFINISHED: &str =
+    "SELECT id FROM notebooks WHERE tenant_id = $1 AND hidden = 2 ORDER BY id";
 
 /// Newest first, older than `$2`, with archived ones when `$3` is 1.
 pub(in crate::store::sql) const LIST: &str = concat!(
@@ -62,8 +82,12 @@ pub(in crate::store::sql) const DELETE: &str =
 #[cfg(test)]
 pub(in crate::store::sql) const ALL: &[&str] = &[
     INSERT,
+    INSERT_UNFINISHED,
     SELECT,
+    SELECT_SHOWN,
+    SHOW,
     LIST,
+    LIST_UNFINISHED,
     UPDATE,
     TOUCH,
     HIDE,

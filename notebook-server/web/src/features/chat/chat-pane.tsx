@@ -97,6 +97,7 @@ export function ChatPane(props: ChatPaneProps) {
             notebook={notebook}
             items={list}
             current={conversation}
+            through={thread.path.findLast(({ node }) => node.kind === 'stored')?.node.id ?? null}
             onOpen={props.onOpenConversation}
             onNew={props.onNewConversation}
           />

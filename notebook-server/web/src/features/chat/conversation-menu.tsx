@@ -1,8 +1,18 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { ChevronDown, Check, Ellipsis, MessageSquarePlus, Pencil, Trash2 } from 'lucide-react';
+import {
+  ChevronDown,
+  Check,
+  Ellipsis,
+  FileText,
+  FileType,
+  MessageSquarePlus,
+  Pencil,
+  Trash2,
+} from 'lucide-react';
 import { useState } from 'react';
 import { conversations } from '@/api/endpoints';
 import type { Conversation, Id } from '@/api/types';
+import { ExportDialog } from '@/features/exports/export-dialog';
 import { useText } from '@/i18n';
 import { IconButton } from '@/ui/button';
 import { Confirm, Rename } from '@/ui/confirm';
@@ -13,15 +23,24 @@ interface ConversationMenuProps {
   notebook: Id;
   items: Conversation[];
   current: Id;
+  /** The last stored message of the branch that is shown. */
+  through: Id | null;
   onOpen: (id: Id) => void;
   onNew: () => void;
 }
 
 /** Which conversation is shown; others to switch to; new, rename, delete. */
-export function ConversationMenu({ notebook, items, current, onOpen, onNew }: ConversationMenuProps) {
+export function ConversationMenu({
+  notebook,
+  items,
+  current,
+  through,
+  onOpen,
+  onNew,
+}: ConversationMenuProps) {
   const text = useText();
   const client = useQueryClient();
-  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null);
+  const [dialog, setDialog] = useState<'rename' | 'delete' | 'markdown' | 'pdf' | null>(null);
   const shown = items.find((each) => each.id === current);
   const titleOf = (each: Conversation | undefined): string => each?.title || text.conversationUntitled;
   const refresh = (): Promise<void> => client.invalidateQueries({ queryKey: conversationsKey(notebook) });
@@ -66,6 +85,18 @@ export function ConversationMenu({ notebook, items, current, onOpen, onNew }: Co
               onSelect: () => setDialog('rename'),
             },
             {
+              label: text.exportMarkdown,
+              icon: <FileText size={16} aria-hidden />,
+              disabled: through === null,
+              onSelect: () => setDialog('markdown'),
+            },
+            {
+              label: text.exportPdf,
+              icon: <FileType size={16} aria-hidden />,
+              disabled: through === null,
+              onSelect: () => setDialog('pdf'),
+            },
+            {
               label: text.delete,
               icon: <Trash2 size={16} aria-hidden />,
               danger: true,
@@ -77,6 +108,13 @@ export function ConversationMenu({ notebook, items, current, onOpen, onNew }: Co
       <IconButton label={text.newConversation} onClick={onNew} disabled={!shown}>
         <MessageSquarePlus size={17} aria-hidden />
       </IconButton>
+      {(dialog === 'markdown' || dialog === 'pdf') && shown && (
+        <ExportDialog
+          title={dialog === 'pdf' ? text.exportPdf : text.exportMarkdown}
+          start={() => conversations.export(shown.id, { format: dialog, ...(through ? { through } : {}) })}
+          onClose={() => setDialog(null)}
+        />
+      )}
       {dialog === 'rename' && shown && (
         <Rename
           title={text.renameConversation}

@@ -1,6 +1,7 @@
 import { BookOpen, Plus } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
+import { ImportButton } from '@/features/exports/import-button';
 import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
 import { uuidV7 } from '@/lib/uuid';
@@ -31,9 +32,12 @@ export function Home() {
             <h1 className="font-serif text-4xl font-semibold tracking-tight">{text.homeTitle}</h1>
             <p className="max-w-[46ch] pt-2 text-base text-pretty text-soft">{text.homeLead}</p>
           </div>
-          <Button look="primary" className="h-10" icon={<Plus size={17} aria-hidden />} onClick={create}>
-            {text.newNotebook}
-          </Button>
+          <div className="flex flex-wrap gap-2">
+            <ImportButton />
+            <Button look="primary" className="h-10" icon={<Plus size={17} aria-hidden />} onClick={create}>
+              {text.newNotebook}
+            </Button>
+          </div>
         </div>
         <div className="flex gap-1 pt-8 pb-4" role="group" aria-label={text.homeTitle}>
           {[false, true].map((value) => (

@@ -1,8 +1,10 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { Archive, ArchiveRestore, Ellipsis, Pencil, Trash2 } from 'lucide-react';
+import { Archive, ArchiveRestore, Download, Ellipsis, Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { Link } from 'wouter';
+import { notebooks } from '@/api/endpoints';
 import type { Notebook } from '@/api/types';
+import { ExportDialog } from '@/features/exports/export-dialog';
 import { useText } from '@/i18n';
 import { formatAgo } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
@@ -14,7 +16,7 @@ export function NotebookCard({ notebook }: { notebook: Notebook }) {
   const text = useText();
   const locale = useLanguage();
   const client = useQueryClient();
-  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null);
+  const [dialog, setDialog] = useState<'rename' | 'delete' | 'export' | null>(null);
   const close = (): void => setDialog(null);
   const { id, name, archived } = notebook;
   return (
@@ -41,6 +43,11 @@ export function NotebookCard({ notebook }: { notebook: Notebook }) {
               onSelect: () => setDialog('rename'),
             },
             {
+              label: text.exportNotebook,
+              icon: <Download size={16} aria-hidden />,
+              onSelect: () => setDialog('export'),
+            },
+            {
               label: archived ? text.unarchive : text.archive,
               icon: archived ? <ArchiveRestore size={16} aria-hidden /> : <Archive size={16} aria-hidden />,
               onSelect: () => void changeNotebook(client, id, { archived: !archived }),
@@ -54,6 +61,9 @@ export function NotebookCard({ notebook }: { notebook: Notebook }) {
           ]}
         />
       </div>
+      {dialog === 'export' && (
+        <ExportDialog title={text.exportNotebook} start={() => notebooks.export(id)} onClose={close} />
+      )}
       {dialog === 'rename' && (
         <Rename
           title={text.renameNotebook}

@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+
+use notebook_agent::export::{Transcript, markdown, pdf, shown};
+use notebook_core::{
+    ConversationId, Error, ErrorKind, MessageId, Result, SourceId, TenantScope,
+    model::{Conversation, Message, PageRequest},
+    queue::runner::Work,
+};
+use notebook_rag::ingest::blob_error;
+use object_store::{ObjectStoreExt, path::Path as BlobPath};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Exported, Exports, Format, export_key, files::file_name};
+
+/// The most bytes of text in a conversation.
+const MOST_TEXT: usize = 64 << 20;
+const PAGE: usize = 200;
+
+impl Exports {
+    /// Writes a conversation as a file. The result names it.
+    pub(super) async fn conversation(
+        &self,
+        work: &Work,
+        id: ConversationId,
+        format: Format,
+        through: Option<MessageId>,
+    ) -> Result<Value> {
+        let scope = &work.scope;
+        let conversation = self.parts.store.conversation(scope, id).await?;
+        let branch = shown(self.messages(scope, id).await?, through);
+        let sources = self.names(scope, &conversation).await?;
+        // The job's moment: done again, the file is the same.
+        let asked = work.job.created_at;
+        let transcript = Transcript::of(&conversation, &branch, &sources, asked);
+        let title = transcript.title().to_owned();
+        let written = tokio::task::spawn_blocking(move || write(&transcript, format)).await;
+        let (bytes, replaced) = written.map_err(|error| {
+            Error::new(ErrorKind::Internal, "export conversation").caused_by(error)
+        })??;
+        let (extension, media_type) = match format {
+            Format::Markdown => ("md", "text/markdown; charset=utf-8"),
+            Format::Pdf => ("pdf", "application/pdf"),
+        };
+        let file = Exported {
+            name: file_name(&title, extension),
+            media_type: media_type.to_owned(),
+            bytes: bytes.len() as u64,
+            sha256: notebook_core::hex(Sha256::digest(&bytes)),
+            expires_at: self.clock.now().after(self.keep),
+        };
+        let key = BlobPath::from(export_key(scope, work.job.id));
+        self.parts.blobs.put(&key, bytes.into()).await.map_err(blob_error)?;
+        Ok(json!({ "file": file, "replaced_characters": replaced }))
+    }
+
+    async fn messages(&self, scope: &TenantScope, id: ConversationId) -> Result<Vec<Message>> {
+        let (mut messages, mut size) = (Vec::new(), 0);
+        let mut page = PageRequest::first(PAGE);
+        loop {
+            let got = self.parts.store.messages(scope, id, page).await?;
+            for message in &got.items {
+                let quotes: usize = message.citations.iter().map(|cited| cited.quote.len()).sum();
+                size += message.text.len() + quotes;
+            }
+            if size > MOST_TEXT {
+                return Err(Error::new(ErrorKind::TooLarge, "export conversation")
+                    .with("field", "conversation")
+                    .with("limit", "64 MB of text")
+                    .with("fix", "export the notebook as an archive instead"));
+            }
+            messages.extend(got.items);
+            let Some(next) = got.next else { return Ok(messages) };
+            page = PageRequest { after: Some(next), limit: PAGE };
+        }
+    }
+
+    async fn names(
+        &self,
+        scope: &TenantScope,
+        conversation: &Conversation,
+    ) -> Result<HashMap<SourceId, String>> {
+        let sources = self.parts.store.sources(scope, conversation.notebook).await?;
+        Ok(sources.into_iter().map(|source| (source.id, source.name)).collect())
+    }
+}
+
+/// The file, and how many characters it could not show.
+fn write(transcript: &Transcript, format: Format) -> Result<(Vec<u8>, u64)> {
+    match format {
+        Format::Markdown => Ok((markdown(transcript).into_bytes(), 0)),
+        Format::Pdf => pdf(transcript).map(|pdf| (pdf.bytes, pdf.replaced)),
+    }
+}
