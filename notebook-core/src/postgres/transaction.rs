@@ -72,10 +72,17 @@ fn arrays(
                 Value::Int(number) => Some(number),
                 _ => None,
             })?),
-            Value::Text(_) => statement.bind(array(operation, cells, |value| match value {
-                Value::Text(text) => Some(text.map(str::to_owned)),
-                _ => None,
-            })?),
+            Value::Text(_) => {
+                let texts = rows.iter().filter_map(|row| match row.get(column) {
+                    Some(Value::Text(text)) => *text,
+                    _ => None,
+                });
+                texts.into_iter().try_for_each(|text| without_nul(operation, text))?;
+                statement.bind(array(operation, cells, |value| match value {
+                    Value::Text(text) => Some(text.map(str::to_owned)),
+                    _ => None,
+                })?)
+            }
             Value::Blob(_) => statement.bind(array(operation, cells, |value| match value {
                 Value::Blob(bytes) => Some(bytes.map(<[u8]>::to_vec)),
                 _ => None,
@@ -161,6 +168,14 @@ fn locked(sql: &'static str, lock: Option<Lock>) -> AssertSqlSafe<Cow<'static, s
     AssertSqlSafe(Cow::Owned(format!("{sql} {clause}")))
 }
 
+fn without_nul(operation: &'static str, text: &str) -> Result<()> {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        let fix = "leave out U+0000, which PostgreSQL cannot store";
+        return Err(Error::invalid(operation, "text", fix));
+    }
+    Ok(())
+}
+
 fn bind(
     operation: &'static str,
     mut statement: Statement,
@@ -170,10 +185,7 @@ fn bind(
         statement = match *value {
             Value::Int(number) => statement.bind(number),
             Value::Text(text) => {
-                if text.is_some_and(|text| text.contains('\0')) {
-                    let fix = "leave out U+0000, which PostgreSQL cannot store";
-                    return Err(Error::invalid(operation, "text", fix));
-                }
+                text.map_or(Ok(()), |text| without_nul(operation, text))?;
                 statement.bind(text.map(str::to_owned))
             }
             Value::Blob(bytes) => statement.bind(bytes.map(<[u8]>::to_vec)),

@@ -18,6 +18,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         y3_urgent_jobs_go_first_and_then_the_older,
         y2_a_scheduled_job_waits_for_its_time,
         q30_a_newer_payload_waits_for_a_newer_worker,
+        q30_parked_jobs_of_many_tenants_hold_up_nobody,
         a_kind_runs_no_more_than_its_limit,
         a_tenant_runs_no_more_than_its_limit,
         q35_a_flood_of_one_tenant_does_not_delay_another,
@@ -106,6 +107,24 @@ pub async fn q30_a_newer_payload_waits_for_a_newer_worker(subject: &Subject<'_>)
     request.kinds.get_mut(&kind).unwrap().payload_version = 2;
     let claimed = subject.worklist.claim(&request).await.unwrap();
     assert_eq!(claimed[0].job.id, parked);
+}
+
+/// More tenants than a claim looks at have jobs that no worker understands yet; a younger one has a job.
+pub async fn q30_parked_jobs_of_many_tenants_hold_up_nobody(subject: &Subject<'_>) {
+    let kind = kind();
+    for _ in 0..300 {
+        let newer = crate::queue::NewJob { payload_version: 2, ..new(&kind) };
+        subject.insert(&tenant(), newer).await;
+    }
+    let id = subject.insert(&tenant(), new(&kind)).await;
+    let mut found = Vec::new();
+    for _ in 0..20 {
+        found = subject.claim(&kind, 1).await;
+        if !found.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found.iter().map(|claimed| claimed.job.id).collect::<Vec<_>>(), [id]);
 }
 
 pub async fn a_kind_runs_no_more_than_its_limit(subject: &Subject<'_>) {

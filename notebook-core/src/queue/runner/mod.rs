@@ -33,6 +33,8 @@ use crate::{Result, TenantScope, model::Progress};
 
 /// The least time between two claims of a runner that has something to do.
 const PACE: Duration = Duration::from_millis(3);
+/// How many old jobs are forgotten at once.
+const FORGOTTEN: usize = 10_000;
 
 /// How a handler's run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,6 +201,8 @@ struct Shared {
     heart: heart::Registry,
     /// No more jobs are claimed.
     draining: CancellationToken,
+    /// Held from a claim until its runs have begun: who goes down waits for it, or the jobs would be left to their leases.
+    claiming: tokio::sync::Mutex<()>,
     /// Runs come to an end.
     ending: CancellationToken,
 }
@@ -226,6 +230,7 @@ impl Runner {
             running: Mutex::default(),
             heart: registry,
             draining: CancellationToken::new(),
+            claiming: tokio::sync::Mutex::default(),
             ending: CancellationToken::new(),
         });
         let mut tasks = JoinSet::new();
@@ -247,6 +252,10 @@ impl Runner {
     /// jobs back.
     pub async fn shutdown(mut self, patience: Duration) {
         self.shared.draining.cancel();
+        let most = patience + self.shared.config.grace;
+        if tokio::time::timeout(most, self.shared.claiming.lock()).await.is_err() {
+            warn!("the queue does not answer; jobs that it gives out now are left to their leases");
+        }
         let all = u32::try_from(self.shared.config.slots).unwrap_or(u32::MAX);
         let idle = self.shared.slots.acquire_many(all);
         if tokio::time::timeout(patience, idle).await.is_err() {
@@ -269,6 +278,10 @@ impl Shared {
         let mut runs = JoinSet::new();
         while !self.draining.is_cancelled() {
             while runs.try_join_next().is_some() {}
+            let claiming = self.claiming.lock().await;
+            if self.draining.is_cancelled() {
+                break;
+            }
             let free = self.slots.available_permits();
             let asked = Instant::now();
             let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
@@ -291,6 +304,7 @@ impl Shared {
                     shared.bell.notify_one();
                 });
             }
+            drop(claiming);
             if !found {
                 let rung = tokio::time::timeout(self.config.poll, self.bell.notified());
                 let _ = self.draining.run_until_cancelled(rung).await;
@@ -327,6 +341,12 @@ impl Shared {
         }
     }
 
+    /// Forgets jobs that ended long ago, however many they are.
+    async fn forget(&self) -> Result<()> {
+        while self.worklist.forget(self.config.keep, FORGOTTEN).await? == FORGOTTEN {}
+        Ok(())
+    }
+
     /// Takes jobs from workers that are gone, and forgets old ones.
     async fn look_after(self: Arc<Self>) {
         let mut rounds = 0_u32;
@@ -340,7 +360,7 @@ impl Shared {
                 Err(error) => warn!(%error, "lost jobs could not be looked for; it is tried again"),
             }
             if rounds.is_multiple_of(100)
-                && let Err(error) = self.worklist.forget(self.config.keep, 10_000).await
+                && let Err(error) = self.forget().await
             {
                 warn!(%error, "old jobs could not be deleted; it is tried again");
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 
 use super::rows;
 use crate::{
@@ -28,6 +29,8 @@ pub(super) struct Jobs {
     pub(super) hearts: Database,
     pub(super) time: QueueTime,
     pub(super) policy: QueuePolicy,
+    /// The tenant whose turn it is, where more wait than are looked at.
+    pub(super) turn: Arc<Mutex<u128>>,
 }
 
 /// What decisions depend on beside the rows.

@@ -61,7 +61,8 @@ impl SqlQueue {
     pub fn new(store: &SqlStore, time: QueueTime, policy: QueuePolicy) -> Self {
         let database = store.database().clone();
         let pubsub = Arc::clone(store.pubsub());
-        let jobs = Jobs { hearts: database.reserved(), database, time, policy };
+        let (hearts, turn) = (database.reserved(), Arc::default());
+        let jobs = Jobs { database, hearts, time, policy, turn };
         let (storing, ending) = (jobs.clone(), jobs.clone());
         let inserts = Together::new(INSERT, move |new| {
             let jobs = storing.clone();
@@ -121,7 +122,6 @@ impl SqlQueue {
         + Sync
         + 'static,
     ) -> Result<bool> {
-        let follow = end.has_follow_ups();
         let input = (scope.tenant(), [end], made, store);
         let work = self.jobs.write(operation, input, |tx, (tenant, end, made, store), now| {
             Box::pin(async move {
@@ -133,7 +133,8 @@ impl SqlQueue {
             })
         });
         let counts = work.await?;
-        if follow {
+        if counts {
+            // What follows from it, and who is told of it, may be jobs.
             self.ring();
         }
         Ok(counts)

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parking_lot::Mutex;
+
 use super::statement::{self, priority, rank};
 use crate::{
     Error, ErrorKind, Result, TenantId, Timestamp,
@@ -16,6 +18,12 @@ use crate::{
         limit, values,
     },
 };
+
+/// How many jobs become available at once when their time has come.
+const DUE_AT_ONCE: usize = 1_000;
+
+/// How many parts of what waits are looked at for something that a worker can do.
+const PARTS: usize = 64;
 
 /// The job as it is.
 pub(super) async fn find(tx: &mut Tx<'_>, id: JobId) -> Result<Option<Job>> {
@@ -152,7 +160,7 @@ pub(super) async fn key_holder(
 }
 
 pub(super) async fn make_due(tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
-    tx.execute(statement::MAKE_DUE, values![now.as_millis()]).await.map(drop)
+    tx.execute(statement::MAKE_DUE, values![now.as_millis(), limit(DUE_AT_ONCE)]).await.map(drop)
 }
 
 /// Gives a worker the first `most` of the jobs that are still available, in their order.
@@ -201,31 +209,46 @@ pub(super) struct Look {
     pub(super) due: Option<Timestamp>,
     /// How many kinds wait, counted in each tenant.
     kinds: usize,
+    /// The last tenant of whom something waits.
+    last: Option<TenantId>,
     /// What waits for the worker, by tenant.
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
 }
 
 /// What waits for a worker, by tenant: of each kind as many jobs as it may take, and `spare` more. When there are more
-/// than `most` kinds in all tenants, it is those which follow a place that `random` chooses.
+/// than `most` kinds in all tenants, it is the first of them and, each time, those that follow the last time's: `turn`
+/// is the tenant where these begin. It goes on while it finds nothing that the worker can do.
 pub(super) async fn look(
     tx: &mut Tx<'_>,
     request: &ClaimRequest,
-    random: u64,
+    turn: &Mutex<u128>,
     most: usize,
     spare: usize,
 ) -> Result<Look> {
     let mut look = look_from(tx, request, 0, most, spare).await?;
-    if look.kinds == most {
-        // There may be more: another part of them each time.
-        let further = look_from(tx, request, u128::from(random) << 64, most, spare).await?;
-        if further.kinds == most {
-            look.tenants = further.tenants;
-        } else {
-            for (id, tenant) in further.tenants {
-                look.tenants.entry(id).or_insert(tenant);
-            }
+    let first = look.last.map_or(0, TenantId::as_u128);
+    let mut begin = (*turn.lock()).max(first);
+    // From the middle to the end, and once more from the start.
+    let mut ends = match look.kinds < most {
+        true => 0,
+        false if begin == first => 1,
+        false => 2,
+    };
+    for _ in 0..PARTS {
+        if ends == 0 {
+            break;
+        }
+        let part = look_from(tx, request, begin, most, spare).await?;
+        let last = part.last.map_or(0, TenantId::as_u128);
+        ends -= usize::from(part.kinds < most);
+        // Not all kinds of the last tenant may have been among them: it comes first the next time.
+        begin = if part.kinds < most { first } else { last.max(begin.saturating_add(1)) };
+        look.tenants.extend(part.tenants);
+        if look.tenants.values().any(|tenant| !tenant.waiting.is_empty()) {
+            break;
         }
     }
+    *turn.lock() = begin;
     for tenant in look.tenants.values_mut() {
         tenant.waiting.sort_by_key(Candidate::order);
     }
@@ -284,6 +307,7 @@ async fn at_once(
     };
     tx.all(statement::LOOK, values![from, limit(most), rules, each], read).await?;
     look.kinds = kinds.len();
+    look.last = kinds.last().map(|(tenant, _)| *tenant);
     Ok(look)
 }
 
@@ -298,7 +322,8 @@ async fn in_steps(
     let due = tx.one(statement::DUE, &[], |row| row.get(0)).await?;
     let read = |row: &Row<'_>| Ok((row.id(0, TenantId::from_u128)?, row.get::<String>(1)?));
     let kinds = tx.all(statement::WAITING_KINDS, values![from, limit(most)], read).await?;
-    let mut look = Look { due, kinds: kinds.len(), ..Look::default() };
+    let last = kinds.last().map(|(tenant, _)| *tenant);
+    let mut look = Look { due, kinds: kinds.len(), last, ..Look::default() };
     for (id, kind) in kinds {
         let Some(rule) = request.kinds.get(&kind) else { continue };
         let candidate = |row: &Row<'_>| {

@@ -94,8 +94,10 @@ pub(super) const COMPLETE_ALL: &str = "UPDATE jobs SET state = 'completed', resu
 pub(super) const KEY_HOLDER: &str = "SELECT id FROM jobs
     WHERE tenant_id = $1 AND unique_key = $2 AND state IN ('scheduled', 'available', 'running')";
 
+/// Some of the jobs whose time has come: the next claim makes more.
 pub(super) const MAKE_DUE: &str = "UPDATE jobs SET state = 'available'
-    WHERE state = 'scheduled' AND run_at <= $1";
+    WHERE state = 'scheduled' AND id IN (SELECT id FROM jobs
+        WHERE state = 'scheduled' AND run_at <= $1 ORDER BY run_at LIMIT $2)";
 
 /// When the first of the jobs that wait for their time may run.
 pub(super) const DUE: &str =

@@ -8,6 +8,7 @@ use std::{
 use futures::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
+use tracing::warn;
 
 use crate::{Error, ErrorKind, Result, Retry};
 
@@ -43,6 +44,20 @@ struct Waiting<I, O> {
     begun: Instant,
 }
 
+/// A task's place among those that make calls, given up however it ends.
+struct Place<I, O> {
+    waiting: Arc<Mutex<Waiting<I, O>>>,
+    is_left: bool,
+}
+
+impl<I, O> Drop for Place<I, O> {
+    fn drop(&mut self) {
+        if !self.is_left {
+            self.waiting.lock().at_once -= 1;
+        }
+    }
+}
+
 struct Call<I, O> {
     input: I,
     reply: oneshot::Sender<Result<O>>,
@@ -53,7 +68,10 @@ impl<I, O> Waiting<I, O> {
     fn needs_a_task(&mut self) -> bool {
         let slow = self.begun.elapsed() > SLOW && self.at_once < AT_ONCE;
         let needs = !self.calls.is_empty() && (self.at_once == 0 || slow);
-        self.at_once += usize::from(needs);
+        if needs {
+            self.at_once += 1;
+            self.begun = Instant::now();
+        }
         needs
     }
 }
@@ -84,12 +102,15 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Together<I, O> {
 
     /// Makes calls as long as there are some.
     async fn make_all(self) {
+        let mut place = Place { waiting: Arc::clone(&self.waiting), is_left: false };
         loop {
             let calls = {
                 let mut waiting = self.waiting.lock();
                 let most = waiting.calls.len().min(TOGETHER);
                 if most == 0 {
+                    // With the look: nobody adds a call between the two.
                     waiting.at_once -= 1;
+                    place.is_left = true;
                     return;
                 }
                 waiting.begun = Instant::now();
@@ -101,14 +122,26 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Together<I, O> {
 
     async fn make(&self, calls: Vec<Call<I, O>>) {
         let inputs: Vec<I> = calls.iter().map(|call| call.input.clone()).collect();
-        if calls.len() > 1
-            && let Ok(outputs) = (self.make)(inputs).await
-        {
-            for (call, output) in calls.into_iter().zip(outputs) {
-                // The caller may have gone; what was done stays done.
-                let _ = call.reply.send(Ok(output));
+        if calls.len() > 1 {
+            match (self.make)(inputs).await {
+                Ok(outputs) => {
+                    for (call, output) in calls.into_iter().zip(outputs) {
+                        // The caller may have gone; what was done stays done.
+                        let _ = call.reply.send(Ok(output));
+                    }
+                    return;
+                }
+                Err(error) if error.is_retryable() => {
+                    // None of them is the reason: each alone would only add to it.
+                    warn!(%error, calls = calls.len(), "calls failed together");
+                    for call in calls {
+                        let failed = Error::new(error.kind(), self.operation);
+                        let _ = call.reply.send(Err(failed.retry(error.retry_status())));
+                    }
+                    return;
+                }
+                Err(_) => {}
             }
-            return;
         }
         // One of them may be the reason why not all could be made: none suffers for another.
         join_all(calls.into_iter().map(async |call| {

@@ -1,8 +1,13 @@
 //! The workers' side: claims, heartbeats, ends, rescues.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::{
     FINISH, INSERT, SqlQueue, insert_all, insert_new,
@@ -26,6 +31,8 @@ const WAITING_KINDS: usize = 128;
 const LOOKS: usize = 32;
 /// How many jobs more than it wants a claim chooses where others claim at the same time.
 const SPARE: usize = 16;
+/// The most, after others were quicker again and again.
+const MOST_SPARE: usize = 1_024;
 /// Claims under limits take turns by it: any number that nobody else uses in the database.
 const TURN: i64 = 0x6e6f_7465_5f71_7565;
 
@@ -33,22 +40,23 @@ const TURN: i64 = 0x6e6f_7465_5f71_7565;
 impl Worklist for SqlQueue {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>> {
         const CLAIM: &str = "claim jobs";
+        let input = (request.clone(), Arc::clone(&self.jobs.turn));
         if is_limited(request) {
             return self
                 .jobs
-                .write(CLAIM, request.clone(), |tx, request, now| {
+                .write(CLAIM, input, |tx, (request, turn), now| {
                     Box::pin(async move {
                         tx.take_turn(TURN).await?;
-                        let (claimed, ended) = claim(tx, request, now).await;
+                        let (claimed, ended) = claim(tx, request, turn, now).await;
                         ended.map(|()| claimed)
                     })
                 })
                 .await;
         }
         self.jobs
-            .write_singly(CLAIM, request.clone(), |tx, request, now| {
+            .write_singly(CLAIM, input, |tx, (request, turn), now| {
                 Box::pin(async move {
-                    let (claimed, ended) = claim(tx, request, now).await;
+                    let (claimed, ended) = claim(tx, request, turn, now).await;
                     // What was claimed before something failed is claimed all the same.
                     if claimed.is_empty() { ended.map(|()| claimed) } else { Ok(claimed) }
                 })
@@ -107,10 +115,15 @@ impl Jobs {
     pub(super) async fn insert(&self, new: Vec<(TenantId, NewJob)>) -> Result<Vec<bool>> {
         self.write_singly(INSERT, new, |tx, new, now| {
             Box::pin(async move {
-                let jobs = new.iter().map(|(tenant, new)| (*tenant, new));
-                let mut stored = insert_new(tx, jobs, now).await?;
-                // Of two with one id the first was stored.
-                Ok(new.iter().map(|(_, new)| stored.remove(&new.id)).collect())
+                // Of two with one id only the first is tried: what came of it is what its caller is told.
+                let mut ids = BTreeSet::new();
+                let tried: Vec<bool> = new.iter().map(|(_, new)| ids.insert(new.id)).collect();
+                let jobs = new.iter().zip(&tried).filter(|(_, tried)| **tried);
+                let jobs = jobs.map(|((tenant, new), _)| (*tenant, new));
+                let stored = insert_new(tx, jobs, now).await?;
+                let is_stored =
+                    |((_, new), tried): (&(_, NewJob), &bool)| *tried && stored.contains(&new.id);
+                Ok(new.iter().zip(&tried).map(is_stored).collect())
             })
         })
         .await
@@ -128,15 +141,21 @@ fn is_limited(request: &ClaimRequest) -> bool {
 }
 
 /// What was claimed, and what ended it.
-async fn claim(tx: &mut Tx<'_>, request: &ClaimRequest, now: Now) -> (Vec<Claimed>, Result<()>) {
+async fn claim(
+    tx: &mut Tx<'_>,
+    request: &ClaimRequest,
+    turn: &Mutex<u128>,
+    now: Now,
+) -> (Vec<Claimed>, Result<()>) {
     let mut claimed = Vec::new();
-    let ended = claim_into(tx, request, now, &mut claimed).await;
+    let ended = claim_into(tx, request, turn, now, &mut claimed).await;
     (claimed, ended)
 }
 
 async fn claim_into(
     tx: &mut Tx<'_>,
     request: &ClaimRequest,
+    turn: &Mutex<u128>,
     now: Now,
     claimed: &mut Vec<Claimed>,
 ) -> Result<()> {
@@ -144,7 +163,7 @@ async fn claim_into(
     let mut rest = request.clone();
     let mut spare = if tx.is_remote() { SPARE } else { 0 };
     for _ in 0..LOOKS {
-        let chosen = choose(tx, &rest, spare, now.at).await?;
+        let chosen = choose(tx, &rest, turn, spare, now.at).await?;
         let taken = rows::claim(tx, &chosen, rest.max, request.worker, lease_until).await?;
         let (got, wanted) = (taken.len(), chosen.len().min(rest.max));
         for job in taken {
@@ -158,7 +177,7 @@ async fn claim_into(
             break;
         }
         // Others were quicker: there may be more behind what they took.
-        spare *= 2;
+        spare = (spare * 2).min(MOST_SPARE);
     }
     Ok(())
 }
@@ -168,16 +187,17 @@ async fn claim_into(
 async fn choose(
     tx: &mut Tx<'_>,
     request: &ClaimRequest,
+    turn: &Mutex<u128>,
     spare: usize,
     now: Timestamp,
 ) -> Result<Vec<JobId>> {
     if request.max == 0 {
         return Ok(Vec::new());
     }
-    let mut look = rows::look(tx, request, random(), WAITING_KINDS, spare).await?;
+    let mut look = rows::look(tx, request, turn, WAITING_KINDS, spare).await?;
     if look.due.is_some_and(|due| due <= now) {
         rows::make_due(tx, now).await?;
-        look = rows::look(tx, request, random(), WAITING_KINDS, spare).await?;
+        look = rows::look(tx, request, turn, WAITING_KINDS, spare).await?;
     }
     let mut running = BTreeMap::new();
     for (kind, rule) in &request.kinds {

@@ -21,7 +21,8 @@ impl ConversationStore for MemoryStore {
             |other| other.conversations.contains_key(&id),
             |tenant| {
                 tenant.notebook("create conversation", conversation.notebook)?;
-                Ok(tenant.conversations.entry(id).or_insert(conversation).clone())
+                tenant.conversations.entry(id).or_insert(conversation);
+                tenant.conversation("create conversation", id).cloned()
             },
         )
     }

@@ -13,8 +13,8 @@ impl MemoryStore {
     /// Makes a notebook and what is in it invisible.
     pub(crate) fn hide_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         self.with(scope, |tenant| {
-            let missing = || Error::not_found("hide notebook", "notebook");
-            let notebook = tenant.notebooks.remove(&id).ok_or_else(missing)?;
+            let notebook = tenant.shown("hide notebook", id)?.clone();
+            tenant.notebooks.remove(&id);
             tenant.hidden.insert(id, notebook);
             let sources = tenant.sources.values_mut().filter(|source| source.notebook == id);
             for source in sources.filter(|source| source.stage != Stage::Deleting) {
