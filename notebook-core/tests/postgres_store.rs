@@ -134,7 +134,7 @@ async fn a_database_that_is_not_there_is_told_with_the_fix() {
     let cluster = Cluster::start();
     let open = async |url: String| SqlStore::postgres(&PostgresConfig::new(url)).await.unwrap_err();
     let error = open(cluster.url().replace("/postgres?", "/nothing?")).await;
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert!(error.context("fix").unwrap().contains("create the database"), "{error}");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for url in [

@@ -14,7 +14,9 @@ pub(crate) fn from_postgres(operation: &'static str, error: sqlx::Error) -> Erro
             made.with("fix", "check the user and password in the database's URL")
         }
         ErrorKind::InvalidInput => made.with("fix", "correct the database's URL"),
-        ErrorKind::NotFound => made.with("fix", "create the database that its URL names"),
+        ErrorKind::Unavailable if is_no_database(&error) => {
+            made.with("fix", "create the database that its URL names")
+        }
         ErrorKind::Unavailable if matches!(error, sqlx::Error::Io(_)) => {
             made.with("fix", "check that PostgreSQL runs, and the host and port in its URL")
         }
@@ -26,6 +28,11 @@ pub(crate) fn from_postgres(operation: &'static str, error: sqlx::Error) -> Erro
         _ => made,
     };
     made.caused_by(error)
+}
+
+fn is_no_database(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("3D000")
 }
 
 fn kind(error: &sqlx::Error) -> (ErrorKind, Retry) {
@@ -57,8 +64,8 @@ fn by_code(code: &str) -> (ErrorKind, Retry) {
         (_, "53100") => (ErrorKind::StorageFull, Retry::Backoff),
         // Connection exceptions, insufficient resources, operator intervention
         ("08" | "53" | "57", _) => (ErrorKind::Unavailable, Retry::Backoff),
-        // invalid_catalog_name: there is no such database
-        (_, "3D000") => (ErrorKind::NotFound, Retry::Never),
+        // invalid_catalog_name: there is no such database. "Not found" is what is said of a row.
+        (_, "3D000") => (ErrorKind::Unavailable, Retry::Never),
         ("28", _) => (ErrorKind::Unauthorized, Retry::Never),
         // data_corrupted, index_corrupted
         ("XX", "XX001" | "XX002") => (ErrorKind::Corrupt, Retry::Never),
@@ -79,7 +86,7 @@ mod tests {
             ("53100", ErrorKind::StorageFull, true),
             ("53300", ErrorKind::Unavailable, true),
             ("08006", ErrorKind::Unavailable, true),
-            ("3D000", ErrorKind::NotFound, false),
+            ("3D000", ErrorKind::Unavailable, false),
             ("28P01", ErrorKind::Unauthorized, false),
             ("XX001", ErrorKind::Corrupt, false),
             ("23505", ErrorKind::Internal, false),
