@@ -12,7 +12,7 @@ mod branch;
 mod markdown;
 mod pdf;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use notebook_core::{
     SourceId, Timestamp,
@@ -116,7 +116,7 @@ impl Numbers {
         sources: &HashMap<SourceId, String>,
     ) -> (Vec<Note>, Vec<(usize, usize)>) {
         let (mut notes, mut marks) = (Vec::new(), Vec::new());
-        let mut known = HashMap::new();
+        let (mut known, mut placed) = (HashMap::new(), HashSet::new());
         for citation in citations {
             let place = (citation.source, citation.span.start, citation.span.end);
             let number = *known.entry(place).or_insert_with(|| {
@@ -130,7 +130,7 @@ impl Numbers {
                 });
                 self.0
             });
-            if !marks.contains(&(citation.at, number)) {
+            if placed.insert((citation.at, number)) {
                 marks.push((citation.at, number));
             }
         }

@@ -306,6 +306,14 @@ fn f2_long_texts_are_whole() {
     assert!(read.contains("deep"));
 }
 
+/// A word without blanks costs as much as so many words: each piece is measured for itself.
+#[test]
+fn f2_a_word_without_end_is_written() {
+    let answer = message(2, Some(1), Role::Assistant, &"z".repeat(1 << 16));
+    let written = pdf(&transcript("Long", "Q", answer, "S")).unwrap();
+    assert!(written.bytes.starts_with(b"%PDF"));
+}
+
 /// A PDF has a limit, and says what to do; blocks however deep are written.
 #[test]
 fn f2_large_and_deep_answers() {

@@ -9,6 +9,10 @@ pub(super) const WIDTH: f32 = 595.0 - 2.0 * MARGIN;
 /// Points around the text.
 pub(super) const MARGIN: f32 = 62.0;
 
+/// How many characters are measured at once: a word without blanks may be as long as a whole answer, and each line
+/// that is cut off it measures what is left anew.
+const PIECE: usize = 200;
+
 /// How a paragraph looks. Lengths are in points.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
@@ -219,7 +223,7 @@ impl Flow {
         let shown = self.shaper.shown(text);
         let mut space = shown.starts_with(' ');
         for word in shown.split_ascii_whitespace() {
-            out.push(Piece::Word { text: word.to_owned(), bold, grey, space });
+            push(out, word, (bold, grey), space);
             space = true;
         }
         if shown.ends_with(' ') {
@@ -232,14 +236,24 @@ impl Flow {
         let shown = self.shaper.shown(&code.replace('\t', "    "));
         let spaces = shown.len() - shown.trim_start().len();
         if spaces > 0 {
-            let text = " ".repeat(spaces);
-            out.push(Piece::Word { text, bold, grey: false, space: false });
+            push(out, &" ".repeat(spaces), (bold, false), false);
         }
         let mut space = false;
         for word in shown.split_ascii_whitespace() {
-            out.push(Piece::Word { text: word.to_owned(), bold, grey: false, space });
+            push(out, word, (bold, false), space);
             space = true;
         }
+    }
+}
+
+/// Adds a word in pieces that nothing stands between.
+fn push(out: &mut Vec<Piece>, word: &str, (bold, grey): (bool, bool), mut space: bool) {
+    let mut rest = word;
+    while !rest.is_empty() {
+        let at = rest.char_indices().nth(PIECE).map_or(rest.len(), |(at, _)| at);
+        let (head, tail) = rest.split_at(at);
+        out.push(Piece::Word { text: head.to_owned(), bold, grey, space });
+        (rest, space) = (tail, false);
     }
 }
 

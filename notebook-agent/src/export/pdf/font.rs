@@ -12,6 +12,8 @@ const REGULAR: &[u8] = include_bytes!("../fonts/NotoSans-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../fonts/NotoSans-Bold.ttf");
 /// How many words' widths are kept.
 const MOST_WIDTHS: usize = 50_000;
+/// Only widths of shorter texts are kept, in bytes: those come again.
+const WORD: usize = 64;
 
 /// A font as the shaper and the PDF hold it.
 struct Weight {
@@ -77,6 +79,9 @@ impl Shaper {
             return *width;
         }
         let width = self.glyphs(text, bold).iter().map(|glyph| glyph.x_advance).sum();
+        if text.len() >= WORD {
+            return width;
+        }
         let weight = if bold { &mut self.bold } else { &mut self.regular };
         if weight.widths.len() >= MOST_WIDTHS {
             weight.widths.clear();
