@@ -11,6 +11,23 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is link-local or one of a cloud's own services, such as its metadata: nobody is let through to
+/// these, whatever is allowed.
+pub(super) fn is_forbidden(address: IpAddr) -> bool {
+    let v4 = match address {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(v6) => inner_v4(v6),
+    };
+    if let Some(v4) = v4 {
+        return matches!(
+            v4.octets(),
+            [169, 254, ..] | [168, 63, 129, 16] | [100, 100, 100, 200] | [192, 0, 0, 192]
+        );
+    }
+    let IpAddr::V6(v6) = address else { return false };
+    v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
         // This network, private, loopback, shared with a provider.
@@ -36,6 +53,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(v4);
     }
     match address.segments() {
+        // For translation within a network (RFC 8215): where the IPv4 address stands is the network's own affair.
+        [0x64, 0xff9b, 1, ..] => false,
         // Protocol assignments (Teredo, ORCHID, benchmarks), documentation, 6to4 (its inner address was looked at above).
         [0x2001, 0x0000..=0x01ff | 0x0db8, ..] | [0x3fff, 0x0000..=0x0fff, ..] => false,
         // Global unicast is 2000::/3, and nothing else is.
@@ -50,7 +69,7 @@ fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match [a, b, c, d, e, f] {
         // `::` and `::1` are this machine, as 0.0.0.0 and 0.0.0.1 are of this network.
         [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => Some(last()),
-        [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => Some(last()),
+        [0x64, 0xff9b, 0, 0, 0, 0] => Some(last()),
         [0x2002, ..] => Some(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c))),
         _ => None,
     }
@@ -94,6 +113,8 @@ mod tests {
             "::ffff:0:10.0.0.1",
             "64:ff9b::a9fe:a9fe",
             "64:ff9b:1::7f00:1",
+            "64:ff9b:1::808:808",
+            "64:ff9b:1:ffff::808:808",
             "2002:7f00:1::",
             "2002:a9fe:a9fe::1",
             "fe80::1",
@@ -110,6 +131,29 @@ mod tests {
             "4000::1",
         ] {
             assert!(!is_public(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn u41_addresses_that_nobody_can_allow() {
+        for text in [
+            "169.254.0.1",
+            "169.254.169.254",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fe80::1",
+            "febf::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+        ] {
+            assert!(is_forbidden(text.parse().unwrap()), "{text}");
+        }
+        for text in ["127.0.0.1", "10.0.0.1", "100.100.100.201", "::1", "fd00:ec2::253", "1.1.1.1"]
+        {
+            assert!(!is_forbidden(text.parse().unwrap()), "{text}");
         }
     }
 

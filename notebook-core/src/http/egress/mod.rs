@@ -4,6 +4,7 @@
 //! name resolves, and wherever it redirects:
 //! - the address is parsed once, by the parser that the call uses, and refused where parsers differ;
 //! - a name is resolved once, all of its addresses are looked at, and the connection goes to these and no others;
+//! - only the ports of the web are called, and others that an operator names;
 //! - every redirect is checked as the first address was;
 //! - no proxy is used, of the environment or otherwise, for it would resolve names by itself;
 //! - bodies are bounded in length and time, and are not unpacked.
@@ -19,7 +20,10 @@ use reqwest::{
     header::{CONTENT_ENCODING, LOCATION},
 };
 
-use self::{address::is_public, target::Target};
+use self::{
+    address::{is_forbidden, is_public},
+    target::Target,
+};
 use super::{HttpClient, HttpConfig, HttpRequest, HttpResponse, Timeouts, error::retry_after};
 use crate::{Error, ErrorKind, Result};
 
@@ -28,7 +32,7 @@ const REDIRECTS: usize = 5;
 /// How long the body of an answer to a message is waited for: its status has come already.
 const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// Hosts with ports that an operator lets through although they are not public.
+/// Hosts with ports that an operator lets through although they are not public, or not of the web.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed(BTreeSet<(String, u16)>);
 
@@ -276,7 +280,8 @@ impl Resolve for Guard {
         Box::pin(async move {
             let found = lookup.lookup(name.as_str()).await?;
             // One private address among public ones is a trap, not a choice.
-            if found.is_empty() || (!allowed && found.iter().any(|found| !is_public(found.ip()))) {
+            let refused = |ip| is_forbidden(ip) || (!allowed && !is_public(ip));
+            if found.is_empty() || found.iter().any(|found| refused(found.ip())) {
                 return Err(NotPublic.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)

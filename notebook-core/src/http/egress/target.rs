@@ -1,11 +1,18 @@
 //! What may be called, as far as the address itself says.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
-use super::{Allowed, address::is_public};
+use super::{
+    Allowed,
+    address::{is_forbidden, is_public},
+};
 use crate::{Error, Result};
 
 const OPERATION: &str = "call address";
+/// The ports of the web: elsewhere, a request may mean something to a service that speaks another protocol.
+const PORTS: [u16; 2] = [80, 443];
 
 /// An address that was checked. Its host may still be a name: that is looked at when it is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,11 +63,18 @@ impl Target {
         url.set_fragment(None);
         let port = url.port_or_known_default().unwrap_or_default();
         // The parser has made numbers of all their forms: 127.1, 0x7f.1, 2130706433.
-        let literal = name.trim_matches(['[', ']']).parse();
-        let private = literal.is_ok_and(|address| !is_public(address));
-        // A name that leads inside is called at the port that was allowed, and at no other.
-        if !allowed.contains(name, port) && (private || allowed.names(name)) {
+        let literal = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        if literal.as_ref().is_ok_and(|address| is_forbidden(*address)) {
             return Err(not_public());
+        }
+        if !allowed.contains(name, port) {
+            // A name that leads inside is called at the port that was allowed, and at no other.
+            if literal.is_ok_and(|address| !is_public(address)) || allowed.names(name) {
+                return Err(not_public());
+            }
+            if !PORTS.contains(&port) {
+                return Err(invalid("leave the port out of the address, or use 80 or 443"));
+            }
         }
         if name != host {
             url.set_host(Some(name)).map_err(|error| invalid("name a host").caused_by(error))?;
@@ -132,6 +146,10 @@ mod tests {
             "unix:/run/docker.sock",
             "//example.org/",
             "example.org",
+            "http://example.org:8080/",
+            "https://example.org:22/",
+            "http://8.8.8.8:25/",
+            "http://example.org:0/",
             "http://",
             "http:///",
             "https://#@127.0.0.1/",
@@ -147,7 +165,7 @@ mod tests {
     fn what_is_left_is_called_as_written() {
         for (text, as_called) in [
             ("https://example.org", "https://example.org/"),
-            ("http://example.org:8080/a?b=c#d", "http://example.org:8080/a?b=c"),
+            ("http://example.org:443/a?b=c#d", "http://example.org:443/a?b=c"),
             ("https://example.org./", "https://example.org/"),
             ("http://8.8.8.8/", "http://8.8.8.8/"),
             ("https://bücher.example/", "https://xn--bcher-kva.example/"),
@@ -165,6 +183,7 @@ mod tests {
         assert_eq!(to("https://8.8.8.8/").unwrap().as_str(), "https://8.8.8.8/");
         for bad in [
             "http://example.org/",
+            "https://example.org:8443/",
             "https://127.0.0.1/",
             "https://[::1]/",
             "//127.1/",
@@ -182,9 +201,13 @@ mod tests {
 
     #[test]
     fn what_an_operator_allows_is_allowed_by_host_and_port() {
-        let allowed = Allowed::new(["127.0.0.1:9000", "hooks.internal:443"]).unwrap();
+        let list =
+            ["127.0.0.1:9000", "hooks.internal:443", "169.254.169.254:80", "example.org:8080"];
+        let allowed = Allowed::new(list).unwrap();
         let parse = |text: &str| Target::parse(text, &allowed);
         assert!(parse("http://127.0.0.1:9000/x").is_ok());
+        assert!(parse("http://example.org:8080/x").is_ok());
+        assert!(parse("http://169.254.169.254/x").is_err(), "nobody can allow it");
         assert!(parse("http://127.0.0.1:9001/x").is_err());
         assert!(parse("http://127.0.0.2:9000/x").is_err());
         assert!(parse("https://hooks.internal/x").is_ok());
