@@ -64,7 +64,7 @@ impl Ask {
         if key_length == 0 || key_length > 200 {
             return Err(Error::invalid(OPERATION, "Idempotency-Key", "use 1 to 200 bytes"));
         }
-        validate_settings(&self.settings)
+        self.settings.validate()
     }
 
     /// What tells this request from another one under the same idempotency key.
@@ -73,25 +73,4 @@ impl Ask {
             .map_err(|error| Error::new(ErrorKind::Internal, "ask").caused_by(error))?;
         Ok(notebook_core::hex(Sha256::digest(json)))
     }
-}
-
-/// Checks the ranges of model settings.
-///
-/// # Errors
-/// `InvalidInput` naming the field and its range.
-pub fn validate_settings(settings: &ModelSettings) -> Result<()> {
-    const OPERATION: &str = "check model settings";
-    if settings.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-        return Err(Error::invalid(OPERATION, "temperature", "use a number from 0 to 2"));
-    }
-    if settings.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(Error::invalid(OPERATION, "top_p", "use a number over 0, up to 1"));
-    }
-    if settings.max_tokens.is_some_and(|n| n == 0 || n > 32_768) {
-        return Err(Error::invalid(OPERATION, "max_tokens", "use 1 to 32,768"));
-    }
-    if settings.system_prompt.as_ref().is_some_and(|text| text.len() > 16 * 1024) {
-        return Err(Error::invalid(OPERATION, "system_prompt", "use at most 16 KiB"));
-    }
-    Ok(())
 }

@@ -25,7 +25,7 @@ use notebook_rag::retrieve::Retriever;
 use tokio::sync::{Notify, Semaphore};
 
 pub use answering::ANSWER;
-pub use ask::{Ask, Parent, Question, validate_settings};
+pub use ask::{Ask, Parent, Question};
 pub use config::ChatConfig;
 
 use crate::runs::Runs;

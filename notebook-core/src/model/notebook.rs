@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{NotebookId, Timestamp};
+use crate::{Error, NotebookId, Result, Timestamp};
 
 /// A project: sources, conversations about them, and the artefacts made from them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,27 @@ pub struct ModelSettings {
 }
 
 impl ModelSettings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the field and its range.
+    pub fn validate(&self) -> Result<()> {
+        const OPERATION: &str = "check model settings";
+        if self.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
+            return Err(Error::invalid(OPERATION, "temperature", "use a number from 0 to 2"));
+        }
+        if self.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+            return Err(Error::invalid(OPERATION, "top_p", "use a number over 0, up to 1"));
+        }
+        if self.max_tokens.is_some_and(|n| n == 0 || n > 32_768) {
+            return Err(Error::invalid(OPERATION, "max_tokens", "use 1 to 32,768"));
+        }
+        if self.system_prompt.as_ref().is_some_and(|text| text.len() > 16 * 1024) {
+            return Err(Error::invalid(OPERATION, "system_prompt", "use at most 16 KiB"));
+        }
+        Ok(())
+    }
+
     /// These settings where they say something, else `fallback`'s.
     #[must_use]
     pub fn or(&self, fallback: &Self) -> Self {

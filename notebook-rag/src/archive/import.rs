@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ArchiveParts, LayoutFile, RunLine,
+    ArchiveParts, LayoutFile, RunLine, check,
     ids::NewIds,
     joined,
     manifest::{ConversationPart, Counts, Part, SourcePart},
@@ -84,7 +84,8 @@ impl Importer {
             let parts = reader.parts().collect();
             let ids = NewIds::new(job);
             let reader = Arc::new(Mutex::new(reader));
-            let mut import = Import { importer: self, scope, ids, reader, texts: BTreeSet::new() };
+            let (texts, without_text) = (BTreeSet::new(), BTreeSet::new());
+            let mut import = Import { importer: self, scope, ids, reader, texts, without_text };
             import.all(parts, stop, progress).await?;
             self.parts.store.show_notebook(scope, id).await?;
         }
@@ -124,6 +125,8 @@ struct Import<'i> {
     reader: Arc<Mutex<Reader>>,
     /// The new ids of the sources that came with their texts.
     texts: BTreeSet<SourceId>,
+    /// Those of the sources that came without.
+    without_text: BTreeSet<SourceId>,
 }
 
 impl Import<'_> {
@@ -177,13 +180,7 @@ impl Import<'_> {
 
     async fn notebook(&mut self) -> Result<()> {
         let row: Notebook = self.read(|reader| reader.json(Part::Notebook)).await?;
-        let name = row.name.trim();
-        if name.is_empty() || name.chars().count() > 200 {
-            return Err(refused(
-                &Part::Notebook.name(),
-                "has a name that is not 1 to 200 characters",
-            ));
-        }
+        let row = check::notebook(row, &Part::Notebook.name())?;
         let row = Notebook { id: self.ids.notebook(), ..row };
         self.importer.parts.store.create_unfinished_notebook(self.scope, row).await
     }
@@ -198,9 +195,8 @@ impl Import<'_> {
             return Err(refused(&name, "has neither a text nor an original"));
         }
         let blob = has_original.then(|| format!("{}/{id}", self.scope.tenant()));
-        if document.is_some() {
-            self.texts.insert(id);
-        }
+        let known = if document.is_some() { &mut self.texts } else { &mut self.without_text };
+        known.insert(id);
         let parts = &self.importer.parts;
         let known = match parts.store.source(self.scope, id).await {
             Ok(_) => true,
@@ -286,8 +282,12 @@ impl Import<'_> {
         let RunLine { run: old, question, answer, end } = line;
         let run = self.ids.run(&old, conversation);
         let question = self.message(question, (old.question, Role::User), &run, entry)?;
-        let answer = self.message(answer, (old.answer, Role::Assistant), &run, entry)?;
-        if let Some(answer) = &answer {
+        let mut answer = self.message(answer, (old.answer, Role::Assistant), &run, entry)?;
+        if let Some(end) = &end {
+            check::end(end, entry)?;
+        }
+        if let Some(answer) = &mut answer {
+            check::drop_unverifiable(answer, &self.without_text);
             self.check_citations(answer, entry).await?;
         }
         let outcome = outcome(&old, end, answer);
@@ -314,6 +314,7 @@ impl Import<'_> {
         entry: &str,
     ) -> Result<Option<Message>> {
         let Some(message) = message else { return Ok(None) };
+        check::message(&message, entry)?;
         if message.id != id || message.role != role {
             return Err(refused(entry, "has a message that is not its run's"));
         }
@@ -359,9 +360,7 @@ fn source(reader: &mut Reader, id: SourceId) -> Result<(Source, Option<Document>
     let part = |part| Part::Source(id, part);
     let name = part(SourcePart::Row).name();
     let row: Source = reader.json(part(SourcePart::Row))?;
-    if row.name.trim().is_empty() || row.name.chars().count() > 300 {
-        return Err(refused(&name, "has a name that is not 1 to 300 characters"));
-    }
+    let row = check::source(row, &name)?;
     if row.id != id || row.stage == Stage::Deleting {
         return Err(refused(&name, "is another source, or one that is being deleted"));
     }
@@ -378,6 +377,7 @@ fn source(reader: &mut Reader, id: SourceId) -> Result<(Source, Option<Document>
         return Ok((row, None));
     }
     let layout: LayoutFile = reader.json(part(SourcePart::Layout))?;
+    check::layout(&layout, &part(SourcePart::Layout).name())?;
     let text = part(SourcePart::Text);
     let bytes = reader.read(text)?;
     let document =

@@ -6,6 +6,7 @@
 //! It lies in this crate because most of it is sources: their originals, their texts, and the stages that index them
 //! again. Conversations and runs are rows of the core's ports, so nothing of the crates above is needed.
 
+mod check;
 mod export;
 mod ids;
 mod import;

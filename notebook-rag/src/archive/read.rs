@@ -29,6 +29,8 @@ const MOST_DIRECTORY: u64 = 20 << 20;
 const MOST_LAYOUT: (u64, u64) = (512 << 20, 100);
 /// The most bytes of a manifest.
 const MOST_MANIFEST: u64 = 32 << 20;
+/// The most bytes of the row of a notebook, a source or a conversation.
+const MOST_ROW: u64 = 1 << 20;
 /// How many bytes are read between two looks at whether to go on.
 const PIECE: usize = 256 << 10;
 
@@ -43,16 +45,16 @@ pub struct Limits {
     pub original_bytes: u64,
     /// The most bytes of a text.
     pub text_bytes: u64,
-    /// The most bytes of any other file or line of JSON.
+    /// The most bytes of a line of JSON.
     pub json_bytes: u64,
-    /// The most bytes that an entry inflates to for each of its compressed ones.
+    /// The most bytes that an entry, and the archive as a whole, inflates to for each of its compressed ones.
     pub ratio: u64,
-    /// Bytes that an entry may inflate to whatever the ratio.
+    /// Bytes that an entry, and the archive as a whole, may inflate to whatever the ratio.
     pub ratio_floor: u64,
 }
 
 impl Default for Limits {
-    /// 100,000 entries, 16 GB in all, originals of 100 MB, texts of 64 MB, 64 MB of JSON, 100:1 above 64 MB.
+    /// 100,000 entries, 16 GB in all, originals of 100 MB, texts of 64 MB, lines of 64 MB, 100:1 above 64 MB.
     fn default() -> Self {
         Self {
             entries: MOST_ENTRIES,
@@ -79,6 +81,8 @@ pub(super) struct Reader {
     manifest: Manifest,
     parts: BTreeMap<Part, Entry>,
     limits: Limits,
+    /// The most bytes of all entries by the ratio: many small bombs are a large one.
+    by_ratio: u64,
 }
 
 impl Reader {
@@ -96,7 +100,8 @@ impl Reader {
         let names = names(&mut zip, file, length, &limits)?;
         let manifest = manifest(&mut zip, &limits)?;
         let parts = parts(&names, &manifest, &limits)?;
-        Ok(Self { zip, manifest, parts, limits })
+        let by_ratio = length.saturating_mul(limits.ratio).max(limits.ratio_floor);
+        Ok(Self { zip, manifest, parts, limits, by_ratio })
     }
 
     pub(super) const fn manifest(&self) -> &Manifest {
@@ -126,6 +131,7 @@ impl Reader {
         let mut total = 0_u64;
         let entries: Vec<Entry> = self.parts.values().cloned().collect();
         let (mut buffer, most) = (vec![0; PIECE], self.limits.inflated_bytes);
+        let by_ratio = self.by_ratio;
         for entry in entries {
             let mut stream = self.raw(&entry.name)?;
             let (mut length, mut hash) = (0_u64, Sha256::new());
@@ -140,6 +146,10 @@ impl Reader {
                 total += read as u64;
                 if total > most {
                     return Err(too_large("all entries", most));
+                }
+                if total > by_ratio {
+                    let why = "makes the archive inflate to more than is allowed";
+                    return Err(refused(&entry.name, why));
                 }
                 if !go_on(total) {
                     return Err(Error::new(ErrorKind::Cancelled, READ));
@@ -225,7 +235,7 @@ impl Reader {
             Some(Part::Conversation(_, super::manifest::ConversationPart::Runs)) => {
                 self.limits.inflated_bytes
             }
-            _ => self.limits.json_bytes,
+            _ => MOST_ROW.min(self.limits.json_bytes),
         };
         entry(&mut self.zip, name, most, &self.limits)
     }

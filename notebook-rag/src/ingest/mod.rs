@@ -46,6 +46,7 @@ pub use delete::Receipt;
 pub use events::{SourceEvent, SourceEvents, SourceWatch, Watched};
 pub use follow::Shared;
 pub use jobs::{DELETE, EMBED, INDEX, READ};
+pub(crate) use restore::WAITING;
 
 use crate::{
     chunk::{ChunkConfig, Chunker},

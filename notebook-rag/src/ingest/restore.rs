@@ -10,7 +10,7 @@ use super::{Change, Ingest, fail};
 use notebook_core::queue::JobError;
 
 /// The code of a source that is stored and waits for its release.
-const WAITING: &str = "importing";
+pub(crate) const WAITING: &str = "importing";
 
 impl Ingest {
     /// Stores a source as it was elsewhere, with its text if it was read there. Nobody works on one that is not

@@ -2,7 +2,6 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header::LOCATION},
 };
-use notebook_agent::chat::validate_settings;
 use notebook_core::{
     Error, NotebookId,
     model::{Notebook, NotebookSettings, Page, PageRequest},
@@ -61,7 +60,7 @@ pub(super) async fn create(
     Scope(scope): Scope,
     Json(body): Json<CreateNotebook>,
 ) -> Reply<(StatusCode, Json<Notebook>)> {
-    validate_settings(&body.settings.model)?;
+    body.settings.model.validate()?;
     let now = app.clock.now();
     let id = body.id.unwrap_or_else(NotebookId::new);
     let existed = app.store.notebook(&scope, id).await.is_ok();
@@ -119,7 +118,7 @@ pub(super) async fn update(
         notebook.archived = archived;
     }
     if let Some(settings) = body.settings {
-        validate_settings(&settings.model)?;
+        settings.model.validate()?;
         notebook.settings = settings;
     }
     notebook.updated_at = app.clock.now();
