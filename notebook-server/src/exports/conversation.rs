@@ -28,14 +28,17 @@ impl Exports {
     ) -> Result<Value> {
         let scope = &work.scope;
         let conversation = self.parts.store.conversation(scope, id).await?;
-        let branch = shown(self.messages(scope, id).await?, through);
+        let messages = self.messages(scope, id).await?;
         let sources = self.names(scope, &conversation).await?;
         // The job's moment: done again, the file is the same.
         let asked = work.job.created_at;
-        let transcript = Transcript::of(&conversation, &branch, &sources, asked);
-        let title = transcript.title().to_owned();
-        let written = tokio::task::spawn_blocking(move || write(&transcript, format)).await;
-        let (bytes, replaced) = written.map_err(|error| {
+        let written = tokio::task::spawn_blocking(move || {
+            let branch = shown(messages, through);
+            let transcript = Transcript::of(&conversation, &branch, &sources, asked);
+            let (bytes, replaced) = write(&transcript, format)?;
+            Ok::<_, Error>((transcript.title().to_owned(), bytes, replaced))
+        });
+        let (title, bytes, replaced) = written.await.map_err(|error| {
             Error::new(ErrorKind::Internal, "export conversation").caused_by(error)
         })??;
         let (extension, media_type) = match format {

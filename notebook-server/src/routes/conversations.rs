@@ -26,6 +26,8 @@ pub(super) async fn list(
     Scope(scope): Scope,
     Path(id): Path<NotebookId>,
 ) -> Reply<Json<Items<Conversation>>> {
+    // One that is being put together is not shown.
+    app.store.notebook(&scope, id).await?;
     Ok(Json(Items { items: app.store.conversations(&scope, id).await? }))
 }
 
@@ -48,6 +50,7 @@ pub(super) async fn create(
     Path(notebook): Path<NotebookId>,
     Json(body): Json<CreateConversation>,
 ) -> Reply<(StatusCode, Json<Conversation>)> {
+    app.store.notebook(&scope, notebook).await?;
     let id = body.id.unwrap_or_else(ConversationId::new);
     let existed = app.store.conversation(&scope, id).await.is_ok();
     let now = app.clock.now();

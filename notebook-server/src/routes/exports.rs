@@ -123,10 +123,22 @@ pub(super) async fn file(
     if job.kind != exports::EXPORT {
         return Err(Error::not_found(OPERATION, "file").into());
     }
-    if job.state != JobState::Completed {
-        return Err(Error::new(ErrorKind::Conflict, OPERATION)
-            .with("fix", "the export has not ended: wait until its job is completed")
-            .into());
+    // The file of what is gone is gone with it, though it is still kept.
+    let what = What::deserialize(&job.payload).map_err(|_| Error::not_found(OPERATION, "file"))?;
+    let notebook = match what {
+        What::Notebook { notebook } => notebook,
+        What::Conversation { conversation, .. } => {
+            app.store.conversation(&scope, conversation).await?.notebook
+        }
+    };
+    app.store.notebook(&scope, notebook).await?;
+    let fix = match job.state {
+        JobState::Completed => None,
+        JobState::Dead | JobState::Cancelled => Some("the export failed: export again"),
+        _ => Some("the export has not ended: wait until its job is completed"),
+    };
+    if let Some(fix) = fix {
+        return Err(Error::new(ErrorKind::Conflict, OPERATION).with("fix", fix).into());
     }
     let file = job.result.as_ref().and_then(|result| result.get("file"));
     let file = file.and_then(|file| Exported::deserialize(file).ok());

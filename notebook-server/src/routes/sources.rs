@@ -33,6 +33,8 @@ pub(super) async fn list(
     Scope(scope): Scope,
     Path(id): Path<NotebookId>,
 ) -> Reply<Json<Items<Source>>> {
+    // One that is being put together is not shown.
+    app.store.notebook(&scope, id).await?;
     Ok(Json(Items { items: app.store.sources(&scope, id).await? }))
 }
 
@@ -87,6 +89,7 @@ pub(super) async fn paste(
     Path(notebook): Path<NotebookId>,
     Json(body): Json<PastedText>,
 ) -> Reply<(StatusCode, Json<Source>)> {
+    app.store.notebook(&scope, notebook).await?;
     if body.text.trim().is_empty() {
         return Err(Error::invalid("add source", "text", "paste some text").into());
     }
