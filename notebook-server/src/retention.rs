@@ -72,19 +72,19 @@ impl Retention {
         let (events, deliveries) = (now.before(self.events), now.before(self.deliveries));
         // First what may still be sent.
         let resumed = self.webhooks.resume(scope, RESUMED).await?;
-        let removed = self.exports.expire(scope, now).await?;
         let runs = all(work, || self.log.prune(scope, events, TOGETHER)).await?;
         let sent = || self.webhooks.prune_deliveries(scope, deliveries, TOGETHER);
         let sent = all(work, sent).await?;
-        Ok(runs.zip(sent).map(|(runs, sent)| {
-            json!({
-                "runs_pruned": runs,
-                "deliveries_pruned": sent,
-                "deliveries_resumed": resumed,
-                "files_removed": removed.files,
-                "imports_discarded": removed.imports,
-            })
-        }))
+        let Some((runs, sent)) = runs.zip(sent) else { return Ok(None) };
+        // Last, for a blob store that does not answer must not keep the rows.
+        let removed = self.exports.expire(scope, now).await?;
+        Ok(Some(json!({
+            "runs_pruned": runs,
+            "deliveries_pruned": sent,
+            "deliveries_resumed": resumed,
+            "files_removed": removed.files,
+            "imports_discarded": removed.imports,
+        })))
     }
 }
 
