@@ -232,12 +232,22 @@ async fn f2_a_conversation_leaves_as_markdown_and_pdf() {
         assert!(read.contains(words), "{words} is not in {read}");
     }
 
-    let unknown = ConversationId::new();
-    let strange = format!("/api/conversations/{unknown}/exports");
-    assert_eq!(server.post(&strange, json!({ "format": "pdf" })).await.status(), 404);
     assert_eq!(server.post(&path, json!({ "format": "docx" })).await.status(), 422);
     let elsewhere = json!({ "format": "pdf", "through": notebook_core::MessageId::new() });
     assert_eq!(server.post(&path, elsewhere).await.status(), 404);
+
+    // With the conversation, its file is gone.
+    let response = server.post(&path, json!({ "format": "markdown" })).await;
+    let place = response.headers()["location"].to_str().unwrap().to_owned();
+    server.job_done(&place).await;
+    assert_eq!(server.get(&format!("{place}/file")).await.status(), 200);
+    let gone = format!("{}/api/conversations/{conversation}", server.url);
+    assert_eq!(server.http.delete(gone).send().await.unwrap().status(), 204);
+    assert_eq!(server.get(&format!("{place}/file")).await.status(), 404);
+
+    let unknown = ConversationId::new();
+    let strange = format!("/api/conversations/{unknown}/exports");
+    assert_eq!(server.post(&strange, json!({ "format": "pdf" })).await.status(), 404);
     let job = notebook_core::JobId::new();
     assert_eq!(server.get(&format!("/api/jobs/{job}/file")).await.status(), 404);
 }
@@ -349,6 +359,27 @@ async fn a7_a_tampered_archive_is_refused_with_its_entry() {
         "a long name",
         &|all| replace(all, "notebook.json", "Test", &"x".repeat(300)),
         "notebook.json",
+    );
+    forge(
+        "a system prompt that is too long",
+        &|all| {
+            let prompt = format!("\"system_prompt\": \"{}\"", "x".repeat(17 << 10));
+            replace(all, "notebook.json", "\"system_prompt\": null", &prompt);
+        },
+        "notebook.json",
+    );
+    forge(
+        "a large row",
+        &|all| all[at("source.json")].1.extend(vec![b' '; 1 << 20]),
+        "source.json",
+    );
+    forge(
+        "a forged failure",
+        &|all| {
+            let failure = r#""failure": {"code": "importing", "message": "", "stage": "deleting"}"#;
+            replace(all, "source.json", "\"failure\": null", failure);
+        },
+        "source.json",
     );
     forge("a bomb", &|all| all[at("text.txt")].1 = vec![b'a'; 65 << 20], "text.txt");
     for name in
