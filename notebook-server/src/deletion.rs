@@ -1,13 +1,13 @@
 //! Deleting a notebook: invisible at once, then a job that removes what was in it from every place.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use notebook_agent::chat::Chat;
 use notebook_core::{
     Clock, Error, ErrorKind, JobId, NotebookId, Result, Retry, TenantScope, Timestamp,
     queue::{
-        JobError, NewJob, Outcome, Queue,
+        Job, JobError, NewJob, Outcome, Queue,
         outbox::Outbox,
         runner::{Ended, Handler, HandlerRule, Handlers, Work},
     },
@@ -124,11 +124,15 @@ impl Deletion {
     /// Those of the store and the queue.
     pub(crate) async fn look_after(&self, scope: &TenantScope) -> Result<()> {
         let hidden = self.store.hidden_notebooks(scope).await?;
-        if hidden.is_empty() {
-            return Ok(());
-        }
         let dead = self.queue.dead(scope, DEAD).await?;
-        for notebook in hidden {
+        let dead: Vec<Job> = dead.into_iter().filter(|job| job.kind == DELETE).collect();
+        // All may be removed, and only the receipt be missing.
+        let mut unfinished: BTreeSet<NotebookId> = hidden.into_iter().collect();
+        let lost = |job: &&Job| job.error.as_ref().is_some_and(|error| error.code == "worker_lost");
+        let payload = |job: &Job| serde_json::from_value::<Payload>(job.payload.clone()).ok();
+        unfinished
+            .extend(dead.iter().filter(lost).filter_map(payload).map(|payload| payload.notebook));
+        for notebook in unfinished {
             let key = key(notebook);
             if self.queue.holder(scope, &key).await?.is_some() {
                 continue;

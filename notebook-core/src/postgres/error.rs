@@ -41,12 +41,14 @@ fn kind(error: &sqlx::Error) -> (ErrorKind, Retry) {
             let code = database.code().unwrap_or_default();
             by_code(&code)
         }
+        // A connection that is cut while it is made, or in the middle of an answer, is a breach of the protocol too.
         sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => (ErrorKind::Unavailable, Retry::Backoff),
         sqlx::Error::Configuration(_) => (ErrorKind::InvalidInput, Retry::Never),
-        sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => (ErrorKind::Protocol, Retry::Never),
+        sqlx::Error::Tls(_) => (ErrorKind::Protocol, Retry::Never),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
             (ErrorKind::Corrupt, Retry::Never)
         }
