@@ -50,7 +50,7 @@ impl SqlIdentity {
         self.database
             .write(operation, input, |tx, (input, work, time, policy)| {
                 Box::pin(async move {
-                    let at = now(tx, time).await?;
+                    let at = time.now(tx).await?;
                     work(tx, input, Now { at, policy: *policy }).await
                 })
             })
@@ -75,7 +75,7 @@ impl SqlIdentity {
         self.database
             .read(operation, input, |tx, (input, work, time)| {
                 Box::pin(async move {
-                    let at = now(tx, time).await?;
+                    let at = time.now(tx).await?;
                     work(tx, input, at).await
                 })
             })
@@ -94,11 +94,4 @@ impl std::fmt::Debug for SqlIdentity {
 struct Now {
     at: Timestamp,
     policy: SessionPolicy,
-}
-
-async fn now(tx: &mut Tx<'_>, time: &StoreTime) -> Result<Timestamp> {
-    match time {
-        StoreTime::Clock(clock) => Ok(clock.now()),
-        StoreTime::Database => tx.now().await,
-    }
 }

@@ -21,6 +21,16 @@ pub enum QueueTime {
     Clock(Arc<dyn Clock>),
 }
 
+impl QueueTime {
+    /// The moment that counts in a transaction.
+    pub(crate) async fn now(&self, tx: &mut Tx<'_>) -> Result<Timestamp> {
+        match self {
+            Self::Clock(clock) => Ok(clock.now()),
+            Self::Database => tx.now().await,
+        }
+    }
+}
+
 /// The tables.
 #[derive(Clone)]
 pub(super) struct Jobs {
@@ -107,10 +117,7 @@ async fn at_its_time<I, T>(
         QueuePolicy,
     ),
 ) -> Result<T> {
-    let at = match time {
-        QueueTime::Clock(clock) => clock.now(),
-        QueueTime::Database => tx.now().await?,
-    };
+    let at = time.now(tx).await?;
     work(tx, input, Now { at, policy: *policy }).await
 }
 

@@ -1,7 +1,9 @@
 //! The statements.
 //!
 //! What a job becomes is decided by [`step`](crate::queue::step), between a read of its row and this write
-//! of it; the fence in the condition of the write is the last word.
+//! of it; the fence in the condition of the write is the last word. Two steps need nothing of the row but its
+//! state and fence, and are written without a read: [`CLAIM`] and [`COMPLETE`], which say what `step` says. The suite
+//! and the random histories beside the queue in memory, which asks `step`, hold them to it.
 
 use crate::queue::Priority;
 
