@@ -68,11 +68,14 @@ pub(super) const CLAIM: &str = concat!(
 );
 
 /// The same for arrays in the order of preference: the first that nobody else has his hands on.
+///
+/// `state || ''`: by a bare `state` a plan that was made while the table was small reads the whole index of available
+/// jobs at each claim, however many wait; by this it can only look up the ids.
 pub(super) const CLAIM_ALL: &str = concat!(
     "WITH chosen AS (SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bigint[])
         WITH ORDINALITY AS c (until, worker, chosen_id, most, place)),
     free AS MATERIALIZED (SELECT j.id AS free_id, chosen.until, chosen.worker
-        FROM chosen JOIN jobs j ON j.id = chosen.chosen_id WHERE j.state = 'available'
+        FROM chosen JOIN jobs j ON j.id = chosen.chosen_id WHERE j.state || '' = 'available'
         ORDER BY chosen.place LIMIT (SELECT MAX(most) FROM chosen)
         FOR NO KEY UPDATE OF j SKIP LOCKED)
     UPDATE jobs SET state = 'running', fence = fence + 1, progress_done = 0, progress_total = 0,
@@ -86,12 +89,12 @@ pub(super) const COMPLETE: &str = "UPDATE jobs SET state = 'completed', result =
     finished_at = $2, lease_until = NULL, worker_id = NULL
     WHERE id = $3 AND fence = $4 AND state = 'running' RETURNING id, fence";
 
-/// The same for arrays.
+/// The same for arrays; `state || ''` for the same reason.
 pub(super) const COMPLETE_ALL: &str = "UPDATE jobs SET state = 'completed', result = n.result,
     error = NULL, finished_at = n.finished_at, lease_until = NULL, worker_id = NULL
     FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bigint[])
     AS n (result, finished_at, done_id, had)
-    WHERE id = n.done_id AND fence = n.had AND state = 'running' RETURNING id, fence";
+    WHERE id = n.done_id AND fence = n.had AND state || '' = 'running' RETURNING id, fence";
 
 pub(super) const KEY_HOLDER: &str = "SELECT id FROM jobs
     WHERE tenant_id = $1 AND unique_key = $2 AND state IN ('scheduled', 'available', 'running')";
