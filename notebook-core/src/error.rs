@@ -21,8 +21,12 @@ pub enum ErrorKind {
     TooLarge,
     /// The prompt does not fit the model's context window.
     ContextTooLong,
-    /// A provider refused the credentials.
+    /// A provider refused our credentials.
     Unauthorized,
+    /// Nobody was recognised: the caller's own credentials are missing, wrong or good no more.
+    Unauthenticated,
+    /// The caller was recognised, and may not do this.
+    Forbidden,
     /// A limit on the number of calls was met.
     RateLimited,
     /// A deadline passed.
@@ -55,6 +59,8 @@ impl ErrorKind {
             Self::TooLarge => "too_large",
             Self::ContextTooLong => "context_too_long",
             Self::Unauthorized => "unauthorized",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::RateLimited => "rate_limited",
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",

@@ -80,6 +80,8 @@ impl From<Error> for Problem {
 const fn status_of(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::AlreadyExists | ErrorKind::Conflict => StatusCode::CONFLICT,
         ErrorKind::InvalidInput => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::TooLarge | ErrorKind::ContextTooLong => StatusCode::PAYLOAD_TOO_LARGE,
@@ -87,6 +89,7 @@ const fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        // A provider's refusal of the server's credentials is no refusal of the caller's.
         ErrorKind::Unauthorized | ErrorKind::Protocol => StatusCode::BAD_GATEWAY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -110,6 +113,10 @@ pub(crate) fn detail(error: &Error) -> String {
             "Something went wrong in the server. The log has the details under this request id."
                 .to_owned()
         }
+        (ErrorKind::Unauthenticated, _, None) => {
+            "Sign in: the request carries no access token or API key that is good.".to_owned()
+        }
+        (ErrorKind::Forbidden, _, fix) => forbidden(error.context("permission"), fix),
         (_, Some(field), Some(fix)) => match error.context("limit") {
             Some(limit) => format!("`{field}`: {fix} (the limit is {limit})."),
             None => format!("`{field}`: {fix}."),
@@ -117,6 +124,14 @@ pub(crate) fn detail(error: &Error) -> String {
         (_, _, Some(fix)) => format!("Cannot {}: {fix}.", error.operation()),
         _ => format!("Cannot {} ({}).", error.operation(), error.kind().code()),
     }
+}
+
+fn forbidden(permission: Option<&str>, fix: Option<&str>) -> String {
+    let what = permission.map_or_else(
+        || "You may not do this".to_owned(),
+        |permission| format!("This needs the permission `{permission}`"),
+    );
+    fix.map_or_else(|| format!("{what}."), |fix| format!("{what}: {fix}."))
 }
 
 impl IntoResponse for Problem {
@@ -149,5 +164,37 @@ impl From<PathRejection> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self::new(rejection.status(), "invalid_input", rejection.body_text()).field("query")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A provider that refuses our key is a bad gateway; a caller who is not known or may not is told so.
+    #[test]
+    fn who_is_refused_decides_the_status() {
+        for (kind, status) in [
+            (ErrorKind::Unauthenticated, 401),
+            (ErrorKind::Forbidden, 403),
+            (ErrorKind::Unauthorized, 502),
+        ] {
+            let problem = Problem::from(Error::new(kind, "sign in"));
+            assert_eq!((problem.status, problem.code.as_str()), (status, kind.code()));
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_permission_and_the_fix() {
+        let refused = Error::new(ErrorKind::Forbidden, "check permission");
+        assert_eq!(detail(&refused), "You may not do this.");
+        let named = refused.with("permission", "chat").with("fix", "ask an admin of the workspace");
+        assert_eq!(
+            detail(&named),
+            "This needs the permission `chat`: ask an admin of the workspace."
+        );
+        let wrong = Error::new(ErrorKind::Unauthenticated, "sign in")
+            .with("reason", "address or password is wrong");
+        assert_eq!(detail(&wrong), "Cannot sign in: address or password is wrong.");
     }
 }

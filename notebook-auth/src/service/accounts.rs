@@ -42,7 +42,7 @@ impl Auth {
     /// - A hash of an older kind is replaced.
     ///
     /// # Errors
-    /// `Unauthorized`; `RateLimited` with the time to wait, after too many tries.
+    /// `Unauthenticated`; `RateLimited` with the time to wait, after too many tries.
     pub async fn sign_in(&self, request: SignIn) -> Result<Tokens> {
         // Whatever was typed has a count, not only what may be an address.
         let email = email(&request.email);
@@ -84,8 +84,8 @@ impl Auth {
     /// Changes a password that is known. All sessions end; a new one begins for the caller, like the one given.
     ///
     /// # Errors
-    /// `Unauthorized` when the old password is wrong; `RateLimited` after too many tries; `InvalidInput` when the new one
-    /// is refused; `NotFound` when there is no such session.
+    /// `InvalidInput` when the old password is wrong or the new one is refused, and names the field; `RateLimited` after
+    /// too many tries; `NotFound` when there is no such session.
     pub async fn change_password(
         &self,
         session: SessionId,
@@ -105,7 +105,8 @@ impl Auth {
         })?;
         let checked = self.passwords.check(old, user.password.as_deref()).await?;
         if checked == Checked::Wrong {
-            return Err(Error::new(ErrorKind::Unauthorized, OPERATION).with("field", "old"));
+            // They are who they say: a client that is told otherwise would sign them out.
+            return Err(Error::invalid(OPERATION, "old", "give the present password"));
         }
         self.throttle.lock().succeeded(&account, address, now);
         let hash = self.passwords.hash(new).await?;
@@ -187,7 +188,7 @@ impl Auth {
 }
 
 fn refused() -> Error {
-    Error::new(ErrorKind::Unauthorized, SIGN_IN).with("reason", "address or password is wrong")
+    Error::new(ErrorKind::Unauthenticated, SIGN_IN).with("reason", "address or password is wrong")
 }
 
 /// The one form of an address: none when it cannot be one.

@@ -31,12 +31,12 @@ impl Principal {
     /// Goes on only if they may.
     ///
     /// # Errors
-    /// `Unauthorized` that names the permission.
+    /// `Forbidden` that names the permission.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.may(permission) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unauthorized, "check permission")
+        Err(Error::new(ErrorKind::Forbidden, "check permission")
             .with("permission", permission.name())
             .with("fix", "ask an admin of the workspace"))
     }

@@ -62,7 +62,7 @@ impl Auth {
     /// Who an access token stands for.
     ///
     /// # Errors
-    /// `Unauthorized`, whatever is wrong with it: the client refreshes, or signs in again.
+    /// `Unauthenticated`, whatever is wrong with it: the client refreshes, or signs in again.
     pub async fn authenticate(&self, token: &str) -> Result<Principal> {
         let claims = self.issuer.verify(token, self.clock.now());
         let claims = claims.map_err(|fault| unauthorized().caused_by(fault))?;
@@ -101,7 +101,7 @@ impl Auth {
     /// Who an API key stands for.
     ///
     /// # Errors
-    /// `Unauthorized`, whatever is wrong with it.
+    /// `Unauthenticated`, whatever is wrong with it.
     pub async fn authenticate_key(&self, key: &str) -> Result<Principal> {
         let hash = api_key::recognise(key).ok_or_else(unauthorized)?;
         let holder = self.identity.key_holder(hash).await?;
@@ -122,7 +122,7 @@ impl Auth {
     /// Makes an API key that may do `scopes`, of what its maker may do. The key is shown this once.
     ///
     /// # Errors
-    /// `Unauthorized` when its maker may not; `InvalidInput` when the name is empty or too long, or a scope is beyond
+    /// `Forbidden` when its maker may not; `InvalidInput` when the name is empty or too long, or a scope is beyond
     /// what its maker may.
     pub async fn create_key(
         &self,
@@ -211,14 +211,14 @@ impl Auth {
     /// Gives a member another role, or makes somebody a member; none takes them out.
     ///
     /// # Errors
-    /// `Unauthorized` when the one who does it may not; those of
+    /// `Forbidden` when the one who does it may not; those of
     /// [`Workspaces::set_role`](notebook_core::identity::Workspaces::set_role).
     pub async fn set_role(&self, by: &Principal, user: UserId, after: Option<Role>) -> Result<()> {
         by.require(Permission::MemberManage)?;
         // Of somebody who is no member it is the least.
         let before = self.identity.standing(user, by.scope.tenant()).await?.role;
         if !crate::rbac::may_set_role(by.role, Some(before), after) {
-            return Err(Error::new(ErrorKind::Unauthorized, "set role")
+            return Err(Error::new(ErrorKind::Forbidden, "set role")
                 .with("fix", "a role manages only lower or equal roles"));
         }
         let actor: Actor = by.actor();
@@ -293,7 +293,7 @@ fn access_end(session: SessionId, generation: u32, from: Timestamp, life: Durati
 }
 
 fn unauthorized() -> Error {
-    Error::new(ErrorKind::Unauthorized, "authenticate")
+    Error::new(ErrorKind::Unauthenticated, "authenticate")
 }
 
 /// An error of the store at a refresh.

@@ -98,7 +98,7 @@ impl Bench {
         match self.auth.authenticate(tokens.access.expose()).await {
             Ok(_) => true,
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+                assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error:?}");
                 false
             }
         }
@@ -198,7 +198,7 @@ async fn j22_failed_sign_ins_are_alike() {
         ("ada@example.org", ""),
     ] {
         let error = bench.auth.sign_in(request(email, password)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated);
         errors.push(error.to_string());
     }
     errors.dedup();
@@ -243,7 +243,7 @@ async fn j26_many_tries_are_told_to_wait() {
     for _ in 0..10 {
         let error =
             bench.auth.sign_in(request("ada@example.org", "wrong horse")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     }
     let error = bench.auth.sign_in(request(" ADA@example.org", PASSWORD)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
@@ -265,7 +265,7 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
     let other = bench.auth.sign_in(request("ada@example.org", PASSWORD)).await.unwrap();
     let (old, new) = (Secret::new(PASSWORD), Secret::new("battery staple"));
     let wrong = bench.auth.change_password(one.session, &new, &old).await.unwrap_err();
-    assert_eq!((wrong.kind(), wrong.context("field")), (ErrorKind::Unauthorized, Some("old")));
+    assert_eq!((wrong.kind(), wrong.context("field")), (ErrorKind::InvalidInput, Some("old")));
     let short = bench.auth.change_password(one.session, &old, &Secret::new("x")).await;
     assert_eq!(short.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(bench.is_good(&one).await);
@@ -528,11 +528,11 @@ async fn g4_api_keys_can_what_they_are_made_for_and_no_more_than_their_maker() {
     assert!(!format!("{listed:?}").contains(key.expose()));
     for wrong in ["", "nbk_", "Bearer x", &key.expose()[..20], tokens.access.expose()] {
         let error = bench.auth.authenticate_key(wrong).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     }
     bench.identity.revoke_key(&admin.scope, admin.actor(), stored.id).await.unwrap();
     let revoked = bench.auth.authenticate_key(key.expose()).await.unwrap_err();
-    assert_eq!(revoked.kind(), ErrorKind::Unauthorized);
+    assert_eq!(revoked.kind(), ErrorKind::Unauthenticated);
 }
 
 #[tokio::test(start_paused = true)]
@@ -560,15 +560,15 @@ async fn g3_roles_are_given_by_those_who_may() {
     let scientist = there("ada@example.org").await;
     for role in [Some(Role::Viewer), None] {
         let error = bench.auth.set_role(&scientist, bob.id, role).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
     }
     let system = bench.auth.set_role(&admin, bob.id, Some(Role::System)).await.unwrap_err();
-    assert_eq!(system.kind(), ErrorKind::Unauthorized);
+    assert_eq!(system.kind(), ErrorKind::Forbidden);
     bench.auth.set_role(&admin, ada.id, None).await.unwrap();
     assert!(!bench.identity.standing(ada.id, team.tenant()).await.unwrap().active);
     // T13: a workspace that is not theirs.
     let foreign = SignIn { tenant: Some(team.tenant()), ..request("bob@example.org", PASSWORD) };
-    assert_eq!(bench.auth.sign_in(foreign).await.unwrap_err().kind(), ErrorKind::Unauthorized);
+    assert_eq!(bench.auth.sign_in(foreign).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
 }
 
 /// R39: no token, password or key in the audit log, in debug forms or in errors; and the chain holds.
