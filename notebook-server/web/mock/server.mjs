@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { serveAccounts } from './accounts/serve.mjs';
+import { createAccounts } from './accounts/store.mjs';
 import { Refusal, serveFile } from './http.mjs';
 import { routes } from './routes.mjs';
 import { createState } from './state.mjs';
@@ -14,7 +16,8 @@ const compile = ([method, pattern, handler]) => ({
 
 function reply(res, result) {
   if (result === res) return;
-  const [status, body] = Array.isArray(result) ? result : [result === undefined ? 204 : 200, result];
+  const [status, body] =
+    typeof result?.[0] === 'number' ? result : [result === undefined ? 204 : 200, result];
   res.writeHead(status, { 'content-type': 'application/json' });
   res.end(body === undefined ? undefined : JSON.stringify(body));
 }
@@ -35,10 +38,14 @@ function refuse(res, error, request) {
   res.end(JSON.stringify(body));
 }
 
-/** Starts it and resolves with its address. `pace` 0 makes it answer at once. */
+const singleUser = ['GET', '/api/auth', () => ({ mode: 'single_user' })];
+
+/** Starts it and resolves with its address. `pace` 0 makes it answer at once; with `accounts` people sign in. */
 export function startMock(options = {}) {
   const state = createState(options);
-  const table = routes(state).map(compile);
+  const table = [singleUser, ...routes(state)].map(compile);
+  const accounts = options.accounts ? createAccounts({ ...options.accounts, pace: options.pace }) : null;
+  const signedIn = accounts && serveAccounts(accounts, compile);
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, 'http://mock');
     const request = randomUUID();
@@ -50,6 +57,7 @@ export function startMock(options = {}) {
         return;
       }
       if (!url.pathname.startsWith('/api/')) return await serveFile(url.pathname, res);
+      if (signedIn) return reply(res, await signedIn(req, res, url));
       for (const { method, pattern, handler } of table) {
         const match = method === req.method && pattern.exec(url.pathname);
         if (match) return reply(res, await handler({ req, res, url, id: match.groups?.id }));
@@ -67,7 +75,9 @@ export function startMock(options = {}) {
         server.closeAllConnections();
         return closed;
       };
-      resolve({ url, state, stop });
+      // Cuts every connection, open streams too.
+      const cut = () => server.closeAllConnections();
+      resolve({ url, state, accounts, stop, cut });
     });
   });
 }
