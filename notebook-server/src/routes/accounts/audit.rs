@@ -110,7 +110,15 @@ pub(in crate::routes) struct Checked {
     /// Where it breaks, if it does, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(rename = "break")]
-    broken: Option<String>,
+    broken: Option<BreakView>,
+}
+
+/// The first entry that is not what was logged.
+#[derive(Serialize, ToSchema)]
+pub(in crate::routes) struct BreakView {
+    seq: u64,
+    /// How, as the end of a sentence.
+    fault: String,
 }
 
 /// Checks the chain of the workspace's log from its beginning.
@@ -126,6 +134,6 @@ pub(in crate::routes) async fn check(
         ok: found.broken.is_none(),
         entries: found.head.seq,
         head: hex(&found.head.hash),
-        broken: found.broken.map(|at| format!("entry {} {}", at.seq, at.fault)),
+        broken: found.broken.map(|at| BreakView { seq: at.seq, fault: at.fault.to_string() }),
     }))
 }

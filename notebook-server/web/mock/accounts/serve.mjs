@@ -54,6 +54,7 @@ export function serveAccounts(accounts, compile) {
     const needs = found.needs === undefined ? permissionFor(req.method, url.pathname) : found.needs;
     if (needs && !permissionsOf(role).includes(needs))
       throw new Refusal(403, 'forbidden', `This needs the permission \`${needs}\`.`);
-    return found.handler({ ...call, workspace, id: found.id });
+    const result = await found.handler({ ...call, workspace, id: found.id });
+    return req.method === 'GET' && Array.isArray(result) ? { items: result } : result;
   }
 }
