@@ -8,7 +8,7 @@ use notebook_auth::refresh::{RefreshKeys, RefreshToken};
 use notebook_core::{Secret, SessionId};
 
 static KEYS: LazyLock<RefreshKeys> = LazyLock::new(|| {
-    RefreshKeys::new([(1, Secret::new("k".repeat(32))), (2, Secret::new("l".repeat(32)))]).unwrap()
+    RefreshKeys::new(2, [(1, Secret::new("k".repeat(32))), (2, Secret::new("l".repeat(32)))]).unwrap()
 });
 
 fuzz_target!(|input: &[u8]| {

@@ -10,14 +10,17 @@
 //! - [`jwt`]: access tokens by Ed25519 or HMAC, with keys that take turns.
 //! - [`refresh`]: refresh tokens as bytes; what they mean is decided by [`notebook_core::identity::session`].
 //! - [`rbac`]: which role may do what, in one table.
-//! - [`api_key`], [`throttle`].
+//! - [`api_key`], [`invitation`], [`reset`]: secrets that are shown once, of which the hash is stored.
+//! - [`throttle`]: how often somebody may try.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 pub mod api_key;
+pub mod invitation;
 pub mod jwt;
+mod link;
 mod live;
 pub mod password;
 mod random;
@@ -25,15 +28,18 @@ pub mod rbac;
 pub mod refresh;
 pub mod reset;
 mod service;
+mod tenants;
 pub mod throttle;
 
 pub use live::LiveSessions;
-pub use service::{Auth, AuthConfig, Principal, RefreshFault, Registration, SignIn, Tokens};
+pub use notebook_core::identity::SINGLE_USER;
+pub use service::{
+    Access, Auth, AuthConfig, NewAccount, Operator, Principal, RefreshFault, Registration, SignIn,
+    Tokens,
+};
+pub use tenants::ActiveTenants;
 
 use notebook_core::{TenantId, TenantScope, identity::audit::INSTALLATION};
-
-/// The tenant of single-user mode: the same on every machine, so that a data folder can be moved.
-pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
 /// The scope of single-user mode. Only a server bound to loopback may hand it to requests.
 #[must_use]

@@ -48,11 +48,25 @@ impl LiveSessions {
         if let Some(live) = seen {
             return Ok(live);
         }
+        self.ask(id, forgotten).await
+    }
+
+    /// The session as it is now: for who has reason to believe that it was changed by another process.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn anew(&self, id: SessionId) -> Result<Live> {
+        let forgotten = self.seen.lock().forgotten;
+        self.ask(id, forgotten).await
+    }
+
+    async fn ask(&self, id: SessionId, forgotten: u64) -> Result<Live> {
         // Before the question: what is answered may be older than the answer.
         let asked = Instant::now();
         let live = self.identity.session(id).await?;
         let mut seen = self.seen.lock();
-        if seen.forgotten != forgotten {
+        let newer = seen.sessions.get(&id).is_some_and(|(at, _)| *at > asked);
+        if newer || seen.forgotten != forgotten {
             return Ok(live);
         }
         if seen.sessions.len() >= MOST {

@@ -114,6 +114,10 @@ id!(
     JobId, "job_id"
 );
 id!(
+    /// One invitation to a workspace.
+    InvitationId, "invitation_id"
+);
+id!(
     /// One start of a process that does jobs.
     WorkerId, "worker_id"
 );

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::id::TenantId;
+use async_trait::async_trait;
+
+use crate::{Result, id::TenantId};
 
 /// Proof that the holder may act for one tenant.
 ///
@@ -34,5 +36,34 @@ impl TenantScope {
 impl fmt::Debug for TenantScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TenantScope({})", self.tenant)
+    }
+}
+
+/// The tenants that a process does things for without being asked: schedules, looking after what is unfinished,
+/// following what other processes do.
+#[async_trait]
+pub trait Tenants: Send + Sync + 'static {
+    /// Some of them, in the order of their ids, from the one after `after`; none: there are no more.
+    ///
+    /// # Errors
+    /// Those of what keeps them.
+    async fn after(&self, after: Option<TenantId>) -> Result<Vec<TenantScope>>;
+
+    /// One of them, if it is one.
+    ///
+    /// # Errors
+    /// Those of what keeps them.
+    async fn one(&self, tenant: TenantId) -> Result<Option<TenantScope>>;
+}
+
+/// A single tenant.
+#[async_trait]
+impl Tenants for TenantScope {
+    async fn after(&self, after: Option<TenantId>) -> Result<Vec<TenantScope>> {
+        Ok(if after.is_none() { vec![self.clone()] } else { Vec::new() })
+    }
+
+    async fn one(&self, tenant: TenantId) -> Result<Option<TenantScope>> {
+        Ok((tenant == self.tenant).then(|| self.clone()))
     }
 }

@@ -12,11 +12,11 @@ use std::{sync::Arc, time::Duration};
 use cluster::Cluster;
 use futures::future::join_all;
 use notebook_core::{
-    ErrorKind, SessionId, TenantId, TenantScope, Timestamp,
+    ErrorKind, Secret, SessionId, TenantId, TenantScope, Timestamp,
     clock::ManualClock,
     identity::{
         Accounts as _, AuditLog as _, Identity, Sessions as _,
-        audit::{Actor, Break, Fault, NewEntry, verify},
+        audit::{Actor, AuditKeys, Break, Fault, NewEntry, verify},
         conformance::{self, Subject, new_session, new_user, token},
         memory::MemoryIdentity,
         session::{EndReason, Presented, Rule, SessionPolicy},
@@ -231,7 +231,7 @@ async fn r20_a_crash_after_the_commit_repeats_the_child() {
     assert_eq!((again.rule, again.reply), (Rule::Replayed, made.reply));
     clock.advance(Duration::from_secs(3_600));
     assert_eq!(identity.present(session, token(0)).await.unwrap().rule, Rule::Recovered);
-    assert_eq!(verify(&identity, &scope(tenant), None).await.unwrap().broken, None);
+    assert_eq!(verify(&identity, &scope(tenant), None, None).await.unwrap().broken, None);
 }
 
 /// R20, R21: callers that go away leave it done or not done.
@@ -372,8 +372,32 @@ async fn edited_rows_are_named() {
             None => edit.to_owned(),
         };
         editor.execute_batch(&edit).unwrap();
-        assert_eq!(verify(&identity, &tenant, None).await.unwrap().broken, broken, "{edit}");
+        assert_eq!(verify(&identity, &tenant, None, None).await.unwrap().broken, broken, "{edit}");
     }
+}
+
+/// A chain under a key: who has the file and not the key can add no entry to it.
+#[tokio::test]
+async fn a_chain_under_a_key_tells_who_had_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (sqlite(&folder).await, clock());
+    let policy = SessionPolicy::default();
+    let keys = AuditKeys::new(&Secret::new("k".repeat(32)), &[]).unwrap();
+    let forger = by_clock(&store, &clock, policy);
+    let owner = by_clock(&store, &clock, policy).with_audit_keys(keys.clone());
+    let memory = MemoryIdentity::new(clock.clone(), policy).with_audit_keys(keys.clone());
+    let tenant = scope(TenantId::new());
+    let entry = || vec![NewEntry::new(Actor::System, "exported")];
+    for log in [&owner as &dyn notebook_core::identity::AuditLog, &memory] {
+        for _ in 0..3 {
+            log.append(&tenant, entry()).await.unwrap();
+        }
+        let found = verify(log, &tenant, None, Some(&keys)).await.unwrap();
+        assert_eq!((found.head.seq, found.keyless, found.broken), (3, 0, None));
+    }
+    forger.append(&tenant, entry()).await.unwrap();
+    let found = verify(&owner, &tenant, None, Some(&keys)).await.unwrap();
+    assert_eq!(found.broken, Some(Break { seq: 4, fault: Fault::Altered }));
 }
 
 /// A token that a client made up for a session that is there.

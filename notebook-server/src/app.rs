@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use notebook_agent::{chat::Chat, runs::Runs};
+use notebook_auth::Principal;
 use notebook_core::{
-    Clock,
+    Clock, Result,
     http::egress::EgressClient,
+    identity::audit::NewEntry,
     queue::Queue,
     redis::RedisPubSub,
     store::{Store, sql::SqlStore},
@@ -17,7 +19,7 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
+    access::Access, config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
     stream::socket::Sockets,
 };
 
@@ -27,6 +29,8 @@ pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 pub struct Parts {
+    /// Who may reach the server, and as whom.
+    pub access: Access,
     /// Notebooks, sources, conversations, messages.
     pub store: Arc<dyn Store>,
     /// Originals.
@@ -76,6 +80,20 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Notes in the workspace's audit log what somebody did.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn log(
+        &self,
+        by: &Principal,
+        action: &str,
+        target: impl ToString,
+    ) -> Result<()> {
+        let entry = NewEntry::new(by.actor(), action).about(target);
+        self.access.identity().append(&by.scope, vec![entry]).await.map(drop)
     }
 }
 

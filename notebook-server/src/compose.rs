@@ -14,7 +14,7 @@ use notebook_agent::{
     runs::Runs,
 };
 use notebook_core::{
-    Error, ErrorKind, Result, TenantScope,
+    Error, ErrorKind, Result,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     http::egress::{Allowed, EgressClient, EgressConfig},
@@ -30,7 +30,7 @@ use notebook_core::{
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
     vector::VectorIndex,
-    webhook::{WebhookStore as _, deliver::Sender},
+    webhook::deliver::Sender,
 };
 use notebook_rag::{
     archive::ArchiveParts,
@@ -45,7 +45,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Access,
     app::{App, Parts},
+    care::Care,
     config::Config,
     deletion::Deletion,
     exports::{self, Exports},
@@ -67,8 +69,6 @@ const JOBS_END: Duration = Duration::from_secs(2);
 const SENDERS: usize = 16;
 /// The most bytes of a receiver's answer that are kept.
 const ANSWER: usize = 1_024;
-/// How often sources without a job are looked for.
-const LOOK_AFTER: Duration = Duration::from_secs(30);
 
 /// An open data folder with everything that works on it.
 pub(crate) struct Running {
@@ -173,7 +173,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
 
-    let scope = notebook_auth::single_user();
+    let access = Access::open(config, &store, clock.clone(), &ending).await?;
+    let tenants = access.tenants();
     if config.storage.postgres.is_none() {
         // The folder's lock says that nobody else works on its file.
         let lost = queue.take_back(usize::MAX).await?;
@@ -191,9 +192,6 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         clock: clock.clone(),
         reserve: reserve.clone(),
     };
-    ingest.look_after(&scope).await?;
-    chat.look_after(&scope).await?;
-    store.resume(&scope, retention::RESUMED).await?;
     let sender = Sender {
         store: store.clone(),
         outbox: queue.clone(),
@@ -202,7 +200,13 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         policy: config.webhooks.policy(),
     };
     let egress = sender.egress.clone();
-    deletion.look_after(&scope).await?;
+    let care = Care {
+        ingest: ingest.clone(),
+        chat: chat.clone(),
+        deletion: deletion.clone(),
+        webhooks: store.clone(),
+    };
+    care.round(&*tenants).await?;
     let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
@@ -234,26 +238,21 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(look_after(
-        ingest.clone(),
-        chat.clone(),
-        deletion.clone(),
-        scope.clone(),
-        ending.clone(),
-    ));
+    tokio::spawn(care.go_on(tenants.clone(), ending.clone()));
     let scheduled = cron::run(
         queue.clone(),
-        scope.clone(),
+        tenants.clone(),
         vec![retention::schedule()?, usage::schedule()?],
         clock.clone(),
         bell.clone(),
     );
     let ended = ending.clone();
     tokio::spawn(async move { ended.run_until_cancelled(scheduled).await });
-    let (following, of, ended) = (ingest.clone(), scope.clone(), ending.clone());
-    tokio::spawn(async move { ended.run_until_cancelled(following.follow(&of)).await });
+    let (following, of, ended) = (ingest.clone(), tenants.clone(), ending.clone());
+    tokio::spawn(async move { ended.run_until_cancelled(following.follow(&*of)).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let app = App::new(Parts {
+        access,
         store: shared_store,
         rows: store.clone(),
         redis,
@@ -298,6 +297,13 @@ fn policy(config: &Config) -> QueuePolicy {
     QueuePolicy { lease, ..QueuePolicy::default() }
 }
 
+/// The rows alone, beside whatever else uses them: for commands about accounts.
+pub(crate) async fn open_rows(config: &Config) -> Result<SqlStore> {
+    let folder = &config.data_dir;
+    std::fs::create_dir_all(folder).map_err(|error| cannot_use(folder, error))?;
+    open_store(config, None).await
+}
+
 /// The rows' place: a file in the data folder, or PostgreSQL.
 async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<SqlStore> {
     let Some(url) = &config.storage.postgres else {
@@ -321,31 +327,6 @@ pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub
     let mut redis = RedisConfig::new(url.expose());
     redis.channel.clone_from(&config.storage.redis_channel);
     Ok(Some(Arc::new(RedisPubSub::start(redis).await?)))
-}
-
-/// Finds sources and answers whose jobs died with their workers, for as long as the server runs.
-async fn look_after(
-    ingest: Ingest,
-    chat: Chat,
-    deletion: Deletion,
-    scope: TenantScope,
-    ending: CancellationToken,
-) {
-    while ending.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
-        if let Err(error) = ingest.look_after(&scope).await {
-            tracing::warn!(%error, "unfinished sources could not be looked after; it is tried again");
-        }
-        if let Err(error) = deletion.look_after(&scope).await {
-            tracing::warn!(%error, "unfinished deletions could not be looked after; it is tried again");
-        }
-        match chat.look_after(&scope).await {
-            Ok(0) => {}
-            Ok(closed) => tracing::warn!(closed, "answers that nobody works on were closed"),
-            Err(error) => {
-                tracing::warn!(%error, "unfinished answers could not be looked after; it is tried again");
-            }
-        }
-    }
 }
 
 /// Files are parsed by this same program, in child processes.

@@ -9,10 +9,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use notebook_auth::Principal;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::problem::Problem;
+use crate::{
+    access::origin::{self, Origin},
+    problem::Problem,
+};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -56,7 +60,7 @@ pub(crate) async fn single_user(mut request: Request, next: Next) -> Response {
     if !origin_is_ours(headers, request.method()) {
         return refused("Requests from pages of another origin are refused.");
     }
-    request.extensions_mut().insert(notebook_auth::single_user());
+    request.extensions_mut().insert(Principal::single_user());
     next.run(request).await
 }
 
@@ -78,19 +82,14 @@ fn is_loopback(host: &str) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// A link from elsewhere may open the page; nothing else may come from elsewhere.
 fn origin_is_ours(headers: &HeaderMap, method: &Method) -> bool {
-    let fetch_site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    match (origin, fetch_site) {
-        (Some(origin), _) => host(headers).is_some_and(|host| {
-            origin == format!("http://{host}") || origin == format!("https://{host}")
-        }),
-        // A link from elsewhere may open the page; nothing else may come from elsewhere.
-        (None, Some("cross-site" | "same-site")) => {
-            method == Method::GET
-                && headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
+    let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    match origin::of(headers, None) {
+        Origin::Ours | Origin::Person | Origin::Unsaid => true,
+        Origin::Foreign => {
+            method == Method::GET && navigates && !headers.contains_key(header::ORIGIN)
         }
-        (None, _) => true,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The reference server of the AI notebook: it composes the crates into the full product.
 //!
+//! - [`access`]: one user without a login, or people with accounts.
 //! - [`config`]: one typed tree, from file, environment and flags.
 //! - [`app`]: the parts, put together.
 //! - [`routes`]: the HTTP interface, a file a resource.
@@ -9,8 +10,10 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod access;
 pub mod app;
 mod assets;
+mod care;
 pub mod cli;
 mod compose;
 pub mod config;

@@ -161,14 +161,17 @@ async fn k4_the_documents_agree() {
             described.insert(format!("{} {path}", method.to_uppercase()));
         }
     }
-    let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rest.md")).unwrap();
+    let document = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/");
+        std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+    };
+    let text = document("rest.md") + &document("accounts.md");
     let written: BTreeSet<String> = text
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split('`').next())
         .map(|route| route.split('?').next().unwrap().to_owned())
-        .filter(|route| route.contains(" /api/") || route.contains(" /ws/"))
+        .filter(|route| [" /api/", " /ws/", " /.well-known/"].iter().any(|root| route.contains(root)))
         .collect();
     assert_eq!(written, described);
 }

@@ -100,10 +100,12 @@ impl Passwords {
         self.run("hash password", move |hasher, _| hasher.hash(&password)).await
     }
 
-    /// Whether a password is the one of a stored hash. Without a hash it is not, after as much work.
+    /// Whether a password is the one of a stored hash. Without a hash it is not, after as much work; nor where nothing
+    /// can be said, because the stored text is no hash that is known here or its pepper is not given: who asks must not
+    /// see that there is somebody, and the log says it.
     ///
     /// # Errors
-    /// `Corrupt` when the stored hash is none; `RateLimited` when too many wait.
+    /// `RateLimited` when too many wait.
     pub async fn check(&self, password: &Secret, stored: Option<&str>) -> Result<Checked> {
         let Some(password) = normal(password) else {
             // Nobody has such a password, and how long it is says nothing about a user.
@@ -111,12 +113,23 @@ impl Passwords {
         };
         let stored = stored.map(str::to_owned);
         self.run("check password", move |hasher, decoy| {
-            let verdict = hasher.verify(&password, stored.as_deref().unwrap_or(decoy))?;
+            let verdict = match stored.as_deref().map(|stored| hasher.verify(&password, stored)) {
+                Some(Err(error)) if error.kind() == ErrorKind::Corrupt => {
+                    tracing::error!(?error, "somebody cannot sign in");
+                    None
+                }
+                verdict => verdict.transpose()?,
+            };
             Ok(match verdict {
-                _ if stored.is_none() => Checked::Wrong,
-                Verdict::Wrong => Checked::Wrong,
-                Verdict::Right => Checked::Right { upgrade: None },
-                Verdict::Outdated => Checked::Right { upgrade: Some(hasher.hash(&password)?) },
+                None => {
+                    hasher.verify(&password, decoy)?;
+                    Checked::Wrong
+                }
+                Some(Verdict::Wrong) => Checked::Wrong,
+                Some(Verdict::Right) => Checked::Right { upgrade: None },
+                Some(Verdict::Outdated) => {
+                    Checked::Right { upgrade: Some(hasher.hash(&password)?) }
+                }
             })
         })
         .await

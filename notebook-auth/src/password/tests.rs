@@ -219,6 +219,19 @@ fn j24_stored_texts_that_are_no_hashes() {
     }
 }
 
+/// J22, J24: where a stored hash says nothing, it is as if there was none.
+#[tokio::test]
+async fn j22_an_unreadable_hash_is_nobodys() {
+    let [with, without] = [vec![pepper("a", 'x')], vec![]]
+        .map(|peppers| passwords(PasswordConfig { peppers, ..cheap() }));
+    let right = secret("correct horse");
+    let stored = with.hash(&right).await.unwrap();
+    assert_eq!(with.check(&right, Some(&stored)).await.unwrap(), Checked::Right { upgrade: None });
+    for unreadable in [stored.as_str(), "", "$argon2id$", "$2y$05$CCCC"] {
+        assert_eq!(without.check(&right, Some(unreadable)).await.unwrap(), Checked::Wrong);
+    }
+}
+
 /// J27
 #[test]
 fn j27_peppers_take_turns() {

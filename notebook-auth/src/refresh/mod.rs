@@ -31,18 +31,19 @@ pub struct RefreshToken {
     pub key: u32,
 }
 
-/// The master keys, by numbers: one for new sessions, and older ones for as long as their sessions live.
+/// The master keys, by numbers: one for new sessions, older ones for as long as their sessions live, and the next one,
+/// which all servers must know before the first of them begins sessions with it.
 pub struct RefreshKeys {
     current: u32,
     keys: BTreeMap<u32, Hmac<Sha256>>,
 }
 
 impl RefreshKeys {
-    /// Keys of which the one with the highest number is for new sessions.
+    /// Keys of which the one with the number `current` is for new sessions.
     ///
     /// # Errors
-    /// `InvalidInput` when there is none, two share a number, or one has less than 32 bytes.
-    pub fn new(keys: impl IntoIterator<Item = (u32, Secret)>) -> Result<Self> {
+    /// `InvalidInput` when `current` is not among them, two share a number, or one has less than 32 bytes.
+    pub fn new(current: u32, keys: impl IntoIterator<Item = (u32, Secret)>) -> Result<Self> {
         let mut by_number = BTreeMap::new();
         for (number, secret) in keys {
             let bytes = secret.expose().as_bytes();
@@ -55,8 +56,10 @@ impl RefreshKeys {
                 return Err(Error::invalid(SET_UP, "number", "give each key a number of its own"));
             }
         }
-        let last = by_number.last_key_value().map(|(number, _)| *number);
-        let current = last.ok_or_else(|| Error::invalid(SET_UP, "keys", "give at least one"))?;
+        if !by_number.contains_key(&current) {
+            let fix = "give the number of one of the keys";
+            return Err(Error::invalid(SET_UP, "current", fix));
+        }
         Ok(Self { current, keys: by_number })
     }
 

@@ -3,8 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn keys(numbers: &[u32]) -> RefreshKeys {
+    keys_with(*numbers.last().unwrap(), numbers)
+}
+
+fn keys_with(current: u32, numbers: &[u32]) -> RefreshKeys {
     let secret = |number: u32| Secret::new(format!("{number:032}"));
-    RefreshKeys::new(numbers.iter().map(|number| (*number, secret(*number)))).unwrap()
+    RefreshKeys::new(current, numbers.iter().map(|number| (*number, secret(*number)))).unwrap()
 }
 
 fn token(generation: u32) -> RefreshToken {
@@ -106,6 +110,20 @@ fn r27_numbers_have_one_form() {
     }
 }
 
+/// R37: all servers know a key before one of them begins sessions with it, so each reads what the others made.
+#[test]
+fn r37_a_key_is_known_before_it_signs() {
+    let steps = [keys(&[1]), keys_with(1, &[1, 2]), keys_with(2, &[1, 2]), keys(&[2])];
+    assert_eq!(steps.each_ref().map(RefreshKeys::current), [1, 1, 2, 2]);
+    for (one, other) in [(0, 1), (1, 2)] {
+        for (from, to) in [(one, other), (other, one)] {
+            let key = steps[from].current();
+            let made = steps[from].make(RefreshToken { key, ..token(0) }).unwrap();
+            assert!(steps[to].read(made.expose()).is_some(), "{from} {to}");
+        }
+    }
+}
+
 /// R37
 #[test]
 fn r37_old_sessions_keep_their_key() {
@@ -136,10 +154,12 @@ fn sessions_and_generations_have_their_own_macs() {
 #[test]
 fn bad_keys_are_refused() {
     let secret = || Secret::new("s".repeat(32));
-    assert!(RefreshKeys::new([]).is_err());
-    assert!(RefreshKeys::new([(1, Secret::new("s".repeat(31)))]).is_err());
-    assert!(RefreshKeys::new([(1, secret()), (1, secret())]).is_err());
-    assert!(!format!("{:?}", RefreshKeys::new([(1, secret())]).unwrap()).contains("ss"));
+    assert!(RefreshKeys::new(1, []).is_err());
+    assert!(RefreshKeys::new(1, [(1, Secret::new("s".repeat(31)))]).is_err());
+    assert!(RefreshKeys::new(1, [(1, secret()), (1, secret())]).is_err());
+    let absent = RefreshKeys::new(2, [(1, secret())]).unwrap_err();
+    assert_eq!(absent.context("field"), Some("current"));
+    assert!(!format!("{:?}", RefreshKeys::new(1, [(1, secret())]).unwrap()).contains("ss"));
 }
 
 proptest! {

@@ -1,17 +1,19 @@
-//! Becoming a user, signing in, passwords.
+//! Becoming a user, and signing in.
 
 use notebook_core::{
-    Error, ErrorKind, Result, Retry, Secret, SessionId, TenantId, UserId,
+    Error, ErrorKind, Result, Retry, SessionId, TenantId, UserId,
     identity::{
-        NewUser, Reset, SetPassword, User,
+        NewUser, SetPassword, User,
         audit::{Actor, NewEntry},
+        rules,
         session::NewSession,
     },
 };
 
-use super::{Auth, Registration, SignIn, Tokens};
-use crate::{password::Checked, reset};
+use super::{Auth, NewAccount, Registration, SignIn, Tokens};
+use crate::password::Checked;
 
+const REGISTER: &str = "register";
 const SIGN_IN: &str = "sign in";
 
 impl Auth {
@@ -20,20 +22,42 @@ impl Auth {
     /// # Errors
     /// `InvalidInput` that names the field; `AlreadyExists` when the address is taken.
     pub async fn register(&self, new: Registration) -> Result<User> {
-        const OPERATION: &str = "register";
-        let email = email(&new.email).ok_or_else(|| {
-            Error::invalid(OPERATION, "email", "give an address such as ada@example.org")
-        })?;
-        let name = new.name.trim();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-            let fix = "give 1 to 100 characters, none of them a control character";
-            return Err(Error::invalid(OPERATION, "name", fix));
+        let Registration { email, name, password } = new;
+        let new = NewAccount { email, name, password: Some(password) };
+        self.add_user(REGISTER, None, new).await
+    }
+
+    /// The same for somebody who was invited, and is a member of that workspace then too.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such invitation any more, or it names another address; those of
+    /// [`register`](Self::register).
+    pub async fn register_invited(&self, new: Registration, invitation: &str) -> Result<User> {
+        let invited = self.invited(invitation).await?;
+        if email(REGISTER, &new.email)? != invited.invitation.email {
+            return Err(rules::no_invitation(REGISTER));
         }
-        let password = Some(self.passwords.hash(&new.password).await?);
+        let user = self.register(new).await?;
+        self.identity.accept_invitation(user.id, crate::invitation::hash(invitation)).await?;
+        Ok(user)
+    }
+
+    /// Makes a user, by somebody else or by themselves.
+    pub(super) async fn add_user(
+        &self,
+        operation: &'static str,
+        by: Option<Actor>,
+        new: NewAccount,
+    ) -> Result<User> {
+        let email = email(operation, &new.email)?;
+        let name = rules::name(operation, &new.name)?;
+        let password = match &new.password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
         let (id, workspace) = (UserId::new(), TenantId::new());
-        self.identity
-            .create_user(NewUser { id, email, name: name.to_owned(), password, workspace })
-            .await
+        let by = by.unwrap_or(Actor::User(id));
+        self.identity.create_user(NewUser { id, email, name, password, workspace, by }).await
     }
 
     /// Recognises somebody by address and password, and begins a session.
@@ -45,7 +69,7 @@ impl Auth {
     /// `Unauthenticated`; `RateLimited` with the time to wait, after too many tries.
     pub async fn sign_in(&self, request: SignIn) -> Result<Tokens> {
         // Whatever was typed has a count, not only what may be an address.
-        let email = email(&request.email);
+        let email = email(SIGN_IN, &request.email).ok();
         let account = email.clone().unwrap_or_else(|| request.email.trim().to_lowercase());
         let now = self.clock.now();
         let admitted = self.throttle.lock().admit(&account, request.address, now);
@@ -81,81 +105,6 @@ impl Auth {
         self.open(new).await
     }
 
-    /// Changes a password that is known. All sessions end; a new one begins for the caller, like the one given.
-    ///
-    /// # Errors
-    /// `InvalidInput` when the old password is wrong or the new one is refused, and names the field; `RateLimited` after
-    /// too many tries; `NotFound` when there is no such session.
-    pub async fn change_password(
-        &self,
-        session: SessionId,
-        old: &Secret,
-        new: &Secret,
-    ) -> Result<Tokens> {
-        const OPERATION: &str = "change password";
-        let current = self.identity.session(session).await?.session;
-        let user = self.identity.user(current.user).await?;
-        // By session: nobody else can use it up.
-        let now = self.clock.now();
-        let address = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-        let account = format!("session {session}");
-        let admitted = self.throttle.lock().admit(&account, address, now);
-        admitted.map_err(|wait| {
-            Error::new(ErrorKind::RateLimited, OPERATION).retry(Retry::After(wait))
-        })?;
-        let checked = self.passwords.check(old, user.password.as_deref()).await?;
-        if checked == Checked::Wrong {
-            // They are who they say: a client that is told otherwise would sign them out.
-            return Err(Error::invalid(OPERATION, "old", "give the present password"));
-        }
-        self.throttle.lock().succeeded(&account, address, now);
-        let hash = self.passwords.hash(new).await?;
-        let (user, old) = (user.id, user.password);
-        self.identity
-            .set_password(SetPassword { user, old, new: hash, ends_sessions: true })
-            .await?;
-        self.live.forget_all();
-        let epoch = self.identity.standing(user, current.tenant).await?.epoch;
-        let new = NewSession {
-            id: SessionId::new(),
-            user,
-            tenant: current.tenant,
-            epoch,
-            binding: current.binding,
-            key: self.refresh.current(),
-            client: current.client,
-            address: current.address,
-        };
-        self.open(new).await
-    }
-
-    /// A token to set a forgotten password, to be sent to the address; none when nobody has it. What the one who asks
-    /// is told must be the same for both.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn request_reset(&self, address: &str) -> Result<Option<(User, Secret)>> {
-        // Made in any case, so that both take the same way.
-        let (token, hash) = reset::make()?;
-        let Some(email) = email(address) else { return Ok(None) };
-        let found = self.identity.user_by_email(&email).await?;
-        let Some(user) = found.filter(|user| user.active) else { return Ok(None) };
-        let expires_at = self.identity.now().await?.after(self.reset_life);
-        self.identity.put_reset(Reset { hash, user: user.id, expires_at }).await?;
-        Ok(Some((user, token)))
-    }
-
-    /// Sets a forgotten password. All sessions end.
-    ///
-    /// # Errors
-    /// `InvalidInput` when the password is refused; `NotFound` when the token is unknown, was used or is too old.
-    pub async fn reset_password(&self, token: &str, new: &Secret) -> Result<UserId> {
-        let hash = self.passwords.hash(new).await?;
-        let user = self.identity.use_reset(reset::hash(token), hash).await?;
-        self.live.forget_all();
-        Ok(user)
-    }
-
     /// The workspace to act in: the one asked for, if it is one of the user's, or else the oldest.
     async fn place(&self, user: UserId, asked: Option<TenantId>) -> Result<TenantId> {
         let places = self.identity.places(user).await?;
@@ -174,7 +123,7 @@ impl Auth {
         let change = SetPassword { user: user.id, old, new, ends_sessions: false };
         match self.identity.set_password(change).await {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
-            done => done,
+            done => done.map(drop),
         }
     }
 
@@ -191,8 +140,14 @@ fn refused() -> Error {
     Error::new(ErrorKind::Unauthenticated, SIGN_IN).with("reason", "address or password is wrong")
 }
 
-/// The one form of an address: none when it cannot be one.
-fn email(text: &str) -> Option<String> {
+/// The one form of an address.
+pub(super) fn email(operation: &'static str, text: &str) -> Result<String> {
+    normal(text).ok_or_else(|| {
+        Error::invalid(operation, "email", "give an address such as ada@example.org")
+    })
+}
+
+fn normal(text: &str) -> Option<String> {
     use unicode_normalization::UnicodeNormalization as _;
     if text.len() > 1_024 {
         return None;

@@ -2,14 +2,19 @@
 
 mod accounts;
 mod clock;
+mod keys;
+mod members;
+mod operators;
+mod passwords;
 mod principal;
 mod sessions;
+mod switch;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use notebook_core::{
     Clock, Error, Result, Secret, SessionId, TenantId, Timestamp, UserId,
-    identity::{Identity, session::SessionPolicy, token::TokenIssuer},
+    identity::{Identity, Role, session::SessionPolicy, token::TokenIssuer},
 };
 use parking_lot::Mutex;
 
@@ -20,7 +25,9 @@ use crate::{
     throttle::{Throttle, ThrottlePolicy},
 };
 use clock::StoreClock;
+pub use operators::{NewAccount, Operator};
 pub use principal::Principal;
+pub use switch::Access;
 
 /// What [`Auth`] is made of.
 pub struct AuthConfig {
@@ -87,6 +94,8 @@ pub struct Tokens {
     pub session: SessionId,
     /// The workspace.
     pub tenant: TenantId,
+    /// What the user is there.
+    pub role: Role,
 }
 
 /// Why a refresh gave no tokens.
@@ -95,8 +104,9 @@ pub enum RefreshFault {
     /// Sign in again.
     #[error("sign in again")]
     Unauthorized {
-        /// Whether the cookie with the token should be cleared. Not where the token might be another's: a reply to one
-        /// tab must not take what another has just got.
+        /// Whether the cookie with the token should be cleared: only where the session ended so long ago that no other
+        /// tab can have got a new cookie since this request left. What replies meet in the browser is the newest cookie,
+        /// not the one that was sent.
         clear: bool,
     },
     /// Sign in again: it was too long.

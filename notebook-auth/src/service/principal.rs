@@ -41,6 +41,18 @@ impl Principal {
             .with("fix", "ask an admin of the workspace"))
     }
 
+    /// Goes on only with somebody who signed in themselves: what concerns the person is not for their keys.
+    ///
+    /// # Errors
+    /// `Forbidden` for API keys.
+    pub fn signed_in(&self) -> Result<SessionId> {
+        let session = self.session.filter(|_| self.key.is_none());
+        session.ok_or_else(|| {
+            Error::new(ErrorKind::Forbidden, "check session")
+                .with("fix", "sign in: an API key does not do")
+        })
+    }
+
     /// Who they are in the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {

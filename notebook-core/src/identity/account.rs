@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{audit::NewEntry, workspace::KeyHolder};
+use super::{
+    audit::{Actor, NewEntry},
+    workspace::KeyHolder,
+};
 use crate::{ApiKeyId, Result, TenantId, Timestamp, UserId};
 
 /// What somebody is in a workspace, from the least to the most.
@@ -55,6 +58,8 @@ pub struct NewUser {
     pub password: Option<String>,
     /// The id of their personal workspace.
     pub workspace: TenantId,
+    /// Who makes them: themselves, or an operator.
+    pub by: Actor,
 }
 
 /// Whether a workspace is one person's.
@@ -117,7 +122,7 @@ pub struct SetPassword {
 }
 
 /// A request to set a forgotten password anew.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
     /// SHA-256 of the token that was sent.
     pub hash: [u8; 32],
@@ -141,7 +146,8 @@ pub trait Accounts: Send + Sync {
     /// - Two at the same time with one address: one is made.
     ///
     /// # Errors
-    /// `AlreadyExists` when the address is taken, and says no more.
+    /// `AlreadyExists` when the address is taken, and says no more; `InvalidInput` when the workspace's id is one that
+    /// [nobody has](super::rules::workspace_id).
     async fn create_user(&self, new: NewUser) -> Result<User>;
 
     /// The user.
@@ -156,27 +162,42 @@ pub trait Accounts: Send + Sync {
     /// Only those of the storage itself.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
 
-    /// Changes the hash of a password.
+    /// Users with ids after `after`, oldest first, at most `limit`; those who are switched off too.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>>;
+
+    /// Changes the hash of a password, and gives the user as they are after it: with the epoch that sessions begin with
+    /// which know the new password.
     ///
     /// - With `ends_sessions` the user's epoch rises and every reset token of theirs is void.
     ///
     /// # Errors
     /// `NotFound` when there is no such user; `Conflict` when the stored hash is not `old`.
-    async fn set_password(&self, change: SetPassword) -> Result<()>;
+    async fn set_password(&self, change: SetPassword) -> Result<User>;
 
-    /// Lets a user sign in or not. Their sessions end at the next use when not.
+    /// Lets a user sign in or not. When not, their sessions end at the next use, and the invitations that they made are
+    /// void.
     ///
     /// # Errors
     /// `NotFound` when there is none.
-    async fn set_user_active(&self, id: UserId, active: bool) -> Result<()>;
+    async fn set_user_active(&self, by: Actor, id: UserId, active: bool) -> Result<()>;
 
-    /// Keeps a reset token, in place of earlier ones of the user.
+    /// Keeps a reset token beside earlier ones of the user, and says whether it did: not when as many as
+    /// [`MOST_RESETS`](super::rules::MOST_RESETS) are good. Those stay, so that nobody voids what another has been sent.
     ///
     /// # Errors
     /// `NotFound` when there is no such user.
-    async fn put_reset(&self, reset: Reset) -> Result<()>;
+    async fn put_reset(&self, reset: Reset) -> Result<bool>;
 
-    /// Uses a reset token: stores the new hash, ends all sessions, and forgets the token.
+    /// The reset token of this hash.
+    ///
+    /// # Errors
+    /// `NotFound` when the token is unknown, was used, or is no longer good.
+    async fn reset(&self, hash: [u8; 32]) -> Result<Reset>;
+
+    /// Uses a reset token: stores the new hash, ends all sessions, and forgets all tokens of the user.
     ///
     /// - Many at the same time with one token: one of them does it.
     ///
@@ -187,7 +208,8 @@ pub trait Accounts: Send + Sync {
     /// Makes a workspace, with a user as its admin.
     ///
     /// # Errors
-    /// `NotFound` when there is no such user; `AlreadyExists` when the id is taken.
+    /// `NotFound` when there is no such user; `AlreadyExists` when the id is taken; `InvalidInput` when the id is one that
+    /// [nobody has](super::rules::workspace_id).
     async fn create_workspace(&self, owner: UserId, workspace: Workspace) -> Result<()>;
 
     /// The workspaces of a user, oldest first; those that are switched off too.
@@ -196,11 +218,18 @@ pub trait Accounts: Send + Sync {
     /// Only those of the storage itself.
     async fn places(&self, user: UserId) -> Result<Vec<Place>>;
 
+    /// Workspaces that are not switched off, with ids after `after`, in the order of their ids, at most `limit`: for what
+    /// is done for each of them.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn tenants(&self, after: Option<TenantId>, limit: usize) -> Result<Vec<TenantId>>;
+
     /// Switches a workspace on or off for all.
     ///
     /// # Errors
     /// `NotFound` when there is none.
-    async fn set_workspace_active(&self, tenant: TenantId, active: bool) -> Result<()>;
+    async fn set_workspace_active(&self, by: Actor, tenant: TenantId, active: bool) -> Result<()>;
 
     /// Whether a user may act in a workspace.
     ///

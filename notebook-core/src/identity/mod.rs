@@ -1,9 +1,9 @@
 //! Who there is and who may do what: users, workspaces with their members and API keys, sessions, and the log of
 //! what was done with them.
 //!
-//! Four ports over one database. [`Accounts`] and [`Sessions`] belong to the whole installation, for before
-//! somebody has signed in there is no tenant to act for; [`Workspaces`] and [`AuditLog`] are a tenant's and take
-//! its scope. What a presented refresh token means is decided by one pure function,
+//! Five ports over one database. [`Accounts`] and [`Sessions`] belong to the whole installation, for before
+//! somebody has signed in there is no tenant to act for; [`Workspaces`], [`Invitations`] and [`AuditLog`] are a tenant's and
+//! take its scope. What a presented refresh token means is decided by one pure function,
 //! [`present`](session::present), which the adapters ask in the transaction that stores its answer.
 //!
 //! Adapters: [`memory`], `sql` (features `sqlite`, `postgres`). All are held to the suite in
@@ -19,6 +19,7 @@ mod account;
 pub mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod invitation;
 pub mod memory;
 pub mod rules;
 pub mod session;
@@ -31,10 +32,16 @@ pub use account::{
     Accounts, NewUser, Place, Reset, Role, SetPassword, Standing, User, Workspace, WorkspaceKind,
 };
 pub use audit::AuditLog;
+pub use invitation::{Invitation, Invitations, Invited, NewInvitation};
 pub use session::Sessions;
 pub use workspace::{ApiKey, KeyHolder, Member, Workspaces};
 
-/// All of them in one store.
-pub trait Identity: Accounts + Sessions + Workspaces + AuditLog + 'static {}
+use crate::TenantId;
 
-impl<T: Accounts + Sessions + Workspaces + AuditLog + 'static> Identity for T {}
+/// The tenant of single-user mode: the same on every machine, so that a data folder can be moved. No workspace has it.
+pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+
+/// All of them in one store.
+pub trait Identity: Accounts + Sessions + Workspaces + Invitations + AuditLog + 'static {}
+
+impl<T: Accounts + Sessions + Workspaces + Invitations + AuditLog + 'static> Identity for T {}

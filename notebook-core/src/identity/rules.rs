@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    ApiKey, Role, Standing, User, Workspace, WorkspaceKind,
-    audit::{Actor, NewEntry},
-    session::Session,
+    ApiKey, Invitation, NewInvitation, NewUser, Role, SINGLE_USER, Standing, User, Workspace,
+    WorkspaceKind,
+    audit::{Actor, INSTALLATION, NewEntry},
+    session::{self, EndReason, Session, SessionState, Stepped},
 };
-use crate::{Error, ErrorKind, Result, Timestamp, UserId};
+use crate::{Error, ErrorKind, Result, TenantId, Timestamp, UserId};
 
 /// Checks a change of a member's role, or a member's going (`to` is none). `admins` are those of the workspace.
 ///
@@ -21,20 +22,155 @@ pub fn change_role(
     to: Option<Role>,
 ) -> Result<()> {
     let conflict = |fix: &str| Err(Error::new(ErrorKind::Conflict, operation).with("fix", fix));
-    if to == Some(Role::System) {
-        return Err(Error::invalid(
-            operation,
-            "role",
-            "give viewer, analyst, data_scientist or admin",
-        ));
+    if let Some(role) = to {
+        persons(operation, role)?;
     }
     if admins == [user] && to != Some(Role::Admin) {
         return conflict("make somebody else an admin first");
     }
     if workspace.kind == WorkspaceKind::Personal && !admins.contains(&user) {
-        return conflict("a personal workspace is one person's: make a team workspace");
+        return Err(personal(operation));
     }
     Ok(())
+}
+
+fn persons(operation: &'static str, role: Role) -> Result<()> {
+    if role != Role::System {
+        return Ok(());
+    }
+    Err(Error::invalid(operation, "role", "give viewer, analyst, data_scientist or admin"))
+}
+
+fn personal(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Conflict, operation)
+        .with("fix", "a personal workspace is one person's: make a team workspace")
+}
+
+/// Checks the id of a workspace that is to be made: not the one of the installation's audit log, nor that of single-user
+/// mode, whose data would be the workspace's.
+///
+/// # Errors
+/// `InvalidInput` when it is one of them.
+pub fn workspace_id(operation: &'static str, tenant: TenantId) -> Result<()> {
+    if tenant != INSTALLATION && tenant != SINGLE_USER {
+        return Ok(());
+    }
+    Err(Error::invalid(operation, "tenant_id", "give a new id"))
+}
+
+/// The longest name of a user or workspace, in characters.
+pub const LONGEST_NAME: usize = 100;
+
+/// A name of a user or a workspace without spaces around it.
+///
+/// # Errors
+/// `InvalidInput` when it is empty, longer than [`LONGEST_NAME`], or has a control character.
+pub fn name(operation: &'static str, name: &str) -> Result<String> {
+    let name = name.trim();
+    let bad = name.is_empty()
+        || name.chars().count() > LONGEST_NAME
+        || name.chars().any(char::is_control);
+    if bad {
+        let fix = "give 1 to 100 characters, none of them a control character";
+        return Err(Error::invalid(operation, "name", fix));
+    }
+    Ok(name.to_owned())
+}
+
+/// How many reset tokens of a user are good at once: so many messages are sent to them in the life of one.
+pub const MOST_RESETS: usize = 5;
+
+/// How many invitations a workspace has at once.
+pub const MOST_INVITATIONS: usize = 500;
+
+/// Checks an invitation that is to be made, where there are `open` others and `is_member` says whether a member has the
+/// address.
+///
+/// # Errors
+/// See [`Invitations::invite`](super::Invitations::invite).
+pub fn may_invite(
+    operation: &'static str,
+    workspace: &Workspace,
+    role: Role,
+    is_member: bool,
+    open: usize,
+) -> Result<()> {
+    persons(operation, role)?;
+    if workspace.kind == WorkspaceKind::Personal {
+        return Err(personal(operation));
+    }
+    if is_member {
+        return Err(Error::new(ErrorKind::AlreadyExists, operation)
+            .with("field", "email")
+            .with("fix", "they are a member already: change their role instead"));
+    }
+    if open >= MOST_INVITATIONS {
+        return Err(Error::new(ErrorKind::Conflict, operation)
+            .with("fix", "revoke some of the workspace's invitations first"));
+    }
+    Ok(())
+}
+
+/// An invitation at its beginning.
+#[must_use]
+pub fn invitation(new: &NewInvitation, now: Timestamp) -> Invitation {
+    Invitation {
+        id: new.id,
+        email: new.email.clone(),
+        role: new.role,
+        invited_by: new.invited_by,
+        created_at: now,
+        expires_at: now.after(new.life),
+    }
+}
+
+/// The error for an invitation that is unknown, too old, taken back, or another's: which of them is nobody's business.
+#[must_use]
+pub fn no_invitation(operation: &'static str) -> Error {
+    Error::not_found(operation, "invitation")
+}
+
+/// What is logged of an invitation. The address is the invited one's own business: it is not in the log.
+#[must_use]
+pub fn invitation_entry(by: Actor, action: &str, invitation: &Invitation) -> NewEntry {
+    let detail = serde_json::json!({ "role": invitation.role });
+    NewEntry::new(by, action).about(invitation.id).with(&detail)
+}
+
+/// What is logged of a new user.
+#[must_use]
+pub fn user_entry(new: &NewUser) -> NewEntry {
+    NewEntry::new(new.by, "user.created").about(new.id)
+}
+
+/// The session in another workspace, in which its user has a standing.
+///
+/// # Errors
+/// See [`Sessions::switch_session`](super::Sessions::switch_session).
+pub fn switch(
+    operation: &'static str,
+    session: &Session,
+    there: &Standing,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<Session> {
+    let goes_on = session.state == SessionState::Active
+        && !session::is_over(session, now)
+        && session.epoch >= there.epoch;
+    if !goes_on {
+        return Err(Error::not_found(operation, "session"));
+    }
+    if !there.active {
+        return Err(Error::not_found(operation, "workspace"));
+    }
+    Ok(Session { tenant, ..session.clone() })
+}
+
+/// What is logged, in both workspaces, when a session goes from one to the other.
+#[must_use]
+pub fn switch_entries(session: &Session) -> [NewEntry; 2] {
+    let entry = |action| NewEntry::new(Actor::User(session.user), action).about(session.id);
+    [entry("session.left"), entry("session.entered")]
 }
 
 /// Checks that a password's hash is the one that a change was made from.
@@ -67,9 +203,32 @@ pub fn role_entry(by: Actor, user: UserId, before: Option<Role>, after: Option<R
     NewEntry::new(by, action).about(user).with(&detail)
 }
 
-/// The sessions that give way to a new one, oldest first, given a user's active ones from the newest.
-pub fn gives_way(active: &[Session], most: usize) -> impl Iterator<Item = &Session> {
-    active.iter().skip(most.saturating_sub(1)).rev()
+/// A session that is closed to make room, as it was and as it is then.
+#[derive(Debug)]
+pub struct Closed<'s> {
+    /// As it is stored.
+    pub before: &'s Session,
+    /// What is to be stored.
+    pub after: Stepped,
+}
+
+/// What is closed before another session of a user begins, given those that are not closed, from the newest: all that
+/// are over, which do not count, and then the oldest, until there is room for one.
+#[must_use]
+pub fn make_room(active: &[Session], epoch: u32, most: usize, now: Timestamp) -> Vec<Closed<'_>> {
+    let mut room = most.saturating_sub(1);
+    let close = |before| {
+        if let Some(after) = session::lapsed(before, epoch, now) {
+            return Some(Closed { before, after });
+        }
+        if room > 0 {
+            room -= 1;
+            return None;
+        }
+        let after = session::end(before, EndReason::Limit, now)?;
+        Some(Closed { before, after })
+    };
+    active.iter().filter_map(close).collect()
 }
 
 /// Checks that a session may begin.
@@ -95,6 +254,12 @@ pub fn opened_entry(session: &Session) -> NewEntry {
 
 /// How far apart uses of an API key are noted.
 pub const KEY_USE_APART: Duration = Duration::from_secs(60);
+
+/// Whether the last note of a key's use is old enough for another.
+#[must_use]
+pub fn key_use_is_due(key: &ApiKey, now: Timestamp) -> bool {
+    key.last_used_at.is_none_or(|last| now.since(last) >= KEY_USE_APART)
+}
 
 /// Whether a key is neither revoked nor past its end.
 #[must_use]

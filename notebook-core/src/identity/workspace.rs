@@ -54,6 +54,8 @@ pub struct KeyHolder {
     pub tenant: TenantId,
     /// What its maker is there now.
     pub standing: Standing,
+    /// The store's time.
+    pub now: Timestamp,
 }
 
 /// Members and keys of one workspace. Each change names who makes it, for the audit log.
@@ -65,13 +67,19 @@ pub trait Workspaces: Send + Sync {
     /// `NotFound` when there is none.
     async fn workspace(&self, scope: &TenantScope) -> Result<Workspace>;
 
+    /// Gives it another name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `InvalidInput` when the name is [none](super::rules::name).
+    async fn rename(&self, scope: &TenantScope, by: Actor, name: String) -> Result<()>;
+
     /// Its members, longest there first.
     ///
     /// # Errors
     /// Only those of the storage itself.
     async fn members(&self, scope: &TenantScope) -> Result<Vec<Member>>;
 
-    /// Makes a user a member, or gives a member another role.
+    /// Makes a user a member, or gives a member another role. Who is admin no more has their invitations void.
     ///
     /// # Errors
     /// `NotFound` when there is no such workspace or user; `Conflict` when the last admin would be none any more, or
@@ -84,7 +92,7 @@ pub trait Workspaces: Send + Sync {
         role: Role,
     ) -> Result<()>;
 
-    /// Takes a user out of the workspace, and their API keys with them.
+    /// Takes a user out of the workspace, and their API keys and the invitations that they made with them.
     ///
     /// # Errors
     /// `NotFound` when the user is no member; `Conflict` when the user is the last admin.

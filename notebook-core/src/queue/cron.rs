@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{JobId, NewJob, Priority, Queue};
-use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope, Timestamp};
+use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope, Tenants, Timestamp};
 
 /// How far back missed ticks are looked for.
 pub const LOOK_BACK: Duration = Duration::from_secs(3 * 86_400);
@@ -179,10 +179,34 @@ pub async fn fire(
     Ok(count)
 }
 
-/// Turns ticks into jobs for as long as it is polled. Any number of processes may do so.
+/// The same for all tenants. Who fails does not keep the others from their jobs.
+async fn fire_for_all(
+    queue: &dyn Queue,
+    tenants: &dyn Tenants,
+    schedules: &[Schedule],
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<usize> {
+    let (mut count, mut last, mut failed) = (0, None, None);
+    loop {
+        let some = tenants.after(last).await?;
+        let Some(end) = some.last() else { break };
+        last = Some(end.tenant());
+        for scope in some {
+            match fire(queue, &scope, schedules, since, now).await {
+                Ok(fired) => count += fired,
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    // What was stored is stored once, however often this is called again.
+    failed.map_or(Ok(count), Err)
+}
+
+/// Turns ticks into jobs of each tenant for as long as it is polled. Any number of processes may do so.
 pub async fn run(
     queue: Arc<dyn Queue>,
-    scope: TenantScope,
+    tenants: Arc<dyn Tenants>,
     schedules: Vec<Schedule>,
     clock: Arc<dyn Clock>,
     bell: Arc<Notify>,
@@ -190,7 +214,14 @@ pub async fn run(
     let mut since = None;
     loop {
         let now = clock.now();
-        match fire(&*queue, &scope, &schedules, since, now).await {
+        let next = schedules.iter().filter_map(|schedule| schedule.next(now)).min();
+        // Where nothing is due no tenant is asked for.
+        let due = schedules.iter().any(|schedule| !schedule.due(since, now).is_empty());
+        let fired = match due {
+            true => fire_for_all(&*queue, &*tenants, &schedules, since, now).await,
+            false => Ok(0),
+        };
+        match fired {
             Ok(0) => since = Some(now),
             Ok(_) => {
                 since = Some(now);
@@ -202,7 +233,6 @@ pub async fn run(
             }
             Err(error) => warn!(%error, "scheduled jobs could not be stored; it is tried again"),
         }
-        let next = schedules.iter().filter_map(|schedule| schedule.next(now)).min();
         let wait = next.map_or(ROUND, |next| next.since(now)).min(ROUND);
         tokio::time::sleep(wait.max(Duration::from_millis(100))).await;
     }

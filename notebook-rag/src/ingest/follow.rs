@@ -14,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use notebook_core::{
-    ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
+    ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope, Tenants,
     model::{ChunkKey, Source, Stage},
     pubsub::{Heard, PubSub},
     store::{IndexedSource, rules::is_indexed},
@@ -135,27 +135,25 @@ impl Ingest {
     }
 
     /// Brings the indexes up to the store, then follows it, and shows the changes that other processes make to those who
-    /// watch here. Never ends: drop it.
-    pub async fn follow(&self, scope: &TenantScope) {
+    /// watch here: for each tenant. Never ends: drop it.
+    pub async fn follow(&self, tenants: &dyn Tenants) {
         let inner = &*self.0;
         let Some(following) = &inner.following else { return std::future::pending().await };
         let mut heard = following.pubsub.subscribe(TOPIC);
         // Beside whatever else starts: a question brings in its own notebook first.
-        if let Err(error) = self.catch_up_all(scope).await {
-            warn!(%error, "the indexes could not be brought up to the store; it is tried again");
-        }
+        self.catch_up_each(tenants).await;
         loop {
             let message = tokio::time::timeout(ROUND, heard.next()).await;
-            let mut some = BTreeMap::new();
+            let mut some = BTreeMap::<_, BTreeMap<_, _>>::new();
             let mut all = false;
             let mut take = |message: &Heard| match message {
                 Heard::Missed => all = true,
                 Heard::Message(message) => {
                     if let Some((tenant, notebook, source, own)) = read(message, following.process)
-                        && tenant == scope.tenant()
                     {
+                        let told = some.entry(tenant).or_default();
                         // What this process did itself it has shown already.
-                        *some.entry((notebook, source)).or_insert(true) &= own;
+                        *told.entry((notebook, source)).or_insert(true) &= own;
                     }
                 }
             };
@@ -173,15 +171,41 @@ impl Ingest {
                 Ok(None) => return std::future::pending().await,
                 Err(_) => all = true,
             }
-            let done = if all {
-                self.catch_up_all(scope).await
-            } else {
-                inner.look_at(following, scope, &some).await
-            };
-            if let Err(error) = done {
-                warn!(%error, "the indexes could not be brought up to the store; it is tried again");
+            if all {
+                self.catch_up_each(tenants).await;
+                continue;
+            }
+            for (tenant, told) in some {
+                let done = match tenants.one(tenant).await {
+                    Ok(Some(scope)) => inner.look_at(following, &scope, &told).await,
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                };
+                not_done(done);
             }
         }
+    }
+
+    /// The same for each tenant; who fails does not keep the others from it.
+    async fn catch_up_each(&self, tenants: &dyn Tenants) {
+        let mut last = None;
+        loop {
+            let some = match tenants.after(last).await {
+                Ok(some) => some,
+                Err(error) => return not_done(Err(error)),
+            };
+            let Some(end) = some.last() else { return };
+            last = Some(end.tenant());
+            for scope in some {
+                not_done(self.catch_up_all(&scope).await);
+            }
+        }
+    }
+}
+
+fn not_done(done: Result<()>) {
+    if let Err(error) = done {
+        warn!(%error, "the indexes could not be brought up to the store; it is tried again");
     }
 }
 

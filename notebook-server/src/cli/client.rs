@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use futures::{Stream, StreamExt};
-use notebook_core::{JobId, sse::EventStream};
-use reqwest::{Method, RequestBuilder, Response};
+use notebook_core::{JobId, Secret, sse::EventStream};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -15,6 +15,8 @@ use crate::{compose, config::Config, routes, server};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// The environment variable with an API key, for servers with accounts.
+const API_KEY: &str = "NOTEBOOK_API_KEY";
 /// How often a job is asked after.
 const POLL: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -33,6 +35,8 @@ fn loopback_client() -> Result<reqwest::Client, Error> {
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
+    /// For servers with accounts.
+    key: Option<Secret>,
     own: Option<Own>,
 }
 
@@ -46,6 +50,7 @@ impl Client {
     /// Finds the server of the data folder, or starts one.
     pub(super) async fn connect(config: &Config) -> Result<Self, Error> {
         let http = loopback_client()?;
+        let key = std::env::var(API_KEY).ok().filter(|key| !key.is_empty()).map(Secret::new);
         if compose::is_locked(&config.data_dir) {
             let base = compose::running_server(&config.data_dir).ok_or_else(|| {
                 format!(
@@ -53,19 +58,19 @@ impl Client {
                     config.data_dir.display()
                 )
             })?;
-            return Ok(Self { http, base, own: None });
+            return Ok(Self { http, base, key, own: None });
         }
         let ending = CancellationToken::new();
         let listener = server::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let base = format!("http://{}", listener.local_addr()?);
         let running = compose::open(config, ending.clone()).await?;
-        let router = routes::single_user(running.app.clone());
+        let router = routes::server(running.app.clone());
         let ended = ending.clone();
         let serving = tokio::spawn(async move {
             server::serve(listener, router, ended).await;
             running.shutdown().await;
         });
-        Ok(Self { http, base, own: Some(Own { ending, serving }) })
+        Ok(Self { http, base, key, own: Some(Own { ending, serving }) })
     }
 
     /// Ends a server of this process and waits until everything is written down.
@@ -142,7 +147,11 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key.expose()),
+            None => request,
+        }
     }
 
     /// Sends, and turns a problem into its sentence.
@@ -152,6 +161,9 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(format!("the server has accounts: set {API_KEY} to an API key that is good").into());
+        }
         let problem: Value = response.json().await.unwrap_or_default();
         let detail = problem.get("detail").and_then(Value::as_str).map(str::to_owned);
         Err(detail.unwrap_or_else(|| format!("the server answered {status}")).into())

@@ -1,6 +1,7 @@
 //! The commands of the `notebook` binary.
 
 mod ask;
+mod audit;
 mod client;
 mod doctor;
 mod eval;
@@ -10,6 +11,7 @@ mod ingest;
 mod models;
 mod out;
 mod serve;
+mod user;
 mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -49,6 +51,10 @@ enum Command {
     Export(export::Export),
     /// Put an archive into a new notebook.
     Import(import::Import),
+    /// Make, list and change accounts.
+    User(user::User),
+    /// Check the audit logs.
+    Audit(audit::Audit),
     /// Measure retrieval on a test collection (corpus.jsonl, queries.jsonl, qrels/test.tsv).
     Eval(eval::Eval),
     /// Say what works, what does not, and what to do about it.
@@ -98,6 +104,8 @@ fn run(command: Command, config: Config) -> Outcome {
             Command::Ask(ask) => ask.run(config).await,
             Command::Export(export) => export.run(config).await,
             Command::Import(import) => import.run(config).await,
+            Command::User(user) => user.run(config).await,
+            Command::Audit(audit) => audit.run(config).await,
             Command::Eval(eval) => eval.run(config).await,
             Command::Models(models) => models.run(config).await,
             Command::Doctor => doctor::run(config).await,

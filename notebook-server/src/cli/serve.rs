@@ -33,7 +33,7 @@ impl Serve {
         out::line(format!("notebook is ready at http://{address}"));
         out::line(format!("  answers: {} ({})", status.chat.label, status.chat.reason));
         out::line(format!("  search:  {}", status.embedding_reason));
-        server::serve(listener, routes::single_user(running.app.clone()), ending).await;
+        server::serve(listener, routes::server(running.app.clone()), ending).await;
         running.shutdown().await;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use notebook_core::http::egress::Allowed;
 
-use super::Config;
+use super::{AuthMode, Config};
 use crate::models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS};
 
 /// All errors, as sentences.
@@ -14,9 +14,9 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         }
     };
     need(
-        config.server.bind.is_loopback(),
+        config.server.bind.is_loopback() || config.auth.mode == AuthMode::Accounts,
         format!(
-            "server.bind is {}, but single-user mode has no login: use 127.0.0.1 or ::1",
+            "server.bind is {}, but single-user mode has no login: use 127.0.0.1 or ::1, or set auth.mode to \"accounts\"",
             config.server.bind
         ),
     );
@@ -88,6 +88,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
             format!("{name} must begin with http:// or https://"),
         );
     }
+    errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors
 }
 

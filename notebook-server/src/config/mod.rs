@@ -3,6 +3,7 @@
 //! Environment variables are `NOTEBOOK__SECTION__KEY`, such as `NOTEBOOK__SERVER__PORT=9000`. Unknown
 //! names are errors, and all errors are reported at once.
 
+mod auth;
 mod check;
 mod load;
 
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 use notebook_core::{Secret, webhook::rules::RetryPolicy};
 use serde::Deserialize;
 
+pub use auth::{Auth, AuthMode, Registration};
 pub use load::{ConfigErrors, load};
 
 /// The whole configuration.
@@ -21,6 +23,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the server listens.
     pub server: Server,
+    /// Who may use it.
+    pub auth: Auth,
     /// Where rows are stored.
     pub storage: Storage,
     /// How what is slow is done.
@@ -43,7 +47,7 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Address. Single-user mode has no login, so only loopback addresses are accepted.
+    /// Address. Without accounts there is no login, so only loopback addresses are accepted.
     pub bind: IpAddr,
     /// Port; 0 for any free one.
     pub port: u16,
@@ -260,6 +264,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("data"),
             server: Server::default(),
+            auth: Auth::default(),
             storage: Storage::default(),
             jobs: Jobs::default(),
             retention: Retention::default(),

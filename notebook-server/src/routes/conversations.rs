@@ -8,14 +8,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::App,
-    extract::{Json, Path, Query, Scope},
+    extract::{Json, May, Path, Query, Scope, need},
     problem::{Problem, Reply},
 };
 
 /// A whole list.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Items<T> {
-    pub(super) items: Vec<T>,
+pub(crate) struct Items<T> {
+    pub(crate) items: Vec<T>,
 }
 
 /// Conversations of a notebook, newest first.
@@ -23,7 +23,7 @@ pub(super) struct Items<T> {
     responses((status = 200, body = Items<Conversation>), (status = 404, body = Problem)))]
 pub(super) async fn list(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<NotebookId>,
 ) -> Reply<Json<Items<Conversation>>> {
     // One that is being put together is not shown.
@@ -46,7 +46,7 @@ pub(super) struct CreateConversation {
     responses((status = 201, body = Conversation), (status = 200, body = Conversation), (status = 404, body = Problem)))]
 pub(super) async fn create(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Chat>,
     Path(notebook): Path<NotebookId>,
     Json(body): Json<CreateConversation>,
 ) -> Reply<(StatusCode, Json<Conversation>)> {
@@ -84,7 +84,7 @@ pub(super) struct UpdateConversation {
     responses((status = 200, body = Conversation), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Chat>,
     Path(id): Path<ConversationId>,
     Json(body): Json<UpdateConversation>,
 ) -> Reply<Json<Conversation>> {
@@ -113,15 +113,17 @@ pub(super) async fn update(
     responses((status = 204), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
-    Scope(scope): Scope,
+    May(by, ..): May<need::Chat>,
     Path(id): Path<ConversationId>,
 ) -> Reply<StatusCode> {
-    for run in app.runs.log().runs(&scope, id, 100).await? {
+    let scope = &by.scope;
+    for run in app.runs.log().runs(scope, id, 100).await? {
         if !run.state.is_terminal() {
-            app.chat.stop(&scope, run.id).await?;
+            app.chat.stop(scope, run.id).await?;
         }
     }
-    app.store.delete_conversation(&scope, id).await?;
+    app.store.delete_conversation(scope, id).await?;
+    app.log(&by, "conversation.deleted", id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -141,7 +143,7 @@ pub(super) struct MessagesQuery {
     responses((status = 200, body = Page<Message>), (status = 404, body = Problem)))]
 pub(super) async fn messages(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<ConversationId>,
     Query(query): Query<MessagesQuery>,
 ) -> Reply<Json<Page<Message>>> {
@@ -163,7 +165,7 @@ pub(super) struct RunsQuery {
     responses((status = 200, body = Items<Run>), (status = 404, body = Problem)))]
 pub(super) async fn runs(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<ConversationId>,
     Query(query): Query<RunsQuery>,
 ) -> Reply<Json<Items<Run>>> {

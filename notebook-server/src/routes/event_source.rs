@@ -22,8 +22,9 @@ use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    access::gate::OwnPage,
     app::App,
-    extract::{Path, Query, Scope},
+    extract::{Ending, Path, Query, Scope, need},
     problem::{Problem, Reply},
     stream::sse,
 };
@@ -58,10 +59,12 @@ struct End {
               (status = 404, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn ask(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Chat>,
     Path(notebook): Path<NotebookId>,
     Query(query): Query<AskQuery>,
     headers: HeaderMap,
+    Ending(ending): Ending,
+    _: OwnPage,
 ) -> Reply<Response> {
     let (run, after) = match headers.get("last-event-id") {
         Some(id) => {
@@ -80,7 +83,7 @@ pub(super) async fn ask(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let reader = app.runs.reader(&scope, run.id, after).await?;
-    Ok(sse::reply(blocks(app.clone(), scope, run, reader), app.ending.clone()))
+    Ok(sse::reply(blocks(app.clone(), scope, run, reader), ending))
 }
 
 async fn begin(

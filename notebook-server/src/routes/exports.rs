@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     exports::{self, Exported, Format, ImportPayload, What},
-    extract::{Json, Path, Scope},
+    extract::{Json, May, Path, Scope, need},
     problem::{Problem, Reply},
     spool,
 };
@@ -44,18 +44,20 @@ pub(super) struct ExportConversation {
     responses((status = 202, body = Accepted), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn conversation(
     State(app): State<App>,
-    Scope(scope): Scope,
+    May(by, ..): May<need::Export>,
     Path(conversation): Path<ConversationId>,
     Json(body): Json<ExportConversation>,
 ) -> Reply<Started> {
-    app.store.conversation(&scope, conversation).await?;
+    let scope = &by.scope;
+    app.store.conversation(scope, conversation).await?;
     if let Some(through) = body.through
-        && app.store.message(&scope, through).await?.conversation != conversation
+        && app.store.message(scope, through).await?.conversation != conversation
     {
         return Err(Error::not_found("export conversation", "message").into());
     }
     let what = What::Conversation { conversation, format: body.format, through: body.through };
-    start(&app, &scope, exports::export_job(what)).await
+    app.log(&by, "conversation.exported", conversation).await?;
+    start(&app, scope, exports::export_job(what)).await
 }
 
 /// Writes a whole notebook as an archive. The job's result names the file; while one is written, the same request gets
@@ -64,11 +66,12 @@ pub(super) async fn conversation(
     responses((status = 202, body = Accepted), (status = 404, body = Problem)))]
 pub(super) async fn notebook(
     State(app): State<App>,
-    Scope(scope): Scope,
+    May(by, ..): May<need::Export>,
     Path(notebook): Path<NotebookId>,
 ) -> Reply<Started> {
-    app.store.notebook(&scope, notebook).await?;
-    start(&app, &scope, exports::export_job(What::Notebook { notebook })).await
+    app.store.notebook(&by.scope, notebook).await?;
+    app.log(&by, "notebook.exported", notebook).await?;
+    start(&app, &by.scope, exports::export_job(What::Notebook { notebook })).await
 }
 
 /// Puts an archive into a new notebook, which is there when the job has ended. The upload is streamed to disk.
@@ -77,7 +80,7 @@ pub(super) async fn notebook(
     responses((status = 202, body = Accepted), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn import(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookWrite>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Reply<Started> {
     let form = form.map_err(|rejection| {
@@ -115,7 +118,7 @@ async fn start(app: &App, scope: &TenantScope, job: NewJob) -> Reply<Started> {
     responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn file(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Export>,
     Path(id): Path<JobId>,
 ) -> Reply<Response> {
     const OPERATION: &str = "read exported file";

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use notebook_core::{document::SourceKind, model::PageRequest, redis::RedisPubSub};
+use notebook_core::{document::SourceKind, redis::RedisPubSub};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    extract::{Json, Scope},
+    extract::{Json, Scope, need},
     problem::{Problem, Reply},
     status::{ChatStatus, EmbeddingStatus},
 };
@@ -47,7 +47,7 @@ struct LimitsReply {
 #[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReply), (status = 403, body = Problem)))]
 pub(super) async fn status(
     State(app): State<App>,
-    Scope(_scope): Scope,
+    _: Scope<need::NotebookRead>,
 ) -> Reply<Json<StatusReply>> {
     let checked = tokio::time::timeout(CHECK, app.models.default_model().check()).await;
     let (check, detail) = match checked {
@@ -78,9 +78,7 @@ pub(super) fn router(app: App) -> Router {
 
 async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let since = Instant::now();
-    let scope = notebook_auth::single_user();
-    let read = app.store.notebooks(&scope, false, PageRequest::first(1));
-    let database = tokio::time::timeout(CHECK, read).await;
+    let database = tokio::time::timeout(CHECK, app.access.identity().now()).await;
     let mut database = check(since, matches!(database, Ok(Ok(_))));
     if let Some(database) = database.as_object_mut() {
         // Numbers of this process, which say nothing about a tenant.

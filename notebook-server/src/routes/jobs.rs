@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{conversations::Items, sources::in_task};
 use crate::{
     app::App,
-    extract::{Json, Path, Scope},
+    extract::{Json, Path, Scope, need},
     problem::{Problem, Reply},
 };
 
@@ -81,7 +81,7 @@ impl From<Job> for JobView {
 #[utoipa::path(get, path = "/api/jobs/dead", responses((status = 200, body = Items<JobView>)))]
 pub(super) async fn dead(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
 ) -> Reply<Json<Items<JobView>>> {
     let dead = app.queue.dead(&scope, MOST).await?;
     Ok(Json(Items { items: dead.into_iter().map(JobView::from).collect() }))
@@ -92,7 +92,7 @@ pub(super) async fn dead(
     responses((status = 200, body = JobView), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<JobId>,
 ) -> Reply<Json<JobView>> {
     Ok(Json(app.queue.job(&scope, id).await?.into()))
@@ -103,7 +103,7 @@ pub(super) async fn get(
     responses((status = 200, body = JobView), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn cancel(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(id): Path<JobId>,
 ) -> Reply<Json<JobView>> {
     let job = app.queue.job(&scope, id).await?;
@@ -135,7 +135,7 @@ pub(super) async fn cancel(
     responses((status = 200, body = JobView), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn retry(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(id): Path<JobId>,
 ) -> Reply<Json<JobView>> {
     let job = app.queue.job(&scope, id).await?;

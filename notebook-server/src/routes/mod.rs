@@ -1,5 +1,6 @@
 //! The HTTP interface: a file a resource.
 
+mod accounts;
 mod conversations;
 mod event_source;
 mod exports;
@@ -21,7 +22,9 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, assets, guard, reserve};
+use self::accounts::{audit, keys, members, password, sessions, sign_in, workspaces};
+pub(crate) use self::conversations::Items;
+use crate::{access::gate, app::App, assets, guard, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -31,7 +34,7 @@ use crate::{app::App, assets, guard, reserve};
 struct Api;
 
 /// The routes of the notebook, without authentication: whoever mounts them puts a
-/// [`TenantScope`](notebook_core::TenantScope) into the extensions of each request.
+/// [`Principal`](notebook_auth::Principal) into the extensions of each request.
 pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(notebooks::list, notebooks::create))
@@ -73,6 +76,29 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
         .routes(routes!(usage::usage))
+        .routes(routes!(sign_in::mode))
+        .routes(routes!(sign_in::register))
+        .routes(routes!(sign_in::login))
+        .routes(routes!(sign_in::refresh))
+        .routes(routes!(sign_in::logout))
+        .routes(routes!(sign_in::session))
+        .routes(routes!(sign_in::switch))
+        .routes(routes!(sign_in::accept))
+        .routes(routes!(sign_in::keys))
+        .routes(routes!(password::change))
+        .routes(routes!(password::reset))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(workspaces::list, workspaces::create))
+        .routes(routes!(workspaces::rename))
+        .routes(routes!(members::list))
+        .routes(routes!(members::set_role, members::remove))
+        .routes(routes!(members::invitations, members::invite))
+        .routes(routes!(members::revoke))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::check))
         .routes(routes!(health::status))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes))
         .layer(middleware::from_fn_with_state(app.reserve.clone(), reserve::for_deletions))
@@ -80,14 +106,14 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-/// The whole server in single-user mode: the interface, its description, health checks and the page.
-pub fn single_user(app: App) -> Router {
+/// The whole server: the interface, its description, health checks and the page, for whom the configuration says.
+pub fn server(app: App) -> Router {
     let (api, description) = api(app.clone());
     Router::new()
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
-        .layer(middleware::from_fn(guard::single_user))
+        .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(middleware::from_fn(guard::security_headers))

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::sources::{Accepted, in_task};
 use crate::{
     app::App,
-    extract::{Json, Path, Query, Scope},
+    extract::{Json, May, Path, Query, Scope, need},
     problem::{Problem, Reply},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct ListQuery {
     responses((status = 200, body = Page<Notebook>), (status = 422, body = Problem)))]
 pub(super) async fn list(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Query(query): Query<ListQuery>,
 ) -> Reply<Json<Page<Notebook>>> {
     let page = PageRequest { after: query.after, limit: query.limit.unwrap_or(50) };
@@ -57,7 +57,7 @@ pub(super) struct CreateNotebook {
     responses((status = 201, body = Notebook), (status = 200, body = Notebook), (status = 422, body = Problem)))]
 pub(super) async fn create(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookWrite>,
     Json(body): Json<CreateNotebook>,
 ) -> Reply<(StatusCode, Json<Notebook>)> {
     body.settings.model.validate()?;
@@ -84,7 +84,7 @@ pub(super) async fn create(
     responses((status = 200, body = Notebook), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<NotebookId>,
 ) -> Reply<Json<Notebook>> {
     Ok(Json(app.store.notebook(&scope, id).await?))
@@ -105,7 +105,7 @@ pub(super) struct UpdateNotebook {
     responses((status = 200, body = Notebook), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookWrite>,
     Path(id): Path<NotebookId>,
     Json(body): Json<UpdateNotebook>,
 ) -> Reply<Json<Notebook>> {
@@ -132,10 +132,15 @@ pub(super) async fn update(
     responses((status = 202, body = Accepted), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
-    Scope(scope): Scope,
+    May(by, ..): May<need::NotebookDelete>,
     Path(id): Path<NotebookId>,
 ) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
-    let job = in_task(async move { app.deletion.delete(&scope, id).await }).await?;
+    let job = in_task(async move {
+        let job = app.deletion.delete(&by.scope, id).await?;
+        app.log(&by, "notebook.deleted", id).await?;
+        Ok(job)
+    })
+    .await?;
     let place = [(LOCATION, format!("/api/jobs/{job}"))];
     Ok((StatusCode::ACCEPTED, place, Json(Accepted { job })))
 }

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::App,
-    extract::{Json, Path, Query, Scope},
+    extract::{Ending, Json, Path, Query, Scope, need},
     problem::{Problem, Reply},
     stream::sse,
 };
@@ -65,7 +65,7 @@ pub(super) fn parent(given: Option<Option<MessageId>>) -> Parent {
               (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn create(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Chat>,
     Path(conversation): Path<ConversationId>,
     headers: HeaderMap,
     Json(body): Json<CreateRun>,
@@ -110,7 +110,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     responses((status = 200, body = Run), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<RunId>,
 ) -> Reply<Json<Run>> {
     Ok(Json(app.runs.look(&scope, id).await?))
@@ -121,7 +121,7 @@ pub(super) async fn get(
     responses((status = 202, body = Run), (status = 404, body = Problem)))]
 pub(super) async fn stop(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::Chat>,
     Path(id): Path<RunId>,
 ) -> Reply<(StatusCode, Json<Run>)> {
     Ok((StatusCode::ACCEPTED, Json(app.chat.stop(&scope, id).await?)))
@@ -142,17 +142,18 @@ pub(super) struct EventsQuery {
     responses((status = 200, body = RunEvent, content_type = "text/event-stream"), (status = 404, body = Problem)))]
 pub(super) async fn events(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<RunId>,
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
+    Ending(ending): Ending,
 ) -> Reply<Response> {
     let after = match headers.get("last-event-id") {
         Some(value) => last_event(value.to_str().unwrap_or_default(), id)?,
         None => query.after.unwrap_or(0),
     };
     let reader = app.runs.reader(&scope, id, after).await?;
-    Ok(sse::reply(blocks(reader, id), app.ending.clone()))
+    Ok(sse::reply(blocks(reader, id), ending))
 }
 
 /// The sequence number in the id of an event of this run; 0 for an empty id.

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::App,
-    extract::{Json, Path, Query, Scope},
+    extract::{Json, Path, Query, Scope, need},
     problem::{Problem, Reply},
 };
 
@@ -54,7 +54,7 @@ struct OutlineHeading {
     responses((status = 200, body = Outline), (status = 404, body = Problem)))]
 pub(super) async fn outline(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
 ) -> Reply<Json<Outline>> {
     let layout = app.store.layout(&scope, id).await?;
@@ -115,7 +115,7 @@ struct TextBlock {
     responses((status = 200, body = TextRange), (status = 404, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn text(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
     Query(range): Query<Range>,
 ) -> Reply<Json<TextRange>> {
@@ -198,7 +198,7 @@ pub(super) struct Passage {
     responses((status = 200, body = Passage), (status = 404, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn passage(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
     Query(query): Query<PassageQuery>,
 ) -> Reply<Json<Passage>> {
@@ -254,7 +254,7 @@ fn headings_above(layout: &Layout, at: usize) -> Vec<Span> {
     responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem)))]
 pub(super) async fn original(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
 ) -> Reply<Response> {
     let source = app.store.source(&scope, id).await?;

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::conversations::Items;
 use crate::{
     app::App,
-    extract::{Json, Path, Scope},
+    extract::{Ending, Json, May, Path, Scope, need},
     problem::{Problem, Reply},
     spool,
     stream::sse,
@@ -30,7 +30,7 @@ use crate::{
     responses((status = 200, body = Items<Source>), (status = 404, body = Problem)))]
 pub(super) async fn list(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<NotebookId>,
 ) -> Reply<Json<Items<Source>>> {
     // One that is being put together is not shown.
@@ -53,7 +53,7 @@ pub(super) struct UploadForm {
     responses((status = 202, body = Source), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn upload(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(notebook): Path<NotebookId>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Reply<(StatusCode, Json<Source>)> {
@@ -85,7 +85,7 @@ pub(super) struct PastedText {
     responses((status = 202, body = Source), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn paste(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(notebook): Path<NotebookId>,
     Json(body): Json<PastedText>,
 ) -> Reply<(StatusCode, Json<Source>)> {
@@ -104,7 +104,7 @@ pub(super) async fn paste(
     responses((status = 200, body = Source), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
 ) -> Reply<Json<Source>> {
     Ok(Json(app.store.source(&scope, id).await?))
@@ -123,10 +123,15 @@ pub(super) struct Accepted {
     responses((status = 202, body = Accepted), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
-    Scope(scope): Scope,
+    May(by, ..): May<need::SourceWrite>,
     Path(id): Path<SourceId>,
 ) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
-    let job = in_task(async move { app.ingest.delete(&scope, id).await }).await?;
+    let job = in_task(async move {
+        let job = app.ingest.delete(&by.scope, id).await?;
+        app.log(&by, "source.deleted", id).await?;
+        Ok(job)
+    })
+    .await?;
     let place = [(LOCATION, format!("/api/jobs/{job}"))];
     Ok((StatusCode::ACCEPTED, place, Json(Accepted { job })))
 }
@@ -136,7 +141,7 @@ pub(super) async fn delete(
     responses((status = 202, body = Source), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn retry(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(id): Path<SourceId>,
 ) -> Reply<(StatusCode, Json<Source>)> {
     let source = in_task(async move { app.ingest.retry(&scope, id).await }).await?;
@@ -148,7 +153,7 @@ pub(super) async fn retry(
     responses((status = 202, body = Source), (status = 404, body = Problem)))]
 pub(super) async fn cancel(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::SourceWrite>,
     Path(id): Path<SourceId>,
 ) -> Reply<(StatusCode, Json<Source>)> {
     let source = in_task(async move { app.ingest.cancel(&scope, id).await }).await?;
@@ -169,13 +174,13 @@ pub(super) async fn in_task<T: Send + 'static>(
     responses((status = 200, body = Source, content_type = "text/event-stream"), (status = 404, body = Problem)))]
 pub(super) async fn events(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::NotebookRead>,
     Path(notebook): Path<NotebookId>,
+    Ending(ending): Ending,
 ) -> Reply<Response> {
     // Watching begins before the list is read, so that no change falls between.
     let watch = app.ingest.events().watch(&scope, notebook);
     app.store.notebook(&scope, notebook).await?;
-    let ending = app.ending.clone();
     let follower = Follower { app, scope, notebook, watch, list_next: true };
     Ok(sse::reply(follower.stream(), ending))
 }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::App,
-    extract::{Json, Query, Scope},
+    extract::{Json, Query, Scope, need},
     problem::{Problem, Reply},
 };
 
@@ -106,7 +106,7 @@ struct Latency {
     responses((status = 200, body = UsageReply), (status = 422, body = Problem)))]
 pub(super) async fn usage(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::UsageRead>,
     Query(query): Query<UsageQuery>,
 ) -> Reply<Json<UsageReply>> {
     let today = Day::of(app.clock.now());

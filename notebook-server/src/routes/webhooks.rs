@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::conversations::Items;
 use crate::{
     app::App,
-    extract::{Json, Path, Query, Scope},
+    extract::{Json, Path, Query, Scope, need},
     problem::{Problem, Reply},
 };
 
@@ -33,7 +33,7 @@ fn private<T>(body: T) -> Private<T> {
 #[utoipa::path(get, path = "/api/webhooks", responses((status = 200, body = Items<Webhook>)))]
 pub(super) async fn list(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
 ) -> Reply<Json<Items<Webhook>>> {
     Ok(Json(Items { items: app.webhooks.webhooks(&scope).await? }))
 }
@@ -67,7 +67,7 @@ pub(super) struct CreatedWebhook {
     responses((status = 201, body = CreatedWebhook), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn create(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Json(body): Json<CreateWebhook>,
 ) -> Reply<(StatusCode, Private<CreatedWebhook>)> {
     app.egress.check(&body.url)?;
@@ -94,7 +94,7 @@ pub(super) async fn create(
     responses((status = 200, body = Webhook), (status = 404, body = Problem)))]
 pub(super) async fn get(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
 ) -> Reply<Json<Webhook>> {
     Ok(Json(app.webhooks.webhook(&scope, id).await?))
@@ -116,7 +116,7 @@ pub(super) struct UpdateWebhook {
     responses((status = 200, body = Webhook), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn update(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
     Json(body): Json<UpdateWebhook>,
 ) -> Reply<Json<Webhook>> {
@@ -131,7 +131,7 @@ pub(super) async fn update(
     responses((status = 204), (status = 404, body = Problem)))]
 pub(super) async fn delete(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
 ) -> Reply<StatusCode> {
     app.webhooks.delete_webhook(&scope, id).await?;
@@ -162,7 +162,7 @@ impl ShownSecret {
     responses((status = 200, body = ShownSecret), (status = 404, body = Problem)))]
 pub(super) async fn reveal(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
 ) -> Reply<Private<ShownSecret>> {
     let secrets = app.webhooks.secrets(&scope, id).await?;
@@ -183,7 +183,7 @@ pub(super) struct RotateSecret {
     responses((status = 200, body = ShownSecret), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn rotate(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
     Json(body): Json<RotateSecret>,
 ) -> Reply<Private<ShownSecret>> {
@@ -200,7 +200,7 @@ pub(super) async fn rotate(
     responses((status = 202, body = Delivery), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn test(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
 ) -> Reply<(StatusCode, Json<Delivery>)> {
     let event = Event::ping(id, app.clock.now());
@@ -224,7 +224,7 @@ pub(super) struct ListQuery {
     responses((status = 200, body = Page<Delivery>), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn deliveries(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path(id): Path<WebhookId>,
     Query(query): Query<ListQuery>,
 ) -> Reply<Json<Page<Delivery>>> {
@@ -238,7 +238,7 @@ pub(super) async fn deliveries(
     responses((status = 200, body = Delivery), (status = 404, body = Problem)))]
 pub(super) async fn delivery(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path((id, delivery)): Path<(WebhookId, DeliveryId)>,
 ) -> Reply<Json<Delivery>> {
     Ok(Json(app.webhooks.delivery(&scope, id, delivery).await?))
@@ -250,7 +250,7 @@ pub(super) async fn delivery(
     responses((status = 202, body = Delivery), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn replay(
     State(app): State<App>,
-    Scope(scope): Scope,
+    Scope(scope, ..): Scope<need::WorkspaceManage>,
     Path((id, delivery)): Path<(WebhookId, DeliveryId)>,
 ) -> Reply<(StatusCode, Json<Delivery>)> {
     let delivery = app.webhooks.replay(&scope, id, delivery, app.clock.now()).await?;

@@ -15,14 +15,17 @@ use notebook_agent::{
     chat::{Ask, Question},
     runs::{EventReader, LoggedEvent},
 };
+use notebook_auth::{Principal, rbac::Permission};
 use notebook_core::{
     ConversationId, Error, ErrorKind, MessageId, Result, RunId, TenantScope,
     model::{EventBody, ModelSettings, Run, RunState},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::gate::OwnPage,
     app::App,
     extract::Path,
     problem::Problem,
@@ -31,6 +34,8 @@ use crate::{
 
 /// No or a bad token.
 const UNAUTHENTICATED: u16 = 4001;
+/// Signed in, but not for this.
+const FORBIDDEN: u16 = 4003;
 const NOT_FOUND: u16 = 4004;
 const TOO_MANY: u16 = 4008;
 /// The most runs that a connection follows at once.
@@ -71,20 +76,21 @@ enum Said {
 /// Messages are JSON texts. The client says `ask {question, parent?, settings?, key?}`, `regenerate {question,
 /// settings?}`, `stop {run}`, `resume {run, after?}`. The server says `task_queued {run, question, answer}`, then for
 /// each event of the run's log `{type, run, seq, ...}`: `chunk {text}` for a delta, `completed {state}` or `error {code,
-/// message}` at the end, the others as in the event stream. It pings; it closes with 4001 without sign-in, 4004 for an
+/// message}` at the end, the others as in the event stream. It pings; it closes with 4001 without sign-in or when the session ends, 4003 without the permission `chat`, 4004 for an
 /// unknown conversation, 4008 over five connections.
 #[utoipa::path(get, path = "/ws/chat/{conversation}", params(("conversation" = ConversationId, Path)),
     responses((status = 101, description = "The connection becomes a WebSocket"), (status = 400, body = Problem)))]
 pub(super) async fn chat(
     State(app): State<App>,
-    scope: Option<Extension<TenantScope>>,
+    principal: Option<Extension<Principal>>,
+    _: OwnPage,
     Path(conversation): Path<ConversationId>,
     handshake: WebSocketUpgrade,
 ) -> Response {
     limited(handshake).on_upgrade(move |socket| async move {
         let socket = Socket::new(socket, app.limits.ping());
-        let scope = scope.map(|Extension(scope)| scope);
-        serve(app, scope, conversation, socket).await;
+        let principal = principal.map(|Extension(principal)| principal);
+        serve(app, principal, conversation, socket).await;
     })
 }
 
@@ -93,14 +99,16 @@ struct Refused(u16, &'static str);
 
 async fn serve(
     app: App,
-    scope: Option<TenantScope>,
+    principal: Option<Principal>,
     conversation: ConversationId,
     mut socket: Socket,
 ) {
-    match Box::pin(admit(&app, scope, conversation)).await {
-        Ok((scope, place)) => {
+    match Box::pin(admit(&app, principal, conversation)).await {
+        Ok((principal, place)) => {
             let following = SelectAll::new();
-            let chat = Chat { app, scope, conversation, socket, following, _place: place };
+            let ending = app.access.ending(&principal, &app.ending);
+            let scope = principal.scope;
+            let chat = Chat { app, scope, conversation, socket, following, ending, _place: place };
             chat.run().await;
         }
         Err(Refused(code, reason)) => socket.close(code, reason).await,
@@ -109,14 +117,17 @@ async fn serve(
 
 async fn admit(
     app: &App,
-    scope: Option<TenantScope>,
+    principal: Option<Principal>,
     conversation: ConversationId,
-) -> std::result::Result<(TenantScope, Place), Refused> {
-    let scope = scope.ok_or(Refused(UNAUTHENTICATED, "sign in first"))?;
-    let place = app.sockets.take(scope.tenant());
+) -> std::result::Result<(Principal, Place), Refused> {
+    let principal = principal.ok_or(Refused(UNAUTHENTICATED, "sign in first"))?;
+    if !principal.may(Permission::Chat) {
+        return Err(Refused(FORBIDDEN, "this needs the permission `chat`"));
+    }
+    let place = app.sockets.take(principal.user);
     let place = place.ok_or(Refused(TOO_MANY, "too many connections: close another one"))?;
-    match app.store.conversation(&scope, conversation).await {
-        Ok(_) => Ok((scope, place)),
+    match app.store.conversation(&principal.scope, conversation).await {
+        Ok(_) => Ok((principal, place)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(Refused(NOT_FOUND, "there is no such conversation"))
         }
@@ -135,12 +146,13 @@ struct Chat {
     conversation: ConversationId,
     socket: Socket,
     following: SelectAll<BoxStream<'static, Followed>>,
+    ending: CancellationToken,
     _place: Place,
 }
 
 impl Chat {
     async fn run(mut self) {
-        let ending = self.app.ending.clone();
+        let ending = self.ending.clone();
         loop {
             let open = tokio::select! {
                 incoming = self.socket.next() => match incoming {
@@ -156,8 +168,12 @@ impl Chat {
                     Box::pin(self.tell(run, events)).await
                 }
                 () = ending.cancelled() => {
-                    let goodbye = self.socket.close(close_code::AWAY, "the server goes down: come back");
-                    Box::pin(goodbye).await;
+                    let (code, reason) = if self.app.ending.is_cancelled() {
+                        (close_code::AWAY, "the server goes down: come back")
+                    } else {
+                        (UNAUTHENTICATED, "the session is over: sign in again")
+                    };
+                    Box::pin(self.socket.close(code, reason)).await;
                     false
                 }
             };

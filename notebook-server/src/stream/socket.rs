@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use notebook_core::TenantId;
+use notebook_core::UserId;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tungstenite::{Error as WsError, error::CapacityError};
@@ -136,13 +136,13 @@ fn fault(error: axum::Error) -> Option<(u16, &'static str)> {
 #[derive(Debug, Clone)]
 pub struct Sockets {
     most: usize,
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+    open: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 /// A place among a user's connections, until it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    user: TenantId,
+    user: UserId,
     all: Sockets,
 }
 
@@ -155,7 +155,7 @@ impl Sockets {
 
     /// Takes a place; none when the user has as many as there may be.
     #[must_use]
-    pub fn take(&self, user: TenantId) -> Option<Place> {
+    pub fn take(&self, user: UserId) -> Option<Place> {
         let mut all = self.open.lock();
         let count = all.entry(user).or_default();
         if *count >= self.most {

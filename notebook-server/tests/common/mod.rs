@@ -5,6 +5,8 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub mod people;
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},

@@ -1,15 +1,18 @@
 //! The audit log: what was done, by whom, in a chain of hashes for each tenant.
 //!
 //! Every entry's hash covers its contents, its place and the hash before it, so that an entry that is changed,
-//! taken out, put in or moved shows. What a chain cannot show by itself is that its end was cut off and its head
-//! set back by somebody who may write everywhere: who wants to know that keeps heads elsewhere and gives one to [`verify`].
+//! taken out, put in or moved shows. Who may write the tables can make hashes anew, so they are made with [`AuditKeys`]
+//! where there are some. What a chain cannot show even then is that its end was cut off and its head set back to an
+//! earlier one: who wants to know that keeps heads elsewhere, and gives one to [`verify`].
 
 mod chain;
+mod keys;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use chain::{Break, Fault, Verified, chained, check, verify};
+pub use chain::{Break, Fault, Follower, Verified, chained, verify};
+pub use keys::AuditKeys;
 
 use crate::{ApiKeyId, Error, Result, TenantId, TenantScope, Timestamp, UserId};
 
@@ -168,4 +171,15 @@ pub trait AuditLog: Send + Sync {
     /// # Errors
     /// Only those of the storage itself.
     async fn head(&self, scope: &TenantScope) -> Result<Head>;
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::Altered => "is not what was logged",
+            Self::Head => "is where the log ends, but its head says otherwise",
+            Self::Kept => "is another one than was kept elsewhere",
+        })
+    }
 }

@@ -7,8 +7,9 @@ use crate::{
     ErrorKind, TenantId, UserId,
     conformance::Scenario,
     identity::{
-        NewUser, Reset, Role, SetPassword, Workspace, WorkspaceKind,
-        audit::{Actor, NewEntry},
+        NewUser, Reset, Role, SINGLE_USER, SetPassword, Workspace, WorkspaceKind,
+        audit::{Actor, INSTALLATION, NewEntry},
+        rules::MOST_RESETS,
     },
 };
 
@@ -21,7 +22,10 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         an_address_is_taken_once,
         a_password_is_changed_from_what_it_was,
         a_reset_token_is_used_once,
-        a_reset_token_runs_out_and_gives_way,
+        reset_tokens_stand_side_by_side,
+        a_reset_token_runs_out,
+        ids_that_are_taken_for_good_are_no_workspaces,
+        users_and_workspaces_are_listed_by_cursor,
         switching_a_user_or_workspace_off_counts_at_once,
         strangers_have_no_standing,
     ]
@@ -67,13 +71,16 @@ pub async fn a_password_is_changed_from_what_it_was(subject: &Subject) {
     for old in [None, Some("$argon2id$other")] {
         refused(identity.set_password(change(old, "x", true)).await, ErrorKind::Conflict);
     }
-    identity.set_password(change(Some("$argon2id$one"), "two", false)).await.unwrap();
+    let after = identity.set_password(change(Some("$argon2id$one"), "two", false)).await.unwrap();
     let stored = identity.user(user.id).await.unwrap();
     assert_eq!((stored.password.as_deref(), stored.epoch), (Some("two"), 0));
+    assert_eq!(after, stored);
     let calls = (0..8).map(|_| identity.set_password(change(Some("two"), "three", true)));
     let done = join_all(calls).await.into_iter().filter(Result::is_ok).count();
     let stored = identity.user(user.id).await.unwrap();
     assert_eq!((done, stored.epoch), (1, 1));
+    let after = identity.set_password(change(Some("three"), "four", true)).await.unwrap();
+    assert_eq!((after.epoch, after.password.as_deref()), (2, Some("four")));
     let absent = SetPassword { user: UserId::new(), ..change(None, "x", true) };
     refused(identity.set_password(absent).await, ErrorKind::NotFound);
 }
@@ -97,23 +104,57 @@ pub async fn a_reset_token_is_used_once(subject: &Subject) {
     }
 }
 
-pub async fn a_reset_token_runs_out_and_gives_way(subject: &Subject) {
+/// Who asks in another's name voids nothing that was sent to them, and does not fill their mailbox.
+pub async fn reset_tokens_stand_side_by_side(subject: &Subject) {
+    let identity = &subject.identity;
+    let (user, _) = subject.user().await;
+    let (other, _) = subject.user().await;
+    let expires_at = identity.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let hashes: Vec<_> = (0..MOST_RESETS + 2).map(|_| digest_of(UserId::new())).collect();
+    let mut kept = Vec::new();
+    for hash in &hashes {
+        let reset = Reset { hash: *hash, user: user.id, expires_at };
+        kept.push(identity.put_reset(reset).await.unwrap());
+    }
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), MOST_RESETS);
+    assert_eq!(kept.iter().position(|kept| !kept), Some(MOST_RESETS), "the first ones stay");
+    let theirs = Reset { hash: digest_of(other.id), user: other.id, expires_at };
+    assert!(identity.put_reset(theirs.clone()).await.unwrap(), "another user has their own");
+    assert_eq!(identity.reset(theirs.hash).await.unwrap(), theirs);
+    refused(identity.reset(hashes[MOST_RESETS]).await, ErrorKind::NotFound);
+    let absent = Reset { hash: [5; 32], user: UserId::new(), expires_at };
+    refused(identity.put_reset(absent).await, ErrorKind::NotFound);
+    // The first is as good as the last, and one that is used voids the others.
+    assert_eq!(identity.use_reset(hashes[0], "x".into()).await.unwrap(), user.id);
+    refused(identity.reset(hashes[1]).await, ErrorKind::NotFound);
+    refused(identity.use_reset(hashes[1], "x".into()).await, ErrorKind::NotFound);
+    identity.reset(theirs.hash).await.unwrap();
+    // Those whose time is over take no place.
+    for hash in &hashes[..MOST_RESETS] {
+        let reset = Reset { hash: *hash, user: user.id, expires_at };
+        assert!(identity.put_reset(reset).await.unwrap());
+    }
+    subject.wait(60);
+    let later = identity.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let reset = Reset { hash: hashes[MOST_RESETS], user: user.id, expires_at: later };
+    assert!(identity.put_reset(reset).await.unwrap());
+}
+
+pub async fn a_reset_token_runs_out(subject: &Subject) {
     let identity = &subject.identity;
     let (user, _) = subject.user().await;
     let expires_at = identity.now().await.unwrap().after(std::time::Duration::from_secs(60));
-    let first = digest_of(user.id);
-    let second = digest_of(UserId::new());
-    for hash in [first, second] {
-        identity.put_reset(Reset { hash, user: user.id, expires_at }).await.unwrap();
-    }
-    let error = refused(identity.use_reset(first, "x".into()).await, ErrorKind::NotFound);
+    let hash = digest_of(user.id);
+    identity.put_reset(Reset { hash, user: user.id, expires_at }).await.unwrap();
     subject.wait(60);
-    let late = refused(identity.use_reset(second, "x".into()).await, ErrorKind::NotFound);
+    let late = refused(identity.use_reset(hash, "x".into()).await, ErrorKind::NotFound);
     let unknown = identity.use_reset([9; 32], "x".into()).await.unwrap_err();
-    assert_eq!(error.to_string(), late.to_string());
     assert_eq!(unknown.to_string(), late.to_string(), "why is nobody's business");
+    let late = refused(identity.reset(hash).await, ErrorKind::NotFound);
+    assert_eq!(late.to_string(), identity.reset([9; 32]).await.unwrap_err().to_string());
     // A password that is changed voids what was sent before.
     let expires_at = identity.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let second = digest_of(UserId::new());
     identity.put_reset(Reset { hash: second, user: user.id, expires_at }).await.unwrap();
     let change = SetPassword {
         user: user.id,
@@ -125,21 +166,83 @@ pub async fn a_reset_token_runs_out_and_gives_way(subject: &Subject) {
     refused(identity.use_reset(second, "x".into()).await, ErrorKind::NotFound);
 }
 
+/// The installation's audit log and the data of single-user mode lie under ids that no workspace may have.
+pub async fn ids_that_are_taken_for_good_are_no_workspaces(subject: &Subject) {
+    let identity = &subject.identity;
+    let (owner, _) = subject.user().await;
+    for tenant in [INSTALLATION, SINGLE_USER] {
+        let new = NewUser { workspace: tenant, ..new_user() };
+        let email = new.email.clone();
+        let error = refused(identity.create_user(new).await, ErrorKind::InvalidInput);
+        assert_eq!(error.context("field"), Some("tenant_id"));
+        assert_eq!(identity.user_by_email(&email).await.unwrap(), None);
+        let workspace = Workspace {
+            tenant,
+            kind: WorkspaceKind::Team,
+            name: "Team".into(),
+            active: true,
+            created_at: owner.created_at,
+        };
+        let made = identity.create_workspace(owner.id, workspace).await;
+        refused(made, ErrorKind::InvalidInput);
+        assert!(!identity.standing(owner.id, tenant).await.unwrap().active);
+    }
+}
+
+/// Cursors go over all there is, also over what comes meanwhile.
+pub async fn users_and_workspaces_are_listed_by_cursor(subject: &Subject) {
+    let identity = &subject.identity;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(subject.user().await);
+    }
+    let off = made[1].1.tenant();
+    identity.set_workspace_active(Actor::System, off, false).await.unwrap();
+    identity.set_user_active(Actor::System, made[2].0.id, false).await.unwrap();
+    let (mut users, mut after) = (Vec::new(), None);
+    loop {
+        let page = identity.users(after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        users.extend(page.into_iter().map(|user| user.id));
+    }
+    assert!(users.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(made.iter().all(|(user, _)| users.contains(&user.id)), "the switched off too");
+    let (mut tenants, mut after) = (Vec::new(), None);
+    loop {
+        let page = identity.tenants(after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        tenants.extend(page);
+    }
+    assert!(tenants.windows(2).all(|pair| pair[0] < pair[1]));
+    for (_, scope) in &made {
+        assert_eq!(tenants.contains(&scope.tenant()), scope.tenant() != off);
+    }
+    let one = identity.users(Some(made[0].0.id), 1).await.unwrap();
+    assert_eq!(one[0], identity.user(one[0].id).await.unwrap());
+}
+
 pub async fn switching_a_user_or_workspace_off_counts_at_once(subject: &Subject) {
     let identity = &subject.identity;
     let (user, scope) = subject.user().await;
     let tenant = scope.tenant();
     let active = async || identity.standing(user.id, tenant).await.unwrap().active;
     assert!(active().await);
-    identity.set_user_active(user.id, false).await.unwrap();
+    identity.set_user_active(Actor::System, user.id, false).await.unwrap();
     assert!(!active().await);
-    identity.set_user_active(user.id, true).await.unwrap();
-    identity.set_workspace_active(tenant, false).await.unwrap();
+    identity.set_user_active(Actor::System, user.id, true).await.unwrap();
+    identity.set_workspace_active(Actor::System, tenant, false).await.unwrap();
     assert!(!active().await);
-    identity.set_workspace_active(tenant, true).await.unwrap();
+    identity.set_workspace_active(Actor::System, tenant, true).await.unwrap();
     assert!(active().await);
-    refused(identity.set_user_active(UserId::new(), false).await, ErrorKind::NotFound);
-    let absent = identity.set_workspace_active(TenantId::new(), false).await;
+    refused(
+        identity.set_user_active(Actor::System, UserId::new(), false).await,
+        ErrorKind::NotFound,
+    );
+    let absent = identity.set_workspace_active(Actor::System, TenantId::new(), false).await;
     refused(absent, ErrorKind::NotFound);
 }
 

@@ -30,7 +30,7 @@ pub async fn entries_read_back_in_order(subject: &Subject) {
     let log = &subject.identity;
     let tenant = scope(TenantId::new());
     assert_eq!(log.head(&tenant).await.unwrap(), Head::default());
-    assert_eq!(verify(&**log, &tenant, None).await.unwrap().head, Head::default());
+    assert_eq!(verify(&**log, &tenant, None, None).await.unwrap().head, Head::default());
     let written: Vec<_> = [Actor::Unknown, Actor::System, Actor::User(UserId::new())]
         .into_iter()
         .map(|actor| NewEntry { actor, severity: Severity::Alarm, ..entry("a.b").about("x") })
@@ -53,18 +53,18 @@ pub async fn entries_of_many_writers_form_one_chain(subject: &Subject) {
     for result in join_all(calls).await {
         result.unwrap();
     }
-    let found = verify(&**log, &tenant, None).await.unwrap();
+    let found = verify(&**log, &tenant, None, None).await.unwrap();
     assert_eq!((found.head.seq, found.broken), (200, None));
     let read = log.entries(&tenant, 0, 1_000).await.unwrap();
     let pairs = read.chunks(2).all(|two| two[0].what.action == "a" && two[1].what.action == "b");
     assert!(pairs, "what is added together stands together");
     // A head that was kept is gone through, and another one is not.
     let kept = Head { seq: 50, hash: read[49].hash };
-    assert_eq!(verify(&**log, &tenant, Some(kept)).await.unwrap().broken, None);
+    assert_eq!(verify(&**log, &tenant, Some(kept), None).await.unwrap().broken, None);
     let other = Head { seq: 50, hash: [1; 32] };
-    assert_eq!(verify(&**log, &tenant, Some(other)).await.unwrap().broken.unwrap().seq, 50);
+    assert_eq!(verify(&**log, &tenant, Some(other), None).await.unwrap().broken.unwrap().seq, 50);
     let cut = Head { seq: 300, hash: [1; 32] };
-    assert_eq!(verify(&**log, &tenant, Some(cut)).await.unwrap().broken.unwrap().seq, 201);
+    assert_eq!(verify(&**log, &tenant, Some(cut), None).await.unwrap().broken.unwrap().seq, 201);
 }
 
 pub async fn another_tenants_entries_are_absent(subject: &Subject) {
@@ -93,5 +93,5 @@ pub async fn what_is_no_tenants_has_its_own_chain(subject: &Subject) {
     log.log(Some(tenant.tenant()), entry("sign_in.failed")).await.unwrap();
     assert_eq!(log.head(&installation).await.unwrap().seq, before + 1);
     assert_eq!(log.head(&tenant).await.unwrap().seq, 1);
-    assert_eq!(verify(&**log, &installation, None).await.unwrap().broken, None);
+    assert_eq!(verify(&**log, &installation, None, None).await.unwrap().broken, None);
 }

@@ -25,13 +25,15 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod invitations;
 pub mod sessions;
 pub mod workspaces;
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Identity, NewUser, User,
+    Identity, NewUser, User, Workspace, WorkspaceKind,
+    audit::Actor,
     session::{NewSession, Presented, SessionPolicy},
 };
 use crate::{
@@ -56,8 +58,13 @@ pub fn policy() -> SessionPolicy {
 /// Every scenario of the suite.
 #[must_use]
 pub fn scenarios() -> Vec<Scenario<Subject>> {
-    let parts =
-        [accounts::scenarios(), workspaces::scenarios(), sessions::scenarios(), audit::scenarios()];
+    let parts = [
+        accounts::scenarios(),
+        workspaces::scenarios(),
+        invitations::scenarios(),
+        sessions::scenarios(),
+        audit::scenarios(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
@@ -83,6 +90,20 @@ impl Subject {
         let scope = scope(new.workspace);
         (self.identity.create_user(new).await.unwrap(), scope)
     }
+
+    /// A team workspace with its admin.
+    async fn team(&self) -> (User, TenantScope) {
+        let (owner, _) = self.user().await;
+        let workspace = Workspace {
+            tenant: TenantId::new(),
+            kind: WorkspaceKind::Team,
+            name: "Team".into(),
+            active: true,
+            created_at: owner.created_at,
+        };
+        self.identity.create_workspace(owner.id, workspace.clone()).await.unwrap();
+        (owner, scope(workspace.tenant))
+    }
 }
 
 /// A user whom nobody knows yet.
@@ -95,6 +116,7 @@ pub fn new_user() -> NewUser {
         name: "Ada Lovelace".into(),
         password: Some("$argon2id$one".into()),
         workspace: TenantId::new(),
+        by: Actor::User(id),
     }
 }
 
@@ -142,6 +164,7 @@ mod tests {
         for source in [
             include_str!("accounts.rs"),
             include_str!("workspaces.rs"),
+            include_str!("invitations.rs"),
             include_str!("sessions.rs"),
             include_str!("audit.rs"),
         ] {

@@ -8,8 +8,8 @@ use crate::{
     ErrorKind, SessionId, TenantId,
     conformance::Scenario,
     identity::{
-        SetPassword,
-        audit::Severity,
+        Role, SetPassword,
+        audit::{Actor, Severity},
         session::{EndReason, NewSession, Presented, Refused, Reply, Rule, SessionState},
     },
 };
@@ -28,6 +28,8 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         the_user_and_the_workspace_count,
         sessions_end_together,
         the_oldest_gives_way,
+        sessions_that_are_over_take_no_place,
+        t14_a_session_goes_to_another_workspace,
         the_use_of_a_generation_is_noted_once,
         tokens_of_another_key_are_unknown,
         sessions_that_are_over_are_forgotten,
@@ -63,7 +65,7 @@ pub async fn only_who_may_act_opens_a_session(subject: &Subject) {
     }
     let old = NewSession { epoch: user.epoch + 1, ..new_session(&user, scope.tenant()) };
     refused(identity.open_session(old).await, ErrorKind::Conflict);
-    identity.set_user_active(user.id, false).await.unwrap();
+    identity.set_user_active(Actor::System, user.id, false).await.unwrap();
     let opened = identity.open_session(new_session(&user, scope.tenant())).await;
     refused(opened, ErrorKind::NotFound);
     assert_eq!(identity.sessions(user.id).await.unwrap(), []);
@@ -181,10 +183,10 @@ pub async fn the_user_and_the_workspace_count(subject: &Subject) {
     assert!(!identity.session(session).await.unwrap().is_active());
     assert_eq!(identity.present(session, token(0)).await.unwrap().rule, Rule::Disowned);
     let session = open(1).await;
-    identity.set_workspace_active(scope.tenant(), false).await.unwrap();
+    identity.set_workspace_active(Actor::System, scope.tenant(), false).await.unwrap();
     assert!(!identity.session(session).await.unwrap().is_active());
     assert_eq!(identity.present(session, token(0)).await.unwrap().rule, Rule::Disowned);
-    identity.set_workspace_active(scope.tenant(), true).await.unwrap();
+    identity.set_workspace_active(Actor::System, scope.tenant(), true).await.unwrap();
     assert_eq!(identity.present(session, token(0)).await.unwrap().rule, Rule::Late);
 }
 
@@ -223,6 +225,91 @@ pub async fn the_oldest_gives_way(subject: &Subject) {
         opened.unwrap();
     }
     assert_eq!(identity.sessions(user.id).await.unwrap().len(), most);
+}
+
+/// R40: what is over is closed, and does not push out what goes on.
+pub async fn sessions_that_are_over_take_no_place(subject: &Subject) {
+    let identity = &subject.identity;
+    let most = policy().most_sessions;
+    let (user, scope) = subject.user().await;
+    let open = async |epoch| {
+        let new = NewSession { epoch, ..new_session(&user, scope.tenant()) };
+        identity.open_session(new).await.unwrap().id
+    };
+    // Of an epoch that is over.
+    for _ in 0..most {
+        open(0).await;
+    }
+    let change = SetPassword {
+        user: user.id,
+        old: user.password.clone(),
+        new: "two".into(),
+        ends_sessions: true,
+    };
+    identity.set_password(change).await.unwrap();
+    let kept = open(1).await;
+    let left = identity.sessions(user.id).await.unwrap();
+    assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [kept]);
+    // Of a time that is over: all but one, which is refreshed.
+    let mut others = Vec::new();
+    for _ in 1..most {
+        others.push(open(1).await);
+    }
+    subject.wait(policy().idle.as_secs() / 2);
+    assert_eq!(identity.present(kept, token(0)).await.unwrap().rule, Rule::Rotated);
+    subject.wait(policy().idle.as_secs() / 2 + 1);
+    let new = open(1).await;
+    let left = identity.sessions(user.id).await.unwrap();
+    assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [new, kept]);
+    let closed = identity.session(others[0]).await.unwrap().session;
+    assert_eq!(closed.state, SessionState::Expired);
+    assert!(closed.ended_at.is_some());
+    assert_eq!(identity.present(others[0], token(0)).await.unwrap().rule, Rule::Expired);
+    // R38: each with its line.
+    let log = identity.entries(&scope, 0, 100).await.unwrap();
+    let count = |action| log.iter().filter(|entry| entry.what.action == action).count();
+    assert_eq!(count("session.disowned"), most);
+    assert_eq!((count("session.expired"), count("session.ended")), (most - 1, 0));
+}
+
+/// T14: the same refresh token, another workspace, and both know of it.
+pub async fn t14_a_session_goes_to_another_workspace(subject: &Subject) {
+    let identity = &subject.identity;
+    let (user, own) = subject.user().await;
+    let (owner, team) = subject.team().await;
+    let (_, foreign) = subject.team().await;
+    identity.set_role(&team, Actor::User(owner.id), user.id, Role::Viewer).await.unwrap();
+    let opened = identity.open_session(new_session(&user, own.tenant())).await.unwrap();
+    let id = opened.id;
+    for tenant in [foreign.tenant(), TenantId::new()] {
+        refused(identity.switch_session(id, tenant).await, ErrorKind::NotFound);
+    }
+    assert_eq!(identity.session(id).await.unwrap().session, opened, "nothing happened");
+    let there = identity.switch_session(id, team.tenant()).await.unwrap();
+    assert_eq!(there.session.tenant, team.tenant());
+    assert_eq!((there.standing.active, there.standing.role), (true, Role::Viewer));
+    assert_eq!(identity.session(id).await.unwrap().session, there.session);
+    identity.switch_session(id, team.tenant()).await.unwrap();
+    // Its refresh token goes on where it was: nothing is lost with a reply.
+    subject.wait(61);
+    let found = identity.present(id, token(0)).await.unwrap();
+    assert_eq!((found.rule, found.session.tenant), (Rule::Rotated, team.tenant()));
+    let last = async |scope| identity.newest(scope, None, 1).await.unwrap()[0].what.clone();
+    assert_eq!(last(&own).await.action, "session.left");
+    assert_eq!(last(&own).await.target, Some(id.to_string()));
+    let log = identity.newest(&team, None, 2).await.unwrap();
+    let actions: Vec<_> = log.iter().map(|entry| entry.what.action.as_str()).collect();
+    assert_eq!(actions, ["session.rotated", "session.entered"], "once");
+    // It counts there: whoever is taken out of the workspace is out.
+    identity.remove_member(&team, Actor::User(owner.id), user.id).await.unwrap();
+    assert!(!identity.session(id).await.unwrap().is_active());
+    // What is over goes nowhere.
+    identity.end_session(id, EndReason::SignedOut).await.unwrap();
+    refused(identity.switch_session(id, own.tenant()).await, ErrorKind::NotFound);
+    refused(identity.switch_session(SessionId::new(), own.tenant()).await, ErrorKind::NotFound);
+    let late = identity.open_session(new_session(&user, own.tenant())).await.unwrap().id;
+    subject.wait(policy().idle.as_secs());
+    refused(identity.switch_session(late, own.tenant()).await, ErrorKind::NotFound);
 }
 
 pub async fn the_use_of_a_generation_is_noted_once(subject: &Subject) {

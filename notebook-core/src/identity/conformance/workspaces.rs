@@ -4,9 +4,9 @@ use futures::future::join_all;
 
 use super::{Subject, refused, scope};
 use crate::{
-    ApiKeyId, ErrorKind, TenantId, TenantScope, Timestamp, UserId,
+    ApiKeyId, ErrorKind, TenantId, Timestamp, UserId,
     conformance::Scenario,
-    identity::{ApiKey, Role, User, Workspace, WorkspaceKind, audit::Actor},
+    identity::{ApiKey, Role, audit::Actor},
 };
 
 /// Every scenario of this file.
@@ -21,20 +21,8 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         an_api_key_is_found_by_its_hash_while_it_is_good,
         a_member_who_goes_takes_their_keys_along,
         the_use_of_a_key_is_noted_to_the_minute,
+        a_workspace_is_renamed_by_its_own,
     ]
-}
-
-async fn team(subject: &Subject) -> (User, TenantScope) {
-    let (owner, _) = subject.user().await;
-    let workspace = Workspace {
-        tenant: TenantId::new(),
-        kind: WorkspaceKind::Team,
-        name: "Team".into(),
-        active: true,
-        created_at: owner.created_at,
-    };
-    subject.identity.create_workspace(owner.id, workspace.clone()).await.unwrap();
-    (owner, scope(workspace.tenant))
 }
 
 fn key(user: UserId) -> ApiKey {
@@ -57,7 +45,7 @@ fn key(user: UserId) -> ApiKey {
 
 pub async fn members_come_change_and_go(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, scope) = team(subject).await;
+    let (owner, scope) = subject.team().await;
     let (user, _) = subject.user().await;
     let by = Actor::User(owner.id);
     subject.wait(1);
@@ -86,7 +74,7 @@ pub async fn members_come_change_and_go(subject: &Subject) {
 
 pub async fn a_workspace_keeps_an_admin(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, scope) = team(subject).await;
+    let (owner, scope) = subject.team().await;
     let (other, _) = subject.user().await;
     let by = Actor::User(owner.id);
     let demote = identity.set_role(&scope, by, owner.id, Role::Viewer).await;
@@ -114,8 +102,8 @@ pub async fn a_personal_workspace_stays_one_persons(subject: &Subject) {
 
 pub async fn another_tenants_members_and_keys_are_absent(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, theirs) = team(subject).await;
-    let (stranger, own) = team(subject).await;
+    let (owner, theirs) = subject.team().await;
+    let (stranger, own) = subject.team().await;
     let new = key(owner.id);
     identity.create_key(&theirs, Actor::System, new.clone()).await.unwrap();
     let by = Actor::User(stranger.id);
@@ -130,7 +118,7 @@ pub async fn another_tenants_members_and_keys_are_absent(subject: &Subject) {
 
 pub async fn an_api_key_is_found_by_its_hash_while_it_is_good(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, scope) = team(subject).await;
+    let (owner, scope) = subject.team().await;
     let by = Actor::User(owner.id);
     let now = identity.now().await.unwrap();
     let ends = now.after(std::time::Duration::from_secs(100));
@@ -143,6 +131,7 @@ pub async fn an_api_key_is_found_by_its_hash_while_it_is_good(subject: &Subject)
     refused(identity.create_key(&scope, by, same).await, ErrorKind::AlreadyExists);
     let found = identity.key_holder(lasting.hash).await.unwrap().unwrap();
     assert_eq!((found.tenant, found.key.id), (scope.tenant(), lasting.id));
+    assert_eq!(found.now, now);
     assert_eq!((found.standing.active, found.standing.role), (true, Role::Admin));
     assert_eq!(found.key.scopes, lasting.scopes);
     let listed = identity.keys(&scope).await.unwrap();
@@ -163,7 +152,7 @@ pub async fn an_api_key_is_found_by_its_hash_while_it_is_good(subject: &Subject)
 
 pub async fn a_member_who_goes_takes_their_keys_along(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, scope) = team(subject).await;
+    let (owner, scope) = subject.team().await;
     let (user, _) = subject.user().await;
     let by = Actor::User(owner.id);
     identity.set_role(&scope, by, user.id, Role::Analyst).await.unwrap();
@@ -171,7 +160,7 @@ pub async fn a_member_who_goes_takes_their_keys_along(subject: &Subject) {
     for new in [&theirs, &own] {
         identity.create_key(&scope, by, new.clone()).await.unwrap();
     }
-    identity.set_user_active(user.id, false).await.unwrap();
+    identity.set_user_active(Actor::System, user.id, false).await.unwrap();
     let holder = identity.key_holder(theirs.hash).await.unwrap().unwrap();
     assert!(!holder.standing.active);
     identity.remove_member(&scope, by, user.id).await.unwrap();
@@ -181,7 +170,7 @@ pub async fn a_member_who_goes_takes_their_keys_along(subject: &Subject) {
 
 pub async fn the_use_of_a_key_is_noted_to_the_minute(subject: &Subject) {
     let identity = &subject.identity;
-    let (owner, scope) = team(subject).await;
+    let (owner, scope) = subject.team().await;
     let new = key(owner.id);
     identity.create_key(&scope, Actor::System, new.clone()).await.unwrap();
     let last = async || identity.keys(&scope).await.unwrap()[0].last_used_at;
@@ -196,4 +185,23 @@ pub async fn the_use_of_a_key_is_noted_to_the_minute(subject: &Subject) {
     identity.key_used(scope.tenant(), new.id).await.unwrap();
     assert!(last().await > Some(first));
     identity.key_used(TenantId::new(), new.id).await.unwrap();
+}
+
+pub async fn a_workspace_is_renamed_by_its_own(subject: &Subject) {
+    let identity = &subject.identity;
+    let (owner, one) = subject.team().await;
+    let (_, other) = subject.team().await;
+    let by = Actor::User(owner.id);
+    identity.rename(&one, by, "  Herons ".into()).await.unwrap();
+    assert_eq!(identity.workspace(&one).await.unwrap().name, "Herons");
+    assert_eq!(identity.workspace(&other).await.unwrap().name, "Team");
+    for bad in ["", " ", "a\nb", &"x".repeat(101)] {
+        let error =
+            refused(identity.rename(&one, by, bad.to_owned()).await, ErrorKind::InvalidInput);
+        assert_eq!(error.context("field"), Some("name"));
+    }
+    let absent = identity.rename(&scope(TenantId::new()), by, "x".into()).await;
+    refused(absent, ErrorKind::NotFound);
+    let log = identity.newest(&one, None, 1).await.unwrap();
+    assert_eq!((log[0].what.action.as_str(), log[0].what.actor), ("workspace.renamed", by));
 }

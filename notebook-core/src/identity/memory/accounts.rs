@@ -1,3 +1,5 @@
+use std::ops::Bound;
+
 use async_trait::async_trait;
 
 use super::{Membership, MemoryIdentity, State};
@@ -29,38 +31,61 @@ impl Accounts for MemoryIdentity {
         self.with(|state, _| Ok(state.users.values().find(|user| user.email == email).cloned()))
     }
 
-    async fn set_password(&self, change: SetPassword) -> Result<()> {
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.with(|state, _| {
+            let users = state.users.range((after, Bound::Unbounded)).take(limit);
+            Ok(users.map(|(_, user)| user.clone()).collect())
+        })
+    }
+
+    async fn set_password(&self, change: SetPassword) -> Result<User> {
         self.with(|state, now| {
             let user = state.user("set password", change.user)?;
             rules::change_password("set password", user, change.old.as_deref())?;
             user.password = Some(change.new);
+            user.epoch += u32::from(change.ends_sessions);
+            let user = user.clone();
             if change.ends_sessions {
-                user.epoch += 1;
                 state.resets.retain(|_, reset| reset.user != change.user);
                 let what = NewEntry::new(Actor::User(change.user), "password.changed");
                 state.log(INSTALLATION, now, what.about(change.user));
             }
-            Ok(())
+            Ok(user)
         })
     }
 
-    async fn set_user_active(&self, id: UserId, active: bool) -> Result<()> {
+    async fn set_user_active(&self, by: Actor, id: UserId, active: bool) -> Result<()> {
         self.with(|state, now| {
             state.user("switch user", id)?.active = active;
+            if !active {
+                state.invitations.retain(|_, kept| kept.invitation.invited_by != Some(id));
+            }
             let action = if active { "user.enabled" } else { "user.disabled" };
-            state.log(INSTALLATION, now, NewEntry::new(Actor::System, action).about(id));
+            state.log(INSTALLATION, now, NewEntry::new(by, action).about(id));
             Ok(())
         })
     }
 
-    async fn put_reset(&self, reset: Reset) -> Result<()> {
+    async fn put_reset(&self, reset: Reset) -> Result<bool> {
         self.with(|state, now| {
             state.user("keep reset token", reset.user)?;
-            state.resets.retain(|_, other| other.user != reset.user);
+            state.resets.retain(|_, other| now < other.expires_at);
+            let others = state.resets.values().filter(|other| other.user == reset.user);
+            if others.count() >= rules::MOST_RESETS {
+                return Ok(false);
+            }
             let what = NewEntry::new(Actor::Unknown, "password.reset_requested");
             state.log(INSTALLATION, now, what.about(reset.user));
             state.resets.insert(reset.hash, reset);
-            Ok(())
+            Ok(true)
+        })
+    }
+
+    async fn reset(&self, hash: [u8; 32]) -> Result<Reset> {
+        self.with(|state, now| {
+            let found = state.resets.get(&hash).filter(|reset| now < reset.expires_at);
+            found.cloned().ok_or_else(|| rules::no_reset("read reset token"))
         })
     }
 
@@ -81,6 +106,7 @@ impl Accounts for MemoryIdentity {
 
     async fn create_workspace(&self, owner: UserId, workspace: Workspace) -> Result<()> {
         const OPERATION: &str = "create workspace";
+        rules::workspace_id(OPERATION, workspace.tenant)?;
         self.with(|state, now| {
             state.user(OPERATION, owner)?;
             if state.workspaces.contains_key(&workspace.tenant) {
@@ -102,11 +128,20 @@ impl Accounts for MemoryIdentity {
         })
     }
 
-    async fn set_workspace_active(&self, tenant: TenantId, active: bool) -> Result<()> {
+    async fn tenants(&self, after: Option<TenantId>, limit: usize) -> Result<Vec<TenantId>> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.with(|state, _| {
+            let all = state.workspaces.range((after, Bound::Unbounded)).map(|(_, found)| found);
+            let active = all.filter(|workspace| workspace.active).take(limit);
+            Ok(active.map(|workspace| workspace.tenant).collect())
+        })
+    }
+
+    async fn set_workspace_active(&self, by: Actor, tenant: TenantId, active: bool) -> Result<()> {
         self.with(|state, now| {
             state.workspace("switch workspace", tenant)?.active = active;
             let action = if active { "workspace.enabled" } else { "workspace.disabled" };
-            state.log(tenant, now, NewEntry::new(Actor::System, action));
+            state.log(tenant, now, NewEntry::new(by, action));
             Ok(())
         })
     }
@@ -123,15 +158,15 @@ impl Accounts for MemoryIdentity {
                 key: key.clone(),
                 tenant: *tenant,
                 standing: state.standing(key.user, *tenant),
+                now,
             }))
         })
     }
 
     async fn key_used(&self, tenant: TenantId, id: ApiKeyId) -> Result<()> {
         self.with(|state, now| {
-            let earlier = now.before(rules::KEY_USE_APART);
             if let Some(key) = state.keys.get_mut(&(tenant, id))
-                && key.last_used_at.is_none_or(|last| last <= earlier)
+                && rules::key_use_is_due(key, now)
             {
                 key.last_used_at = Some(now);
             }
@@ -147,12 +182,14 @@ impl Accounts for MemoryIdentity {
 }
 
 fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> {
+    rules::workspace_id("create user", new.workspace)?;
     let taken = state.users.contains_key(&new.id)
         || state.workspaces.contains_key(&new.workspace)
         || state.users.values().any(|user| user.email == new.email);
     if taken {
         return Err(Error::new(ErrorKind::AlreadyExists, "create user").with("field", "email"));
     }
+    let created = rules::user_entry(&new);
     let user = User {
         id: new.id,
         email: new.email,
@@ -171,6 +208,7 @@ fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> 
         created_at: now,
     };
     add_workspace(state, now, user.id, workspace);
+    state.log(INSTALLATION, now, created);
     Ok(user)
 }
 

@@ -4,6 +4,7 @@
 //! hosts that want no files.
 
 mod accounts;
+mod invitations;
 mod sessions;
 mod workspaces;
 
@@ -16,13 +17,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{
-    ApiKey, AuditLog, Reset, Role, Standing, User, Workspace,
-    audit::{Entry, Head, NewEntry, chained},
+    ApiKey, AuditLog, Invitation, Reset, Role, Standing, User, Workspace,
+    audit::{AuditKeys, Entry, Head, NewEntry, chained},
     session::{Session, SessionPolicy},
 };
 use crate::{
-    ApiKeyId, Clock, Error, Result, SessionId, TenantId, TenantScope, Timestamp, UserId,
-    clock::SystemClock,
+    ApiKeyId, Clock, Error, InvitationId, Result, SessionId, TenantId, TenantScope, Timestamp,
+    UserId, clock::SystemClock,
 };
 
 /// All ports of [`identity`](super) in memory.
@@ -37,6 +38,13 @@ impl MemoryIdentity {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, policy: SessionPolicy) -> Self {
         Self { state: Mutex::default(), clock, policy }
+    }
+
+    /// The same with keys of the audit log, for the entries to come.
+    #[must_use]
+    pub fn with_audit_keys(self, keys: AuditKeys) -> Self {
+        self.state.lock().keys_of_chains = Some(keys);
+        self
     }
 
     /// Everything as it is now, as another store: what a backup holds.
@@ -73,8 +81,16 @@ struct State {
     members: BTreeMap<(TenantId, UserId), Membership>,
     keys: BTreeMap<(TenantId, ApiKeyId), ApiKey>,
     resets: HashMap<[u8; 32], Reset>,
+    invitations: BTreeMap<(TenantId, InvitationId), KeptInvitation>,
     sessions: BTreeMap<SessionId, Session>,
     chains: HashMap<TenantId, Vec<Entry>>,
+    keys_of_chains: Option<AuditKeys>,
+}
+
+#[derive(Clone)]
+struct KeptInvitation {
+    invitation: Invitation,
+    hash: [u8; 32],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +133,7 @@ impl State {
 
     /// Adds an entry whose fields are within their bounds.
     fn log(&mut self, tenant: TenantId, now: Timestamp, what: NewEntry) {
-        let entry = chained(tenant, self.head(tenant), now, what);
+        let entry = chained(tenant, self.head(tenant), now, what, self.keys_of_chains.as_ref());
         self.chains.entry(tenant).or_default().push(entry);
     }
 }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::{MemoryIdentity, State};
 use crate::{
-    Error, Result, SessionId, Timestamp, UserId,
+    Error, Result, SessionId, TenantId, Timestamp, UserId,
     identity::{
         rules,
         session::{
@@ -20,10 +20,8 @@ impl Sessions for MemoryIdentity {
         self.with(|state, now| {
             rules::may_open(OPERATION, &state.standing(new.user, new.tenant), new.epoch)?;
             let active = active(state, new.user);
-            for old in rules::gives_way(&active, policy.most_sessions) {
-                if let Some(ended) = session::end(old, EndReason::Limit, now) {
-                    store(state, now, ended);
-                }
+            for closed in rules::make_room(&active, new.epoch, policy.most_sessions, now) {
+                store(state, now, closed.after);
             }
             let session = session::first(new, now, &policy);
             state.log(session.tenant, now, rules::opened_entry(&session));
@@ -41,6 +39,23 @@ impl Sessions for MemoryIdentity {
             let (rule, reply) = (stepped.rule, stepped.reply);
             let session = store(state, now, stepped);
             Ok(Presentation { session, standing, rule, reply, now })
+        })
+    }
+
+    async fn switch_session(&self, id: SessionId, tenant: TenantId) -> Result<Live> {
+        const OPERATION: &str = "switch workspace";
+        self.with(|state, now| {
+            let found = state.sessions.get(&id).ok_or_else(|| missing(OPERATION))?;
+            let standing = state.standing(found.user, tenant);
+            let session = rules::switch(OPERATION, found, &standing, tenant, now)?;
+            let before = found.tenant;
+            if before != tenant {
+                let [left, entered] = rules::switch_entries(&session);
+                state.log(before, now, left);
+                state.log(tenant, now, entered);
+                state.sessions.insert(id, session.clone());
+            }
+            Ok(Live { session, standing, now })
         })
     }
 

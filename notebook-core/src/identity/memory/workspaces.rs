@@ -16,6 +16,17 @@ impl Workspaces for MemoryIdentity {
         self.with(|state, _| state.workspace("read workspace", scope.tenant()).cloned())
     }
 
+    async fn rename(&self, scope: &TenantScope, by: Actor, name: String) -> Result<()> {
+        const OPERATION: &str = "rename workspace";
+        let name = rules::name(OPERATION, &name)?;
+        let tenant = scope.tenant();
+        self.with(|state, now| {
+            state.workspace(OPERATION, tenant)?.name = name;
+            state.log(tenant, now, NewEntry::new(by, "workspace.renamed"));
+            Ok(())
+        })
+    }
+
     async fn members(&self, scope: &TenantScope) -> Result<Vec<Member>> {
         self.with(|state, _| {
             let all = state.members.iter().filter(|((tenant, _), _)| *tenant == scope.tenant());
@@ -51,6 +62,9 @@ impl Workspaces for MemoryIdentity {
                 std::collections::btree_map::Entry::Vacant(_) => None,
             };
             member.or_insert(Membership { role, since: now }).role = role;
+            if role != Role::Admin {
+                state.void_invitations(tenant, user);
+            }
             state.log(tenant, now, rules::role_entry(by, user, before, Some(role)));
             Ok(())
         })
@@ -68,6 +82,7 @@ impl Workspaces for MemoryIdentity {
             rules::change_role(OPERATION, &workspace, &admins, user, None)?;
             state.members.remove(&(tenant, user));
             state.keys.retain(|(of, _), key| *of != tenant || key.user != user);
+            state.void_invitations(tenant, user);
             state.log(tenant, now, rules::role_entry(by, user, Some(member.role), None));
             Ok(())
         })

@@ -9,7 +9,7 @@ mod step;
 use async_trait::async_trait;
 
 pub use policy::SessionPolicy;
-pub use step::{Refused, Reply, Rule, Stepped, end, first, present, used};
+pub use step::{Refused, Reply, Rule, Stepped, end, first, is_over, lapsed, present, used};
 
 use super::Standing;
 use crate::{Result, SessionId, TenantId, Timestamp, UserId};
@@ -48,7 +48,7 @@ pub struct Session {
     pub id: SessionId,
     /// Whose.
     pub user: UserId,
-    /// Where the user acts.
+    /// Where the user acts now.
     pub tenant: TenantId,
     /// Whether it goes on.
     pub state: SessionState,
@@ -163,7 +163,8 @@ impl Live {
 /// Sessions of all users. For those who sign people in: an id is proof of nothing.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Begins a session. When the user has as many as they may, the oldest is revoked.
+    /// Begins a session. Those of the user whose time is over are closed; when as many as the user may have are left, the
+    /// oldest is revoked.
     ///
     /// # Errors
     /// `NotFound` when the user may not act in the workspace; `Conflict` when their epoch is another one.
@@ -177,6 +178,15 @@ pub trait Sessions: Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such session, or its tokens are made with another key.
     async fn present(&self, id: SessionId, presented: Presented) -> Result<Presentation>;
+
+    /// Lets a session go on in another workspace: its refresh token stays the same, and access tokens of before are good
+    /// no more.
+    ///
+    /// - It is there already: nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such session that goes on, or no such workspace that its user may act in.
+    async fn switch_session(&self, id: SessionId, tenant: TenantId) -> Result<Live>;
 
     /// Notes that an access token of a generation was seen. Repeated, too old or too new: nothing.
     ///

@@ -250,7 +250,7 @@ fn judge(
         SessionState::Expired => return Rule::Expired,
         SessionState::Active => {}
     }
-    if now >= session.absolute_end || now >= session.idle_end {
+    if is_over(session, now) {
         return Rule::Expired;
     }
     if !standing.active || session.epoch < standing.epoch {
@@ -295,6 +295,31 @@ fn judge_previous(session: &Session, now: Timestamp, policy: &SessionPolicy) -> 
 /// When the newest generation was made, or last given out for a reply that was lost.
 fn made_at(session: &Session) -> Timestamp {
     session.recovered_at.map_or(session.rotated_at, |at| at.max(session.rotated_at))
+}
+
+/// Whether a session's time is over, whatever its state.
+#[must_use]
+pub fn is_over(session: &Session, now: Timestamp) -> bool {
+    now >= session.absolute_end || now >= session.idle_end
+}
+
+/// The session after it was seen, without a token, that it goes on no more: its time is over, or its user's sessions of
+/// its epoch were ended. None when it goes on, or was closed before.
+#[must_use]
+pub fn lapsed(session: &Session, epoch: u32, now: Timestamp) -> Option<Stepped> {
+    let (rule, state, refused) = match session.state {
+        SessionState::Active if is_over(session, now) => {
+            (Rule::Expired, SessionState::Expired, Refused::Expired)
+        }
+        SessionState::Active if session.epoch < epoch => {
+            (Rule::Disowned, SessionState::Revoked, Refused::Unauthorized)
+        }
+        _ => return None,
+    };
+    let mut next = session.clone();
+    close(&mut next, state, now);
+    let entry = Some(entry(session, rule, None, None));
+    Some(Stepped { session: next, rule, reply: Reply::Refused(refused), entry })
 }
 
 /// The session after an access token of a generation was seen; none when that says nothing new.

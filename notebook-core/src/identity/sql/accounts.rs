@@ -2,7 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::{SqlIdentity, audit::append, statement, workspaces::read_key};
+use super::{
+    Now, SqlIdentity,
+    audit::append,
+    passwords::{put_reset, read_reset, set_password, use_reset},
+    statement,
+    workspaces::read_key,
+};
 use crate::{
     ApiKeyId, Error, ErrorKind, Result, TenantId, Timestamp, UserId,
     identity::{
@@ -11,7 +17,7 @@ use crate::{
         audit::{Actor, INSTALLATION, NewEntry},
         rules,
     },
-    sql::{Lock, Row, Tx, codec::name, values},
+    sql::{Lock, Row, Tx, codec::name, limit as sql_limit, values},
 };
 
 #[async_trait]
@@ -21,7 +27,7 @@ impl Accounts for SqlIdentity {
     }
 
     async fn create_user(&self, new: NewUser) -> Result<User> {
-        self.write("create user", new, |tx, new, now| Box::pin(create_user(tx, new, now.at))).await
+        self.write("create user", new, |tx, new, now| Box::pin(create_user(tx, new, now))).await
     }
 
     async fn user(&self, id: UserId) -> Result<User> {
@@ -43,36 +49,51 @@ impl Accounts for SqlIdentity {
         .await
     }
 
-    async fn set_password(&self, change: SetPassword) -> Result<()> {
-        self.write("set password", change, |tx, change, now| {
-            Box::pin(set_password(tx, change, now.at))
-        })
-        .await
-    }
-
-    async fn set_user_active(&self, id: UserId, active: bool) -> Result<()> {
-        self.write("switch user", (id, active), |tx, (id, active), now| {
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>> {
+        self.read("list users", (after, limit), |tx, (after, most), _| {
             Box::pin(async move {
-                let mut user = locked_user(tx, *id).await?;
-                user.active = *active;
-                update(tx, &user).await?;
-                let action = if *active { "user.enabled" } else { "user.disabled" };
-                log(tx, INSTALLATION, now.at, NewEntry::new(Actor::System, action).about(id)).await
+                let after = after.map_or([0; 16], |id| *id.as_bytes());
+                tx.all(statement::USERS, values![after, sql_limit(*most)], read_user).await
             })
         })
         .await
     }
 
-    async fn put_reset(&self, reset: Reset) -> Result<()> {
-        self.write("keep reset token", reset, |tx, reset, now| {
+    async fn set_password(&self, change: SetPassword) -> Result<User> {
+        self.write("set password", change, |tx, change, now| {
+            Box::pin(set_password(tx, change, now))
+        })
+        .await
+    }
+
+    async fn set_user_active(&self, by: Actor, id: UserId, active: bool) -> Result<()> {
+        self.write("switch user", (by, id, active), |tx, (by, id, active), now| {
             Box::pin(async move {
-                let user = locked_user(tx, reset.user).await?.id;
-                tx.execute(statement::DELETE_RESETS, values![user.as_bytes()]).await?;
-                let ends = reset.expires_at.as_millis();
-                let values = values![user.as_bytes(), reset.hash, ends];
-                tx.execute(statement::INSERT_RESET, values).await?;
-                let what = NewEntry::new(Actor::Unknown, "password.reset_requested").about(user);
-                log(tx, INSTALLATION, now.at, what).await
+                let mut user = locked_user(tx, *id).await?;
+                user.active = *active;
+                update(tx, &user).await?;
+                if !*active {
+                    let of = values![id.as_bytes()];
+                    tx.execute(statement::VOID_ALL_INVITATIONS, of).await?;
+                }
+                let action = if *active { "user.enabled" } else { "user.disabled" };
+                log(tx, INSTALLATION, now, NewEntry::new(*by, action).about(id)).await
+            })
+        })
+        .await
+    }
+
+    async fn put_reset(&self, reset: Reset) -> Result<bool> {
+        self.write("keep reset token", reset, |tx, reset, now| Box::pin(put_reset(tx, reset, now)))
+            .await
+    }
+
+    async fn reset(&self, hash: [u8; 32]) -> Result<Reset> {
+        self.read("read reset token", hash, |tx, hash, now| {
+            Box::pin(async move {
+                let found = tx.one(statement::RESET, values![hash], read_reset).await?;
+                let good = found.filter(|reset| now < reset.expires_at);
+                good.ok_or_else(|| rules::no_reset(tx.operation))
             })
         })
         .await
@@ -80,7 +101,7 @@ impl Accounts for SqlIdentity {
 
     async fn use_reset(&self, hash: [u8; 32], new_password: String) -> Result<UserId> {
         self.write("reset password", (hash, new_password), |tx, (hash, new_password), now| {
-            Box::pin(use_reset(tx, hash, new_password, now.at))
+            Box::pin(use_reset(tx, hash, new_password, now))
         })
         .await
     }
@@ -88,8 +109,9 @@ impl Accounts for SqlIdentity {
     async fn create_workspace(&self, owner: UserId, workspace: Workspace) -> Result<()> {
         self.write("create workspace", (owner, workspace), |tx, (owner, workspace), now| {
             Box::pin(async move {
+                rules::workspace_id(tx.operation, workspace.tenant)?;
                 locked_user(tx, *owner).await?;
-                if add_workspace(tx, *owner, workspace, now.at).await? {
+                if add_workspace(tx, *owner, workspace, now).await? {
                     return Ok(());
                 }
                 Err(Error::new(ErrorKind::AlreadyExists, tx.operation))
@@ -110,15 +132,26 @@ impl Accounts for SqlIdentity {
         .await
     }
 
-    async fn set_workspace_active(&self, tenant: TenantId, active: bool) -> Result<()> {
-        self.write("switch workspace", (tenant, active), |tx, (tenant, active), now| {
+    async fn tenants(&self, after: Option<TenantId>, limit: usize) -> Result<Vec<TenantId>> {
+        self.read("list workspaces", (after, limit), |tx, (after, most), _| {
+            Box::pin(async move {
+                let after = after.map_or([0; 16], |id| *id.as_bytes());
+                let id = |row: &Row<'_>| row.id(0, TenantId::from_u128);
+                tx.all(statement::TENANTS, values![after, sql_limit(*most)], id).await
+            })
+        })
+        .await
+    }
+
+    async fn set_workspace_active(&self, by: Actor, tenant: TenantId, active: bool) -> Result<()> {
+        self.write("switch workspace", (by, tenant, active), |tx, (by, tenant, active), now| {
             Box::pin(async move {
                 let values = values![*active, tenant.as_bytes()];
                 if tx.execute(statement::SET_WORKSPACE_ACTIVE, values).await? == 0 {
                     return Err(Error::not_found(tx.operation, "workspace"));
                 }
                 let action = if *active { "workspace.enabled" } else { "workspace.disabled" };
-                log(tx, *tenant, now.at, NewEntry::new(Actor::System, action)).await
+                log(tx, *tenant, now, NewEntry::new(*by, action)).await
             })
         })
         .await
@@ -140,7 +173,7 @@ impl Accounts for SqlIdentity {
                     return Ok(None);
                 }
                 let standing = standing(tx, key.user, tenant).await?;
-                Ok(Some(KeyHolder { key, tenant, standing }))
+                Ok(Some(KeyHolder { key, tenant, standing, now }))
             })
         })
         .await
@@ -161,7 +194,7 @@ impl Accounts for SqlIdentity {
     async fn log(&self, tenant: Option<TenantId>, entry: NewEntry) -> Result<()> {
         let input = (tenant.unwrap_or(INSTALLATION), entry.checked()?);
         self.write("log", input, |tx, (tenant, entry), now| {
-            Box::pin(log(tx, *tenant, now.at, entry.clone()))
+            Box::pin(log(tx, *tenant, now, entry.clone()))
         })
         .await
     }
@@ -189,13 +222,14 @@ pub(super) async fn locked_user(tx: &mut Tx<'_>, id: UserId) -> Result<User> {
 pub(super) async fn log(
     tx: &mut Tx<'_>,
     tenant: TenantId,
-    at: Timestamp,
+    now: Now<'_>,
     what: NewEntry,
 ) -> Result<()> {
-    append(tx, tenant, at, &[what]).await.map(drop)
+    append(tx, tenant, now, &[what]).await.map(drop)
 }
 
-async fn create_user(tx: &mut Tx<'_>, new: &NewUser, at: Timestamp) -> Result<User> {
+async fn create_user(tx: &mut Tx<'_>, new: &NewUser, now: Now<'_>) -> Result<User> {
+    rules::workspace_id(tx.operation, new.workspace)?;
     let user = User {
         id: new.id,
         email: new.email.clone(),
@@ -203,7 +237,7 @@ async fn create_user(tx: &mut Tx<'_>, new: &NewUser, at: Timestamp) -> Result<Us
         password: new.password.clone(),
         active: true,
         epoch: 0,
-        created_at: at,
+        created_at: now.at,
     };
     let values = values![
         user.id.as_bytes(),
@@ -212,18 +246,19 @@ async fn create_user(tx: &mut Tx<'_>, new: &NewUser, at: Timestamp) -> Result<Us
         user.password,
         user.active,
         user.epoch,
-        at.as_millis(),
+        now.at.as_millis(),
     ];
     let workspace = Workspace {
         tenant: new.workspace,
         kind: WorkspaceKind::Personal,
         name: new.name.clone(),
         active: true,
-        created_at: at,
+        created_at: now.at,
     };
     if tx.execute(statement::INSERT_USER, values).await? == 1
-        && add_workspace(tx, user.id, &workspace, at).await?
+        && add_workspace(tx, user.id, &workspace, now).await?
     {
+        log(tx, INSTALLATION, now, rules::user_entry(new)).await?;
         return Ok(user);
     }
     Err(Error::new(ErrorKind::AlreadyExists, tx.operation).with("field", "email"))
@@ -234,60 +269,23 @@ async fn add_workspace(
     tx: &mut Tx<'_>,
     owner: UserId,
     workspace: &Workspace,
-    at: Timestamp,
+    now: Now<'_>,
 ) -> Result<bool> {
     let tenant = workspace.tenant;
     let kind = name(tx.operation, workspace.kind)?;
-    let values = values![tenant.as_bytes(), kind, workspace.name, workspace.active, at.as_millis()];
+    let values =
+        values![tenant.as_bytes(), kind, workspace.name, workspace.active, now.at.as_millis()];
     if tx.execute(statement::INSERT_WORKSPACE, values).await? == 0 {
         return Ok(false);
     }
     let role = name(tx.operation, Role::Admin)?;
-    let values = values![tenant.as_bytes(), owner.as_bytes(), role, at.as_millis()];
+    let values = values![tenant.as_bytes(), owner.as_bytes(), role, now.at.as_millis()];
     tx.execute(statement::INSERT_MEMBER, values).await?;
-    log(tx, tenant, at, NewEntry::new(Actor::User(owner), "workspace.created")).await?;
+    log(tx, tenant, now, NewEntry::new(Actor::User(owner), "workspace.created")).await?;
     Ok(true)
 }
 
-async fn set_password(tx: &mut Tx<'_>, change: &SetPassword, at: Timestamp) -> Result<()> {
-    let mut user = locked_user(tx, change.user).await?;
-    rules::change_password(tx.operation, &user, change.old.as_deref())?;
-    user.password = Some(change.new.clone());
-    if !change.ends_sessions {
-        return update(tx, &user).await;
-    }
-    user.epoch += 1;
-    update(tx, &user).await?;
-    tx.execute(statement::DELETE_RESETS, values![user.id.as_bytes()]).await?;
-    let what = NewEntry::new(Actor::User(user.id), "password.changed").about(user.id);
-    log(tx, INSTALLATION, at, what).await
-}
-
-async fn use_reset(
-    tx: &mut Tx<'_>,
-    hash: &[u8; 32],
-    new_password: &str,
-    at: Timestamp,
-) -> Result<UserId> {
-    let find = |row: &Row<'_>| Ok((row.id(0, UserId::from_u128)?, row.get::<Timestamp>(1)?));
-    // First the user's row, as everywhere, and then what hangs on it: another may have used the token meanwhile.
-    let seen = tx.one(statement::RESET, values![hash], find).await?;
-    let Some((user, _)) = seen else { return Err(rules::no_reset(tx.operation)) };
-    let mut user = locked_user(tx, user).await?;
-    let found = tx.one_locked(Lock::Change, statement::RESET, values![hash], find).await?;
-    if found.is_none_or(|(_, expires_at)| at >= expires_at) {
-        return Err(rules::no_reset(tx.operation));
-    }
-    user.password = Some(new_password.to_owned());
-    user.epoch += 1;
-    update(tx, &user).await?;
-    tx.execute(statement::DELETE_RESETS, values![user.id.as_bytes()]).await?;
-    let what = NewEntry::new(Actor::User(user.id), "password.reset").about(user.id);
-    log(tx, INSTALLATION, at, what).await?;
-    Ok(user.id)
-}
-
-async fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+pub(super) async fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
     let values = values![user.password, user.active, user.epoch, user.id.as_bytes()];
     tx.execute(statement::UPDATE_USER, values).await.map(drop)
 }

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::{SqlIdentity, statement};
+use super::{Now, SqlIdentity, statement};
 use crate::{
-    ApiKeyId, Result, TenantId, TenantScope, Timestamp, UserId,
+    ApiKeyId, Result, TenantId, TenantScope, UserId,
     identity::audit::{Actor, AuditLog, Entry, Head, NewEntry, chained},
     sql::{
         Lock, Row, Tx,
@@ -18,7 +18,7 @@ impl AuditLog for SqlIdentity {
     async fn append(&self, scope: &TenantScope, entries: Vec<NewEntry>) -> Result<Head> {
         let entries = entries.into_iter().map(NewEntry::checked).collect::<Result<Vec<_>>>()?;
         self.write("log", (scope.tenant(), entries), |tx, (tenant, entries), now| {
-            Box::pin(append(tx, *tenant, now.at, entries))
+            Box::pin(append(tx, *tenant, now, entries))
         })
         .await
     }
@@ -67,13 +67,13 @@ impl AuditLog for SqlIdentity {
 pub(super) async fn append(
     tx: &mut Tx<'_>,
     tenant: TenantId,
-    at: Timestamp,
+    now: Now<'_>,
     entries: &[NewEntry],
 ) -> Result<Head> {
     let operation = tx.operation;
     let mut head = lock(tx, tenant).await?;
     for what in entries {
-        let entry = chained(tenant, head, at, what.clone());
+        let entry = chained(tenant, head, now.at, what.clone(), now.keys);
         let (kind, id): (&str, Option<&[u8; 16]>) = match &what.actor {
             Actor::Unknown => ("unknown", None),
             Actor::System => ("system", None),
@@ -84,7 +84,7 @@ pub(super) async fn append(
         let values = values![
             tenant.as_bytes(),
             number(operation, "seq", entry.seq)?,
-            at.as_millis(),
+            now.at.as_millis(),
             kind,
             id,
             what.action,

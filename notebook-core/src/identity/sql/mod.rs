@@ -3,13 +3,15 @@
 
 mod accounts;
 mod audit;
+mod invitations;
+mod passwords;
 mod sessions;
 mod statement;
 mod workspaces;
 
 use futures::future::BoxFuture;
 
-use super::session::SessionPolicy;
+use super::{audit::AuditKeys, session::SessionPolicy};
 use crate::{
     Result, Timestamp,
     queue::sql::QueueTime as StoreTime,
@@ -23,13 +25,20 @@ pub struct SqlIdentity {
     database: Database,
     time: StoreTime,
     policy: SessionPolicy,
+    keys: Option<AuditKeys>,
 }
 
 impl SqlIdentity {
     /// The users and sessions that lie beside a store's tables.
     #[must_use]
     pub fn new(store: &SqlStore, time: StoreTime, policy: SessionPolicy) -> Self {
-        Self { database: store.database().clone(), time, policy }
+        Self { database: store.database().clone(), time, policy, keys: None }
+    }
+
+    /// The same with keys of the audit log, for the entries to come.
+    #[must_use]
+    pub fn with_audit_keys(self, keys: AuditKeys) -> Self {
+        Self { keys: Some(keys), ..self }
     }
 
     /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
@@ -37,7 +46,7 @@ impl SqlIdentity {
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>>
         + Send
         + Sync
         + 'static,
@@ -46,12 +55,12 @@ impl SqlIdentity {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let input = (input, work, self.time.clone(), self.policy);
+        let input = (input, work, self.time.clone(), self.policy, self.keys.clone());
         self.database
-            .write(operation, input, |tx, (input, work, time, policy)| {
+            .write(operation, input, |tx, (input, work, time, policy, keys)| {
                 Box::pin(async move {
                     let at = time.now(tx).await?;
-                    work(tx, input, Now { at, policy: *policy }).await
+                    work(tx, input, Now { at, policy: *policy, keys: keys.as_ref() }).await
                 })
             })
             .await
@@ -91,7 +100,9 @@ impl std::fmt::Debug for SqlIdentity {
 
 /// What decisions depend on beside the rows.
 #[derive(Clone, Copy)]
-struct Now {
+struct Now<'k> {
     at: Timestamp,
     policy: SessionPolicy,
+    /// What hashes of the audit log are made with.
+    keys: Option<&'k AuditKeys>,
 }

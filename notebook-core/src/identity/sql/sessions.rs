@@ -36,6 +36,13 @@ impl Sessions for SqlIdentity {
         .await
     }
 
+    async fn switch_session(&self, id: SessionId, tenant: TenantId) -> Result<Live> {
+        self.write("switch workspace", (id, tenant), |tx, (id, tenant), now| {
+            Box::pin(switch(tx, *id, *tenant, now))
+        })
+        .await
+    }
+
     async fn mark_used(&self, id: SessionId, generation: u32) -> Result<()> {
         self.write("note use of session", (id, generation), |tx, (id, generation), _| {
             Box::pin(async move {
@@ -56,7 +63,7 @@ impl Sessions for SqlIdentity {
                 let Some(ended) = session::end(&session, *reason, now.at) else {
                     return Ok(false);
                 };
-                store(tx, &session, &ended, now.at).await?;
+                store(tx, &session, &ended, now).await?;
                 Ok(true)
             })
         })
@@ -70,7 +77,7 @@ impl Sessions for SqlIdentity {
         reason: EndReason,
     ) -> Result<usize> {
         self.write("end sessions", (user, except, reason), |tx, (user, except, reason), now| {
-            Box::pin(end_all(tx, *user, *except, *reason, now.at))
+            Box::pin(end_all(tx, *user, *except, *reason, now))
         })
         .await
     }
@@ -107,21 +114,19 @@ impl Sessions for SqlIdentity {
     }
 }
 
-async fn open(tx: &mut Tx<'_>, new: &NewSession, now: Now) -> Result<Session> {
+async fn open(tx: &mut Tx<'_>, new: &NewSession, now: Now<'_>) -> Result<Session> {
     // Locked, so that sessions of one user begin one after the other, and not while a password changes.
     let user = locked_user(tx, new.user).await?.id;
     let standing = standing(tx, new.user, new.tenant).await?;
     rules::may_open(tx.operation, &standing, new.epoch)?;
     let key = values![user.as_bytes()];
     let active = tx.all_locked(Lock::Change, statement::ACTIVE_SESSIONS, key, read).await?;
-    for old in rules::gives_way(&active, now.policy.most_sessions) {
-        if let Some(ended) = session::end(old, EndReason::Limit, now.at) {
-            store(tx, old, &ended, now.at).await?;
-        }
+    for closed in rules::make_room(&active, new.epoch, now.policy.most_sessions, now.at) {
+        store(tx, closed.before, &closed.after, now).await?;
     }
     let session = session::first(new.clone(), now.at, &now.policy);
     insert(tx, &session).await?;
-    append(tx, session.tenant, now.at, &[rules::opened_entry(&session)]).await?;
+    append(tx, session.tenant, now, &[rules::opened_entry(&session)]).await?;
     Ok(session)
 }
 
@@ -129,15 +134,32 @@ async fn present(
     tx: &mut Tx<'_>,
     id: SessionId,
     presented: &Presented,
-    now: Now,
+    now: Now<'_>,
 ) -> Result<Presentation> {
     let found = locked(tx, id).await?.filter(|found| found.key == presented.key);
     let session = found.ok_or_else(|| missing(tx))?;
     let standing = standing(tx, session.user, session.tenant).await?;
     let stepped = session::present(&session, &standing, presented, now.at, &now.policy);
-    store(tx, &session, &stepped, now.at).await?;
+    store(tx, &session, &stepped, now).await?;
     let Stepped { session, rule, reply, .. } = stepped;
     Ok(Presentation { session, standing, rule, reply, now: now.at })
+}
+
+async fn switch(tx: &mut Tx<'_>, id: SessionId, tenant: TenantId, now: Now<'_>) -> Result<Live> {
+    let before = locked(tx, id).await?.ok_or_else(|| missing(tx))?;
+    let standing = standing(tx, before.user, tenant).await?;
+    let session = rules::switch(tx.operation, &before, &standing, tenant, now.at)?;
+    if session != before {
+        update(tx, &before, &session).await?;
+        let [left, entered] = rules::switch_entries(&session);
+        // In the order of ids, so that two who go opposite ways do not wait for each other.
+        let mut entries = [(before.tenant, left), (tenant, entered)];
+        entries.sort_by_key(|(tenant, _)| *tenant);
+        for (tenant, entry) in &entries {
+            append(tx, *tenant, now, std::slice::from_ref(entry)).await?;
+        }
+    }
+    Ok(Live { session, standing, now: now.at })
 }
 
 async fn end_all(
@@ -145,14 +167,14 @@ async fn end_all(
     user: UserId,
     except: Option<SessionId>,
     reason: EndReason,
-    at: Timestamp,
+    now: Now<'_>,
 ) -> Result<usize> {
     let key = values![user.as_bytes()];
     let active = tx.all_locked(Lock::Change, statement::ACTIVE_SESSIONS, key, read).await?;
     let mut count = 0;
     for found in active.iter().filter(|found| Some(found.id) != except) {
-        if let Some(ended) = session::end(found, reason, at) {
-            store(tx, found, &ended, at).await?;
+        if let Some(ended) = session::end(found, reason, now.at) {
+            store(tx, found, &ended, now).await?;
             count += 1;
         }
     }
@@ -164,12 +186,12 @@ async fn locked(tx: &mut Tx<'_>, id: SessionId) -> Result<Option<Session>> {
 }
 
 /// Stores what has changed, and what is logged of it.
-async fn store(tx: &mut Tx<'_>, before: &Session, stepped: &Stepped, at: Timestamp) -> Result<()> {
+async fn store(tx: &mut Tx<'_>, before: &Session, stepped: &Stepped, now: Now<'_>) -> Result<()> {
     if stepped.session != *before {
         update(tx, before, &stepped.session).await?;
     }
     if let Some(entry) = &stepped.entry {
-        append(tx, before.tenant, at, std::slice::from_ref(entry)).await?;
+        append(tx, before.tenant, now, std::slice::from_ref(entry)).await?;
     }
     Ok(())
 }

@@ -16,6 +16,11 @@ macro_rules! key_columns {
         revoked_at"
     };
 }
+macro_rules! invitation_columns {
+    () => {
+        "tenant_id, id, email, role, invited_by, created_at, expires_at"
+    };
+}
 macro_rules! session_columns {
     () => {
         "id, user_id, tenant_id, state, generation, rotated_at, recovered_at, used, presented,
@@ -41,15 +46,26 @@ pub(super) const USER: &str = concat!("SELECT ", user_columns!(), " FROM users W
 pub(super) const USER_BY_EMAIL: &str =
     concat!("SELECT ", user_columns!(), " FROM users WHERE email = $1");
 
+/// Oldest first.
+pub(super) const USERS: &str =
+    concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
+
 pub(super) const UPDATE_USER: &str =
     "UPDATE users SET password = $1, active = $2, epoch = $3 WHERE id = $4";
 
 pub(super) const DELETE_RESETS: &str = "DELETE FROM password_resets WHERE user_id = $1";
 
+/// Those of a user whose time is over.
+pub(super) const FORGET_RESETS: &str =
+    "DELETE FROM password_resets WHERE user_id = $1 AND expires_at <= $2";
+
+pub(super) const COUNT_RESETS: &str = "SELECT COUNT(*) FROM password_resets WHERE user_id = $1";
+
 pub(super) const INSERT_RESET: &str =
     "INSERT INTO password_resets (user_id, hash, expires_at) VALUES ($1, $2, $3)";
 
-pub(super) const RESET: &str = "SELECT user_id, expires_at FROM password_resets WHERE hash = $1";
+pub(super) const RESET: &str =
+    "SELECT user_id, expires_at, hash FROM password_resets WHERE hash = $1";
 
 pub(super) const INSERT_WORKSPACE: &str = concat!(
     "INSERT INTO workspaces (",
@@ -59,6 +75,12 @@ pub(super) const INSERT_WORKSPACE: &str = concat!(
 
 pub(super) const WORKSPACE: &str =
     concat!("SELECT ", workspace_columns!(), " FROM workspaces WHERE tenant_id = $1");
+
+/// Those that are not switched off.
+pub(super) const TENANTS: &str = "SELECT tenant_id FROM workspaces
+    WHERE tenant_id > $1 AND active = 1 ORDER BY tenant_id LIMIT $2";
+
+pub(super) const RENAME_WORKSPACE: &str = "UPDATE workspaces SET name = $1 WHERE tenant_id = $2";
 
 pub(super) const SET_WORKSPACE_ACTIVE: &str =
     "UPDATE workspaces SET active = $1 WHERE tenant_id = $2";
@@ -91,6 +113,41 @@ pub(super) const SET_ROLE: &str =
 /// Takes the member's API keys along, by a foreign key.
 pub(super) const DELETE_MEMBER: &str =
     "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2";
+
+pub(super) const COUNT_MEMBERS_BY_EMAIL: &str = "SELECT COUNT(*) FROM memberships m
+    JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.email = $2";
+
+/// Changes nothing when the id or the hash is taken.
+pub(super) const INSERT_INVITATION: &str = "INSERT INTO invitations
+    (tenant_id, id, email, role, invited_by, hash, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+
+/// Newest first, without those that are too old at `$2`.
+pub(super) const INVITATIONS: &str = concat!(
+    "SELECT ",
+    invitation_columns!(),
+    " FROM invitations WHERE tenant_id = $1 AND expires_at > $2 ORDER BY id DESC"
+);
+
+pub(super) const INVITATION_BY_HASH: &str =
+    concat!("SELECT ", invitation_columns!(), " FROM invitations WHERE hash = $1");
+
+pub(super) const COUNT_INVITATIONS: &str = "SELECT COUNT(*) FROM invitations WHERE tenant_id = $1";
+
+/// Of an address, and those that are too old at `$3`.
+pub(super) const FORGET_INVITATIONS: &str =
+    "DELETE FROM invitations WHERE tenant_id = $1 AND (email = $2 OR expires_at <= $3)";
+
+/// If it is not too old at `$3`.
+pub(super) const REVOKE_INVITATION: &str =
+    "DELETE FROM invitations WHERE tenant_id = $1 AND id = $2 AND expires_at > $3";
+
+/// Those that a user made in a workspace.
+pub(super) const VOID_INVITATIONS: &str =
+    "DELETE FROM invitations WHERE tenant_id = $1 AND invited_by = $2";
+
+/// Those that a user made anywhere.
+pub(super) const VOID_ALL_INVITATIONS: &str = "DELETE FROM invitations WHERE invited_by = $1";
 
 pub(super) const INSERT_KEY: &str = concat!(
     "INSERT INTO api_keys (",
@@ -193,6 +250,14 @@ mod tests {
         ENTRIES,
         NEWEST_ENTRIES,
         INSERT_WORKSPACE,
+        RENAME_WORKSPACE,
+        COUNT_MEMBERS_BY_EMAIL,
+        INSERT_INVITATION,
+        INVITATIONS,
+        COUNT_INVITATIONS,
+        FORGET_INVITATIONS,
+        REVOKE_INVITATION,
+        VOID_INVITATIONS,
     ];
 
     const INSTALLATIONS: &[&str] = &[
@@ -210,6 +275,12 @@ mod tests {
         ACTIVE_SESSIONS,
         UPDATE_SESSION,
         FORGET_SESSIONS,
+        USERS,
+        FORGET_RESETS,
+        COUNT_RESETS,
+        TENANTS,
+        INVITATION_BY_HASH,
+        VOID_ALL_INVITATIONS,
     ];
 
     #[test]

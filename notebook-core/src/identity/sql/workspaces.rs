@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
-    SqlIdentity,
+    Now, SqlIdentity,
     accounts::{locked_user, log, read_workspace},
     statement,
 };
@@ -34,6 +34,20 @@ impl Workspaces for SqlIdentity {
         .await
     }
 
+    async fn rename(&self, scope: &TenantScope, by: Actor, name: String) -> Result<()> {
+        let name = rules::name("rename workspace", &name)?;
+        self.write("rename workspace", (scope.tenant(), by, name), |tx, (tenant, by, name), now| {
+            Box::pin(async move {
+                let values = values![*name, tenant.as_bytes()];
+                if tx.execute(statement::RENAME_WORKSPACE, values).await? == 0 {
+                    return Err(Error::not_found(tx.operation, "workspace"));
+                }
+                log(tx, *tenant, now, NewEntry::new(*by, "workspace.renamed")).await
+            })
+        })
+        .await
+    }
+
     async fn members(&self, scope: &TenantScope) -> Result<Vec<Member>> {
         self.read("list members", scope.tenant(), |tx, tenant, _| {
             Box::pin(async move {
@@ -52,7 +66,7 @@ impl Workspaces for SqlIdentity {
     ) -> Result<()> {
         let input = (scope.tenant(), by, user, role);
         self.write("set role", input, |tx, (tenant, by, user, role), now| {
-            Box::pin(set_role(tx, *tenant, *by, *user, *role, now.at))
+            Box::pin(set_role(tx, *tenant, *by, *user, *role, now))
         })
         .await
     }
@@ -60,14 +74,14 @@ impl Workspaces for SqlIdentity {
     async fn remove_member(&self, scope: &TenantScope, by: Actor, user: UserId) -> Result<()> {
         let input = (scope.tenant(), by, user);
         self.write("remove member", input, |tx, (tenant, by, user), now| {
-            Box::pin(remove_member(tx, *tenant, *by, *user, now.at))
+            Box::pin(remove_member(tx, *tenant, *by, *user, now))
         })
         .await
     }
 
     async fn create_key(&self, scope: &TenantScope, by: Actor, key: ApiKey) -> Result<()> {
         self.write("create API key", (scope.tenant(), by, key), |tx, (tenant, by, key), now| {
-            Box::pin(create_key(tx, *tenant, *by, key, now.at))
+            Box::pin(create_key(tx, *tenant, *by, key, now))
         })
         .await
     }
@@ -95,7 +109,7 @@ impl Workspaces for SqlIdentity {
                 }
                 let values = values![now.at.as_millis(), tenant.as_bytes(), id.as_bytes()];
                 tx.execute(statement::REVOKE_KEY, values).await?;
-                log(tx, *tenant, now.at, NewEntry::new(*by, "api_key.revoked").about(id)).await
+                log(tx, *tenant, now, NewEntry::new(*by, "api_key.revoked").about(id)).await
             })
         })
         .await
@@ -105,13 +119,23 @@ impl Workspaces for SqlIdentity {
 /// The workspace with its admins; nobody else changes members until the transaction ends.
 async fn locked(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(Workspace, Vec<UserId>)> {
     let key = values![tenant.as_bytes()];
-    let found = tx.one_locked(Lock::Change, statement::WORKSPACE, key, read_workspace).await?;
-    let workspace = found.ok_or_else(|| Error::not_found(tx.operation, "workspace"))?;
+    let workspace = locked_workspace(tx, tenant).await?;
     let admins = tx.all(statement::ADMINS, key, |row| row.id(0, UserId::from_u128)).await?;
     Ok((workspace, admins))
 }
 
-async fn role_of(tx: &mut Tx<'_>, tenant: TenantId, user: UserId) -> Result<Option<Role>> {
+/// The workspace; the row is locked until the transaction ends.
+pub(super) async fn locked_workspace(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Workspace> {
+    let key = values![tenant.as_bytes()];
+    let found = tx.one_locked(Lock::Change, statement::WORKSPACE, key, read_workspace).await?;
+    found.ok_or_else(|| Error::not_found(tx.operation, "workspace"))
+}
+
+pub(super) async fn role_of(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Option<Role>> {
     let key = values![tenant.as_bytes(), user.as_bytes()];
     tx.one(statement::ROLE, key, |row| row.name(0)).await
 }
@@ -122,7 +146,7 @@ async fn set_role(
     by: Actor,
     user: UserId,
     role: Role,
-    at: Timestamp,
+    now: Now<'_>,
 ) -> Result<()> {
     let (workspace, admins) = locked(tx, tenant).await?;
     locked_user(tx, user).await?;
@@ -132,11 +156,14 @@ async fn set_role(
     if before.is_some() {
         let values = values![to, tenant.as_bytes(), user.as_bytes()];
         tx.execute(statement::SET_ROLE, values).await?;
+        if role != Role::Admin {
+            void_invitations(tx, tenant, user).await?;
+        }
     } else {
-        let values = values![tenant.as_bytes(), user.as_bytes(), to, at.as_millis()];
+        let values = values![tenant.as_bytes(), user.as_bytes(), to, now.at.as_millis()];
         tx.execute(statement::INSERT_MEMBER, values).await?;
     }
-    log(tx, tenant, at, rules::role_entry(by, user, before, Some(role))).await
+    log(tx, tenant, now, rules::role_entry(by, user, before, Some(role))).await
 }
 
 async fn remove_member(
@@ -144,7 +171,7 @@ async fn remove_member(
     tenant: TenantId,
     by: Actor,
     user: UserId,
-    at: Timestamp,
+    now: Now<'_>,
 ) -> Result<()> {
     let (workspace, admins) = locked(tx, tenant).await?;
     let Some(before) = role_of(tx, tenant, user).await? else {
@@ -152,7 +179,14 @@ async fn remove_member(
     };
     rules::change_role(tx.operation, &workspace, &admins, user, None)?;
     tx.execute(statement::DELETE_MEMBER, values![tenant.as_bytes(), user.as_bytes()]).await?;
-    log(tx, tenant, at, rules::role_entry(by, user, Some(before), None)).await
+    void_invitations(tx, tenant, user).await?;
+    log(tx, tenant, now, rules::role_entry(by, user, Some(before), None)).await
+}
+
+/// Those that a user made here are void: they must not be a way back in.
+async fn void_invitations(tx: &mut Tx<'_>, tenant: TenantId, by: UserId) -> Result<()> {
+    let values = values![tenant.as_bytes(), by.as_bytes()];
+    tx.execute(statement::VOID_INVITATIONS, values).await.map(drop)
 }
 
 async fn create_key(
@@ -160,7 +194,7 @@ async fn create_key(
     tenant: TenantId,
     by: Actor,
     key: &ApiKey,
-    at: Timestamp,
+    now: Now<'_>,
 ) -> Result<()> {
     if role_of(tx, tenant, key.user).await?.is_none() {
         return Err(Error::not_found(tx.operation, "member"));
@@ -174,13 +208,13 @@ async fn create_key(
         key.prefix,
         key.hash,
         scopes,
-        at.as_millis(),
+        now.at.as_millis(),
         key.expires_at.map(Timestamp::as_millis),
     ];
     if tx.execute(statement::INSERT_KEY, values).await? == 0 {
         return Err(Error::new(ErrorKind::AlreadyExists, tx.operation));
     }
-    log(tx, tenant, at, rules::key_entry(by, key)).await
+    log(tx, tenant, now, rules::key_entry(by, key)).await
 }
 
 fn read_member(row: &Row<'_>) -> Result<Member> {

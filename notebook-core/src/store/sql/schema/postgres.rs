@@ -18,6 +18,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
+    Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
 ];
 
 const V1: &str = r#"
@@ -408,4 +409,30 @@ CREATE TABLE audit_entries (
     hash BYTEA NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
+"#;
+
+const V12: &str = r#"
+CREATE TABLE invitations (
+    tenant_id BYTEA NOT NULL REFERENCES workspaces (tenant_id) ON DELETE CASCADE,
+    id BYTEA NOT NULL,
+    email TEXT COLLATE "C" NOT NULL,
+    role TEXT COLLATE "C" NOT NULL,
+    invited_by BYTEA REFERENCES users (id) ON DELETE CASCADE,
+    hash BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX invitations_id ON invitations (id);
+CREATE UNIQUE INDEX invitations_hash ON invitations (hash);
+CREATE INDEX invitations_by ON invitations (invited_by);
+
+-- Tokens live for minutes: those that are out are asked for again.
+DROP TABLE password_resets;
+CREATE TABLE password_resets (
+    hash BYTEA NOT NULL PRIMARY KEY,
+    user_id BYTEA NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX password_resets_user ON password_resets (user_id);
 "#;

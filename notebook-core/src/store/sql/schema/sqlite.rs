@@ -18,6 +18,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
+    Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
 ];
 
 const V1: &str = "
@@ -408,4 +409,30 @@ CREATE TABLE audit_entries (
     hash BLOB NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 ) STRICT;
+";
+
+const V12: &str = "
+CREATE TABLE invitations (
+    tenant_id BLOB NOT NULL REFERENCES workspaces (tenant_id) ON DELETE CASCADE,
+    id BLOB NOT NULL,
+    email TEXT NOT NULL,
+    role TEXT NOT NULL,
+    invited_by BLOB REFERENCES users (id) ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) STRICT;
+CREATE UNIQUE INDEX invitations_id ON invitations (id);
+CREATE UNIQUE INDEX invitations_hash ON invitations (hash);
+CREATE INDEX invitations_by ON invitations (invited_by);
+
+-- Tokens live for minutes: those that are out are asked for again.
+DROP TABLE password_resets;
+CREATE TABLE password_resets (
+    hash BLOB NOT NULL PRIMARY KEY,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX password_resets_user ON password_resets (user_id);
 ";

@@ -1,0 +1,45 @@
+//! For whom a server does things without being asked, and as whom the one user of single-user mode acts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use notebook_core::{
+    ErrorKind, Result, TenantId, TenantScope, Tenants, UserId,
+    identity::{Identity, Role},
+};
+
+use crate::{Principal, scope_of, single_user};
+
+/// How many workspaces are read at once.
+const AT_ONCE: usize = 500;
+/// The one user of single-user mode, in its audit log.
+const ONE: UserId = UserId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002);
+
+/// The workspaces of an installation that are not switched off: what a server does by itself, it does for each of them.
+pub struct ActiveTenants(pub Arc<dyn Identity>);
+
+#[async_trait]
+impl Tenants for ActiveTenants {
+    async fn after(&self, after: Option<TenantId>) -> Result<Vec<TenantScope>> {
+        let some = self.0.tenants(after, AT_ONCE).await?;
+        Ok(some.into_iter().map(scope_of).collect())
+    }
+
+    async fn one(&self, tenant: TenantId) -> Result<Option<TenantScope>> {
+        let scope = scope_of(tenant);
+        match self.0.workspace(&scope).await {
+            Ok(workspace) => Ok(workspace.active.then_some(scope)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Principal {
+    /// The one user of single-user mode, who may everything in the one workspace. Only a server bound to loopback may
+    /// hand it to requests.
+    #[must_use]
+    pub const fn single_user() -> Self {
+        Self { user: ONE, scope: single_user(), role: Role::Admin, session: None, key: None }
+    }
+}

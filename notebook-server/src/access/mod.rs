@@ -1,0 +1,106 @@
+//! Who may reach the server, and as whom: one user without a login, or people with accounts.
+//!
+//! The [`gate`] finds out who sent a request and puts a [`Principal`] into it. Nothing is refused there for want of
+//! one: a handler that touches what belongs to somebody asks for a [`Scope`](crate::extract::Scope), which is made of
+//! the principal alone and names the permission that it needs. A route that asks for none has nothing to touch.
+
+pub(crate) mod cookies;
+pub(crate) mod gate;
+mod keys;
+pub(crate) mod origin;
+mod setup;
+mod streams;
+mod tidy;
+
+use std::sync::Arc;
+
+use notebook_auth::{Auth, Principal};
+use notebook_core::{
+    Tenants,
+    identity::{Identity, audit::AuditKeys},
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::{
+    setup::{audit_keys, auth, identity, policy},
+    streams::Streams,
+};
+use crate::config::Registration;
+
+/// How people reach the server.
+#[derive(Clone)]
+pub enum Access {
+    /// Everyone who reaches the loopback address is the one user.
+    SingleUser(Arc<dyn Identity>),
+    /// People sign in.
+    Accounts(Arc<Accounts>),
+}
+
+/// What signing in needs.
+pub struct Accounts {
+    /// Signs people in and recognises them.
+    pub auth: Auth,
+    /// Where users, workspaces and audit logs are.
+    pub identity: Arc<dyn Identity>,
+    /// Who may become a user.
+    pub registration: Registration,
+    /// The origin of the page, such as `https://notebook.example.org`; that of each request's `Host` when absent.
+    pub origin: Option<String>,
+    audit_keys: Option<AuditKeys>,
+    streams: Arc<Streams>,
+}
+
+impl Accounts {
+    /// The streams of sessions.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+}
+
+impl Access {
+    /// Users, workspaces and audit logs.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<dyn Identity> {
+        match self {
+            Self::SingleUser(identity) => identity,
+            Self::Accounts(accounts) => &accounts.identity,
+        }
+    }
+
+    /// What chains of audit logs are made with.
+    pub(crate) fn audit_keys(&self) -> Option<&AuditKeys> {
+        match self {
+            Self::SingleUser(_) => None,
+            Self::Accounts(accounts) => accounts.audit_keys.as_ref(),
+        }
+    }
+
+    /// For whom the server does things without being asked.
+    pub(crate) fn tenants(&self) -> Arc<dyn Tenants> {
+        match self {
+            Self::SingleUser(_) => Arc::new(notebook_auth::single_user()),
+            Self::Accounts(accounts) => {
+                Arc::new(notebook_auth::ActiveTenants(Arc::clone(&accounts.identity)))
+            }
+        }
+    }
+
+    /// Cancelled when a stream for this principal has to end: the server goes down, or their session is over.
+    pub(crate) fn ending(&self, principal: &Principal, server: &CancellationToken) -> CancellationToken {
+        match (self, principal.session) {
+            (Self::Accounts(accounts), Some(session)) => {
+                accounts.streams.ending(session, principal, server)
+            }
+            _ => server.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::SingleUser(_) => "SingleUser",
+            Self::Accounts(_) => "Accounts",
+        })
+    }
+}

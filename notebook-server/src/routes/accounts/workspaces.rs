@@ -1,0 +1,59 @@
+//! My workspaces.
+
+use axum::http::StatusCode;
+use notebook_core::identity::Role;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Accounts, WorkspaceView, auth};
+use crate::{
+    extract::{Json, May, Who, need},
+    problem::{Problem, Reply},
+    routes::Items,
+};
+
+/// My workspaces, oldest first.
+#[utoipa::path(get, path = "/api/workspaces",
+    responses((status = 200, body = Items<WorkspaceView>), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub(in crate::routes) async fn list(
+    accounts: Accounts,
+    Who(principal): Who,
+) -> Reply<Json<Items<WorkspaceView>>> {
+    principal.signed_in()?;
+    let places = auth(&accounts).places(principal.user).await?;
+    Ok(Json(Items { items: places.into_iter().map(WorkspaceView::from).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::routes) struct NameWorkspace {
+    /// 1 to 100 characters.
+    name: String,
+}
+
+/// Makes a team workspace whose admin I am.
+#[utoipa::path(post, path = "/api/workspaces", request_body = NameWorkspace,
+    responses((status = 201, body = WorkspaceView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+              (status = 422, body = Problem)))]
+pub(in crate::routes) async fn create(
+    accounts: Accounts,
+    Who(principal): Who,
+    Json(body): Json<NameWorkspace>,
+) -> Reply<(StatusCode, Json<WorkspaceView>)> {
+    let workspace = auth(&accounts).create_workspace(&principal, &body.name).await?;
+    Ok((StatusCode::CREATED, Json(WorkspaceView::new(workspace, Role::Admin))))
+}
+
+/// Renames the workspace that I act in.
+#[utoipa::path(patch, path = "/api/workspace", request_body = NameWorkspace,
+    responses((status = 200, body = WorkspaceView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+              (status = 422, body = Problem)))]
+pub(in crate::routes) async fn rename(
+    accounts: Accounts,
+    May(principal, ..): May<need::WorkspaceManage>,
+    Json(body): Json<NameWorkspace>,
+) -> Reply<Json<WorkspaceView>> {
+    auth(&accounts).rename_workspace(&principal, &body.name).await?;
+    let workspace = accounts.identity.workspace(&principal.scope).await?;
+    Ok(Json(WorkspaceView::new(workspace, principal.role)))
+}
