@@ -137,7 +137,7 @@ impl Accounts for SqlIdentity {
             Box::pin(async move {
                 let after = after.map_or([0; 16], |id| *id.as_bytes());
                 let id = |row: &Row<'_>| row.id(0, TenantId::from_u128);
-                tx.all(statement::TENANTS, values![after, sql_limit(*most)], id).await
+                tx.all(statement::TENANTS_PAGE, values![after, sql_limit(*most)], id).await
             })
         })
         .await

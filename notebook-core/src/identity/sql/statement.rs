@@ -77,7 +77,7 @@ pub(super) const WORKSPACE: &str =
     concat!("SELECT ", workspace_columns!(), " FROM workspaces WHERE tenant_id = $1");
 
 /// Those that are not switched off.
-pub(super) const TENANTS: &str = "SELECT tenant_id FROM workspaces
+pub(super) const TENANTS_PAGE: &str = "SELECT tenant_id FROM workspaces
     WHERE tenant_id > $1 AND active = 1 ORDER BY tenant_id LIMIT $2";
 
 pub(super) const RENAME_WORKSPACE: &str = "UPDATE workspaces SET name = $1 WHERE tenant_id = $2";
@@ -278,7 +278,7 @@ mod tests {
         USERS,
         FORGET_RESETS,
         COUNT_RESETS,
-        TENANTS,
+        TENANTS_PAGE,
         INVITATION_BY_HASH,
         VOID_ALL_INVITATIONS,
     ];
