@@ -8,6 +8,8 @@ export class Problem extends Error {
     readonly status: number,
     readonly requestId: string | null = null,
     readonly field: string | null = null,
+    /** Milliseconds after which the server wants to be asked again. */
+    readonly retryAfter: number | null = null,
   ) {
     super(detail);
   }
@@ -21,7 +23,12 @@ export class Problem extends Error {
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 /** Reads problem+json; anything else (a proxy's HTML page) becomes a plain sentence. */
-export function problemOf(status: number, body: string, requestId: string | null): Problem {
+export function problemOf(
+  status: number,
+  body: string,
+  requestId: string | null,
+  retryAfter: string | null = null,
+): Problem {
   let parsed: Record<string, unknown> = {};
   try {
     const value: unknown = JSON.parse(body);
@@ -35,6 +42,7 @@ export function problemOf(status: number, body: string, requestId: string | null
     status,
     text(parsed['request_id']) ?? requestId,
     text(parsed['field']),
+    /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) * 1000 : null,
   );
 }
 

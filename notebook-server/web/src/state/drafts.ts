@@ -2,7 +2,7 @@ import type { Id, NotebookSettings } from '@/api/types';
 import { notebooks } from '@/api/endpoints';
 import type { Notebook } from '@/api/types';
 import { emptyModelSettings } from '@/api/types';
-import { savedStore } from './saved';
+import { personalStore } from './saved';
 
 /** A notebook that the server does not know yet: no source, no message. */
 export interface Draft {
@@ -15,7 +15,7 @@ export interface Draft {
 type Drafts = Record<Id, Draft>;
 const isDrafts = (value: unknown): value is Drafts => typeof value === 'object' && value !== null;
 
-export const drafts = savedStore<Drafts>('notebook.drafts', {}, isDrafts);
+export const drafts = personalStore<Drafts>('notebook.drafts', {}, isDrafts);
 
 const KEPT = 20;
 

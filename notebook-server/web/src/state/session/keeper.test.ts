@@ -1,0 +1,284 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Session, Told } from '@/api/session';
+import { Problem } from '@/api/problem';
+import type { Locks } from './exclusive';
+import { type SessionKeeper, sessionKeeper } from './keeper';
+import type { Message } from './machine';
+
+const LIFE = 900_000;
+
+/** Chance from a seed, so that what fails can be seen again. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const wait = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Locks as the browser has them: one holder a name, others in a queue. */
+function fakeLocks(): Locks & { freeze: () => void } {
+  const tails = new Map<string, Promise<unknown>>();
+  let frozen = false;
+  return {
+    /** From now on a lock that is held is never given back. */
+    freeze: () => (frozen = true),
+    request: async (name, options, work) => {
+      const tail = options.steal ? Promise.resolve() : (tails.get(name) ?? Promise.resolve());
+      const gone = new Promise<never>((_, reject) => {
+        options.signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
+      });
+      let open: (value?: unknown) => void = () => undefined;
+      tails.set(name, new Promise((resolve) => (open = resolve)));
+      try {
+        await Promise.race([tail, gone]);
+        return await work();
+      } finally {
+        if (!frozen || options.steal) open();
+      }
+    },
+  };
+}
+
+interface World {
+  tabs: SessionKeeper[];
+  /** Renewals that the server did. */
+  renewals: number;
+  refused: number;
+  /** What a request of a tab meets: sent with the cookie of that moment, answered after a delay. */
+  ask: (tab: SessionKeeper) => Promise<void>;
+  server: { broken: number | null; lost: (path: string) => boolean; alive: boolean; ends: number; user: string };
+  locks: ReturnType<typeof fakeLocks>;
+}
+
+/** Some tabs of one browser, a server with one session, and replies and messages that take as long as chance says. */
+function world(count: number, seed: number): World {
+  const random = chance(seed);
+  const locks = fakeLocks();
+  const tabs: SessionKeeper[] = [];
+  const server = {
+    broken: null as number | null,
+    lost: (_: string) => false,
+    alive: true,
+    ends: Date.now() + LIFE,
+    user: 'ada',
+  };
+  const here: World = { tabs, renewals: 0, refused: 0, server, locks, ask: () => Promise.resolve() };
+  const good = (): boolean => server.alive && Date.now() < server.ends;
+  const session = (): Session => ({
+    user: { id: server.user, email: '', name: '' },
+    workspace: { id: 'w', kind: 'personal', name: '', role: 'admin' },
+    permissions: [],
+    expires_at: server.ends,
+    session_ends_at: 0,
+  });
+  const reply = async (path: string, act: () => boolean): Promise<Told> => {
+    await wait(random() * 300);
+    if (server.broken !== null) throw new Problem('busy', 'Later.', server.broken);
+    const fine = act();
+    const told = { session: session(), date: Math.floor(Date.now() / 1000) * 1000 };
+    await wait(random() * 300);
+    if (server.lost(path)) throw new Problem('unreachable', 'No reply.', 0);
+    if (!fine) throw new Problem('unauthenticated', 'Sign in.', 401);
+    return told;
+  };
+  here.ask = async (tab) => {
+    const attempt = async (): Promise<boolean> => {
+      await wait(random() * 100);
+      const fine = good();
+      await wait(random() * 2_000);
+      return fine;
+    };
+    const turn = tab.turn();
+    if (await attempt()) return;
+    await tab.recover(turn);
+    if (!(await attempt())) throw new Error('met 401 twice');
+  };
+  for (let index = 0; index < count; index += 1) {
+    const tab = sessionKeeper({
+      auth: {
+        mode: () => Promise.resolve({ mode: 'accounts', registration: 'open' }),
+        session: () => reply('session', good),
+        refresh: () =>
+          reply('refresh', () => {
+            if (server.alive) server.ends = Date.now() + LIFE;
+            if (server.alive) here.renewals += 1;
+            else here.refused += 1;
+            return server.alive;
+          }),
+        logout: () => {
+          server.alive = false;
+          return Promise.resolve(new Response(null, { status: 204 }));
+        },
+      },
+      locks,
+      tell: (message: Message) => {
+        for (const other of tabs) if (other !== tab) void wait(random() * 3_000).then(() => other.hear(message));
+      },
+      now: () => ({ wall: Date.now(), steady: performance.now() }),
+      random,
+      waiting: () => undefined,
+    });
+    tabs.push(tab);
+  }
+  return here;
+}
+
+async function opened(count: number, seed: number): Promise<World> {
+  const here = world(count, seed);
+  const all = Promise.all(here.tabs.map((tab) => tab.begin(false)));
+  await vi.advanceTimersByTimeAsync(60_000);
+  await all;
+  return here;
+}
+
+const kinds = (here: World): string[] => here.tabs.map((tab) => tab.state.get().kind);
+const all = (count: number, kind: string): string[] => Array.from({ length: count }, () => kind);
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_800_000_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('eight tabs', () => {
+  it('renew once an expiry by the clock, in the tab that leads', async () => {
+    const here = await opened(8, 1);
+    here.tabs[3]!.lead();
+    await vi.advanceTimersByTimeAsync(50 * LIFE);
+    // Each renewal is a minute, and by chance a little more, before the end.
+    expect(here.renewals).toBeGreaterThanOrEqual(50);
+    expect(here.renewals).toBeLessThanOrEqual(54);
+    expect(kinds(here)).toEqual(all(8, 'signed_in'));
+  });
+
+  it.each([2, 3, 4])(
+    'whose requests all meet 401 renew once, each request goes again once (R34, R45, seed %i)',
+    async (seed) => {
+      const here = await opened(8, seed);
+      for (let round = 1; round <= 25; round += 1) {
+        here.server.ends = Date.now() - 1;
+        const asked = here.tabs.flatMap((tab) => [here.ask(tab), here.ask(tab), here.ask(tab)]);
+        await vi.advanceTimersByTimeAsync(20_000);
+        await Promise.all(asked);
+        expect(here.renewals).toBe(round);
+      }
+      expect(kinds(here)).toEqual(all(8, 'signed_in'));
+    },
+  );
+
+  it('lose replies and stay signed in (R5)', async () => {
+    const here = await opened(8, 5);
+    const random = chance(6);
+    here.tabs[0]!.lead();
+    here.server.lost = () => random() < 0.3;
+    for (let round = 0; round < 40; round += 1) {
+      const asked = here.tabs.map((tab) => here.ask(tab).catch(() => undefined));
+      await vi.advanceTimersByTimeAsync(LIFE / 2);
+      await Promise.all(asked);
+    }
+    expect(here.refused).toBe(0);
+    expect(kinds(here)).toEqual(all(8, 'signed_in'));
+  });
+
+  it('are all signed out by one, and none asks for a renewal after that', async () => {
+    const here = await opened(8, 7);
+    const pending = here.ask(here.tabs[2]!).catch((error: unknown) => (error as Error).name);
+    await here.tabs[5]!.signOut();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([undefined, 'AbortError']).toContain(await pending);
+    expect(kinds(here)).toEqual(all(8, 'gone'));
+    expect(here.tabs.every((tab) => tab.signal.aborted)).toBe(true);
+    await vi.advanceTimersByTimeAsync(10 * LIFE);
+    expect([here.renewals, here.refused]).toEqual([0, 0]);
+  });
+
+  it('learn of a session that was ended elsewhere by one refusal', async () => {
+    const here = await opened(8, 8);
+    here.server.alive = false;
+    const asked = here.tabs.map((tab) => here.ask(tab).catch((error: unknown) => (error as Error).name));
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await Promise.all(asked)).toEqual(all(8, 'AbortError'));
+    expect(kinds(here)).toEqual(all(8, 'gone'));
+    expect(here.refused).toBeLessThanOrEqual(8);
+  });
+});
+
+describe('a server that cannot renew', () => {
+  it.each([503, 429, 0])('with status %i ends no session, and is asked less and less often', async (status) => {
+    const here = await opened(3, 9);
+    here.tabs[0]!.lead();
+    here.server.broken = status;
+    await vi.advanceTimersByTimeAsync(LIFE);
+    const failed = here.ask(here.tabs[1]!).catch((error: unknown) => (error as Problem).status);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await failed).toBe(status);
+    expect(kinds(here)).toEqual(all(3, 'signed_in'));
+    here.server.broken = null;
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(here.renewals).toBe(1);
+    const asked = here.tabs.map((tab) => here.ask(tab));
+    await vi.advanceTimersByTimeAsync(5_000);
+    await Promise.all(asked);
+    expect(here.renewals).toBe(1);
+  });
+});
+
+describe('a tab that was frozen', () => {
+  it('with the lock in its hands does not stop the others', async () => {
+    const here = await opened(2, 10);
+    here.server.ends = Date.now() - 1;
+    here.locks.freeze();
+    const first = here.ask(here.tabs[0]!);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await first;
+    here.server.ends = Date.now() - 1;
+    const second = here.ask(here.tabs[1]!);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await expect(second).resolves.toBeUndefined();
+  });
+
+  it('renews when it is seen again after a sleep', async () => {
+    const here = await opened(1, 11);
+    vi.setSystemTime(Date.now() + 5 * LIFE);
+    here.tabs[0]!.look();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(here.renewals).toBe(1);
+    here.tabs[0]!.look();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(here.renewals).toBe(1);
+  });
+});
+
+describe('signing in and changing', () => {
+  it('takes a session, and tells the other tabs', async () => {
+    const here = world(2, 12);
+    here.server.alive = false;
+    const begun = Promise.all(here.tabs.map((tab) => tab.begin(true)));
+    await vi.advanceTimersByTimeAsync(10_000);
+    await begun;
+    expect(kinds(here)).toEqual(['signed_out', 'signed_out']);
+    expect(here.refused).toBe(0);
+    here.server.alive = true;
+    const reload = here.tabs[0]!.reload();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await reload;
+    expect(kinds(here)).toEqual(['signed_in', 'signed_in']);
+  });
+
+  it('another user’s session is the end of this page', async () => {
+    const here = await opened(2, 13);
+    here.server.user = 'grace';
+    const reload = here.tabs[0]!.reload();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await reload;
+    expect(here.tabs.map((tab) => tab.state.get())).toEqual([
+      { kind: 'gone', why: 'changed' },
+      { kind: 'gone', why: 'changed' },
+    ]);
+  });
+});
