@@ -2,7 +2,8 @@
 import { createServer } from 'vite';
 import { startMock } from './server.mjs';
 
-const mock = await startMock();
+const registration = process.env.MOCK_ACCOUNTS;
+const mock = await startMock(registration ? { accounts: { registration } } : {});
 process.env.NOTEBOOK_API = mock.url;
 const vite = await createServer();
 await vite.listen();

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { serveAccounts } from './accounts/serve.mjs';
+import { createAccounts } from './accounts/store.mjs';
 import { Refusal, serveFile } from './http.mjs';
 import { routes } from './routes.mjs';
 import { createState } from './state.mjs';
@@ -35,10 +37,14 @@ function refuse(res, error, request) {
   res.end(JSON.stringify(body));
 }
 
-/** Starts it and resolves with its address. `pace` 0 makes it answer at once. */
+const singleUser = ['GET', '/api/auth', () => ({ mode: 'single_user' })];
+
+/** Starts it and resolves with its address. `pace` 0 makes it answer at once; with `accounts` people sign in. */
 export function startMock(options = {}) {
   const state = createState(options);
-  const table = routes(state).map(compile);
+  const table = [singleUser, ...routes(state)].map(compile);
+  const accounts = options.accounts ? createAccounts({ ...options.accounts, pace: options.pace }) : null;
+  const signedIn = accounts && serveAccounts(accounts, compile);
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, 'http://mock');
     const request = randomUUID();
@@ -50,6 +56,7 @@ export function startMock(options = {}) {
         return;
       }
       if (!url.pathname.startsWith('/api/')) return await serveFile(url.pathname, res);
+      if (signedIn) return reply(res, await signedIn(req, res, url));
       for (const { method, pattern, handler } of table) {
         const match = method === req.method && pattern.exec(url.pathname);
         if (match) return reply(res, await handler({ req, res, url, id: match.groups?.id }));
@@ -67,7 +74,7 @@ export function startMock(options = {}) {
         server.closeAllConnections();
         return closed;
       };
-      resolve({ url, state, stop });
+      resolve({ url, state, accounts, stop });
     });
   });
 }

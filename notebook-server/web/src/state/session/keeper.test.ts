@@ -193,8 +193,11 @@ describe('eight tabs', () => {
     expect([undefined, 'AbortError']).toContain(await pending);
     expect(kinds(here)).toEqual(all(8, 'gone'));
     expect(here.tabs.every((tab) => tab.signal.aborted)).toBe(true);
+    // The request that was under way may have asked before it heard.
+    const { refused } = here;
+    expect(refused).toBeLessThanOrEqual(1);
     await vi.advanceTimersByTimeAsync(10 * LIFE);
-    expect([here.renewals, here.refused]).toEqual([0, 0]);
+    expect([here.renewals, here.refused]).toEqual([0, refused]);
   });
 
   it('learn of a session that was ended elsewhere by one refusal', async () => {
