@@ -1,5 +1,6 @@
+import { keeper } from './keeper';
+import { type Problem, asProblem, isAbort, problemOf, unreachable } from './problem';
 import type { Source } from './types';
-import { type Problem, problemOf, unreachable } from './problem';
 
 export interface UploadHandlers<T = Source> {
   progress: (sent: number, total: number) => void;
@@ -7,31 +8,77 @@ export interface UploadHandlers<T = Source> {
   failed: (problem: Problem) => void;
 }
 
+interface Reply {
+  status: number;
+  text: string;
+  requestId: string | null;
+  retryAfter: string | null;
+}
+
 /**
- * Sends one file and returns the function that cancels it. XMLHttpRequest, because
- * fetch tells nothing about bytes sent.
+ * Sends one file and returns the function that cancels it. The session is renewed first where its time has come, and a
+ * file that met 401 all the same is sent once more.
  */
 export function upload<T = Source>(path: string, file: File, on: UploadHandlers<T>): () => void {
-  const request = new XMLHttpRequest();
-  const form = new FormData();
-  form.append('file', file, file.name);
-  request.open('POST', path);
-  request.setRequestHeader('accept', 'application/json');
-  request.upload.onprogress = (event) => {
-    if (event.lengthComputable) on.progress(event.loaded, event.total);
-  };
-  request.onload = () => {
-    if (request.status < 200 || request.status > 299) {
-      on.failed(problemOf(request.status, request.responseText, request.getResponseHeader('x-request-id')));
-      return;
+  const cancel = new AbortController();
+  const session = keeper();
+  const signal = session ? AbortSignal.any([cancel.signal, session.signal]) : cancel.signal;
+  const whole = async (): Promise<T> => {
+    await session?.fresh();
+    const turn = session?.turn() ?? 0;
+    let reply = await put(path, file, on.progress, signal);
+    if (reply.status === 401 && session) {
+      await session.recover(turn);
+      reply = await put(path, file, on.progress, signal);
     }
+    const { status, text, requestId, retryAfter } = reply;
+    if (status < 200 || status > 299) throw problemOf(status, text, requestId, retryAfter);
     try {
-      on.done(JSON.parse(request.responseText) as T);
+      return JSON.parse(text) as T;
     } catch {
-      on.failed(problemOf(502, '', request.getResponseHeader('x-request-id')));
+      throw problemOf(502, '', requestId);
     }
   };
-  request.onerror = () => on.failed(unreachable());
-  request.send(form);
-  return () => request.abort();
+  whole().then(
+    (reply) => {
+      if (!signal.aborted) on.done(reply);
+    },
+    (error: unknown) => {
+      if (!signal.aborted && !isAbort(error)) on.failed(asProblem(error));
+    },
+  );
+  return () => cancel.abort();
+}
+
+/** One request, by XMLHttpRequest, because fetch tells nothing about bytes sent. */
+function put(
+  path: string,
+  file: File,
+  progress: (sent: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const request = new XMLHttpRequest();
+    const stop = (): void => request.abort();
+    const form = new FormData();
+    form.append('file', file, file.name);
+    request.open('POST', path);
+    request.setRequestHeader('accept', 'application/json');
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) progress(event.loaded, event.total);
+    };
+    request.onload = () =>
+      resolve({
+        status: request.status,
+        text: request.responseText,
+        requestId: request.getResponseHeader('x-request-id'),
+        retryAfter: request.getResponseHeader('retry-after'),
+      });
+    request.onerror = () => reject(unreachable());
+    request.onabort = () => reject(new DOMException('The upload was stopped.', 'AbortError'));
+    request.onloadend = () => signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', stop, { once: true });
+    request.send(form);
+  });
 }

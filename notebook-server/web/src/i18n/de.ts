@@ -29,6 +29,7 @@ export const de: Dictionary = {
   noNotebooks: 'Noch keine Notizbücher',
   noNotebooksHint:
     'Ein Notizbuch enthält Quellen und die Fragen dazu. Lege eines an, ziehe ein PDF oder ein anderes Dokument hinein und frage.',
+  noNotebooksToRead: 'In diesem Arbeitsbereich hat noch niemand ein Notizbuch angelegt.',
   noArchived: 'Nichts ist archiviert',
   noArchivedHint: 'Archivierte Notizbücher bleiben vollständig. Du kannst sie jederzeit zurückholen.',
   archive: 'Archivieren',
@@ -55,6 +56,7 @@ export const de: Dictionary = {
   noSources: 'Beginne mit einer Quelle',
   noSourcesHint: (size) =>
     `Ziehe Dateien auf diese Seite oder wähle sie aus. PDF, Word, Folien, Tabellen, EPUB, Webseiten, Text und Code, je bis ${size}.`,
+  noSourcesYet: 'Es gibt noch keine Quellen.',
   pasteTitle: 'Text als Quelle einfügen',
   pasteName: 'Name der Quelle',
   pasteBody: 'Text',
@@ -120,6 +122,7 @@ export const de: Dictionary = {
   stop: 'Antwort anhalten',
   questionTooLong: (size, limit) => `Die Frage hat ${size}; erlaubt sind höchstens ${limit}.`,
   composerHint: 'Enter sendet, Umschalt + Enter beginnt eine Zeile',
+  readOnly: 'Du darfst hier lesen, aber nicht fragen.',
   you: 'Du',
   answer: 'Antwort',
   searching: 'Durchsucht deine Quellen',

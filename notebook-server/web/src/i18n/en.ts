@@ -27,6 +27,7 @@ export const en = {
   noNotebooks: 'No notebooks yet',
   noNotebooksHint:
     'A notebook holds sources and the questions you ask about them. Make one, drop in a PDF or any other document, and ask.',
+  noNotebooksToRead: 'Nobody has made a notebook in this workspace yet.',
   noArchived: 'Nothing is archived',
   noArchivedHint: 'Archived notebooks stay whole. You can bring them back at any time.',
   archive: 'Archive',
@@ -53,6 +54,7 @@ export const en = {
   noSources: 'Start with a source',
   noSourcesHint: (size: string) =>
     `Drop files anywhere on this page, or choose them. PDF, Word, slides, sheets, EPUB, web pages, text and code, up to ${size} each.`,
+  noSourcesYet: 'There are no sources yet.',
   pasteTitle: 'Paste text as a source',
   pasteName: 'Name of the source',
   pasteBody: 'Text',
@@ -118,6 +120,7 @@ export const en = {
   stop: 'Stop answering',
   questionTooLong: (size: string, limit: string) => `The question is ${size}; at most ${limit} are taken.`,
   composerHint: 'Enter sends, Shift + Enter starts a new line',
+  readOnly: 'You may read here, but not ask.',
   you: 'You',
   answer: 'Answer',
   searching: 'Searching your sources',

@@ -41,11 +41,7 @@ let closed = false;
  * A saved store of what belongs to one user in one workspace. Until `openPersonal` says who that is, and where nobody
  * signs in, it is kept under the plain key.
  */
-export function personalStore<T>(
-  key: string,
-  fallback: T,
-  valid: (value: unknown) => value is T,
-): Store<T> {
+export function personalStore<T>(key: string, fallback: T, valid: (value: unknown) => value is T): Store<T> {
   const saved = (): T => loadSaved(prefix + key, fallback, valid);
   const store = createStore(saved());
   const load = (): void => {

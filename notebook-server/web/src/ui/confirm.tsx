@@ -34,13 +34,16 @@ export function Confirm({ title, hint, action, onConfirm, onClose }: ConfirmProp
 
 interface RenameProps {
   title: string;
+  hint?: string;
+  /** What the button says; to save, when it is not given. */
+  action?: string;
   value: string;
   onSave: (name: string) => Promise<unknown>;
   onClose: () => void;
 }
 
 /** Asks for a new name. */
-export function Rename({ title, value, onSave, onClose }: RenameProps) {
+export function Rename({ title, hint, action, value, onSave, onClose }: RenameProps) {
   const text = useText();
   const [name, setName] = useState(value);
   const work = useMutation({ mutationFn: () => onSave(name.trim()), onSuccess: onClose });
@@ -53,6 +56,7 @@ export function Rename({ title, value, onSave, onClose }: RenameProps) {
       <form onSubmit={submit} className="grid gap-4">
         <Field
           label={text.name}
+          hint={hint}
           value={name}
           maxLength={200}
           onChange={(event) => setName(event.target.value)}
@@ -63,7 +67,7 @@ export function Rename({ title, value, onSave, onClose }: RenameProps) {
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>{text.cancel}</Button>
           <Button look="primary" type="submit" disabled={work.isPending || name.trim() === ''}>
-            {text.save}
+            {action ?? text.save}
           </Button>
         </div>
       </form>

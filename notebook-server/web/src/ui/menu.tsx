@@ -6,6 +6,10 @@ export interface MenuItem {
   icon?: ReactNode;
   danger?: boolean;
   disabled?: boolean;
+  /** One of several of which one is chosen. */
+  checked?: boolean;
+  /** Stands apart from what is above it. */
+  separated?: boolean;
   onSelect: () => void;
 }
 
@@ -17,6 +21,8 @@ interface MenuProps {
   align?: 'start' | 'end';
 }
 
+const ITEM = '[role^=menuitem]:not(:disabled)';
+
 /** A button that opens a list of actions; arrow keys move, Escape closes and returns the focus. */
 export function Menu({ label, trigger, items, className, align = 'end' }: MenuProps) {
   const [open, setOpen] = useState(false);
@@ -26,7 +32,7 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
 
   useEffect(() => {
     if (!open) return;
-    root.current?.querySelector<HTMLElement>('[role=menuitem]:not(:disabled)')?.focus();
+    root.current?.querySelector<HTMLElement>(ITEM)?.focus();
     const outside = (event: PointerEvent): void => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
@@ -39,7 +45,7 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
     button.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const list = [...(root.current?.querySelectorAll<HTMLElement>('[role=menuitem]:not(:disabled)') ?? [])];
+    const list = [...(root.current?.querySelectorAll<HTMLElement>(ITEM) ?? [])];
     const at = list.indexOf(document.activeElement as HTMLElement);
     const move: Record<string, number> = {
       ArrowDown: at + 1,
@@ -90,7 +96,8 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
             <button
               key={`${index} ${item.label}`}
               type="button"
-              role="menuitem"
+              role={item.checked === undefined ? 'menuitem' : 'menuitemradio'}
+              aria-checked={item.checked}
               tabIndex={-1}
               disabled={item.disabled}
               onClick={() => {
@@ -100,6 +107,7 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
               className={cx(
                 'flex w-full items-center gap-2.5 rounded-lg px-3 py-2 text-start text-sm transition-colors hover:bg-wash focus-visible:bg-wash disabled:opacity-40',
                 item.danger && 'text-danger',
+                item.separated && 'mt-1 rounded-t-none border-t border-line pt-2.5',
               )}
             >
               {item.icon}

@@ -4,6 +4,7 @@ import type { Id } from '@/api/types';
 import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
 import { holdRun, runStore } from '@/state/runs/registry';
+import { useMay } from '@/state/session';
 import { useStore } from '@/state/store';
 import { IconButton } from '@/ui/button';
 import { AnswerNotes } from './answer-notes';
@@ -26,6 +27,7 @@ interface AnswerProps {
 export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: AnswerProps) {
   const text = useText();
   const [details, setDetails] = useState(false);
+  const mayAsk = useMay('chat');
   const stored = turn.kind === 'stored' ? turn.message : null;
   const id = turn.kind === 'live' ? turn.run.id : (stored?.run ?? 'none');
   const run = useStore(runStore(id));
@@ -55,13 +57,15 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
           )}
         </div>
       )}
-      <AnswerNotes view={view} onRetry={locked ? undefined : onRegenerate} />
+      <AnswerNotes view={view} onRetry={locked || !mayAsk ? undefined : onRegenerate} />
       {!busy && (
         <footer className="-ms-2 flex flex-wrap items-center gap-0.5 pt-2 text-xs text-faint">
           {view.text !== '' && <CopyButton view={view} />}
-          <IconButton label={text.regenerate} disabled={locked} onClick={onRegenerate}>
-            <RefreshCw size={15} aria-hidden />
-          </IconButton>
+          {mayAsk && (
+            <IconButton label={text.regenerate} disabled={locked} onClick={onRegenerate}>
+              <RefreshCw size={15} aria-hidden />
+            </IconButton>
+          )}
           <BranchSwitch current={turn.id} siblings={siblings} onChoose={onChoose} />
           <button
             type="button"

@@ -3,6 +3,7 @@ import { runs } from '@/api/endpoints';
 import type { Citation, Conversation, Id, Source } from '@/api/types';
 import { placeParams } from '@/features/notebooks/place';
 import { useText } from '@/i18n';
+import { useMay } from '@/state/session';
 import { ErrorNote, Spinner } from '@/ui/feedback';
 import { Answer } from './answer';
 import { useAnnouncedRun } from './announcing';
@@ -34,6 +35,7 @@ export function ChatPane(props: ChatPaneProps) {
   const text = useText();
   const exists = list.some((each) => each.id === conversation);
   const thread = useThread(conversation, exists);
+  const mayAsk = useMay('chat');
   const ask = useAsk(notebook, conversation);
   const [stopError, setStopError] = useState<unknown>(null);
   const { active, leaf } = thread;
@@ -131,12 +133,16 @@ export function ChatPane(props: ChatPaneProps) {
             }
           />
         )}
-        <Composer
-          busy={active !== null}
-          sending={ask.isPending}
-          onAsk={(question) => start({ kind: 'ask', question, parent: leaf })}
-          onStop={stop}
-        />
+        {mayAsk ? (
+          <Composer
+            busy={active !== null}
+            sending={ask.isPending}
+            onAsk={(question) => start({ kind: 'ask', question, parent: leaf })}
+            onStop={stop}
+          />
+        ) : (
+          <p className="px-6 pb-5 text-center text-sm text-faint">{text.readOnly}</p>
+        )}
         <CitationCard />
       </section>
     </CitationHostContext>

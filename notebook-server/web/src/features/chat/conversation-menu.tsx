@@ -14,9 +14,10 @@ import { conversations } from '@/api/endpoints';
 import type { Conversation, Id } from '@/api/types';
 import { ExportDialog } from '@/features/exports/export-dialog';
 import { useText } from '@/i18n';
+import { useMay } from '@/state/session';
 import { IconButton } from '@/ui/button';
 import { Confirm, Rename } from '@/ui/confirm';
-import { Menu } from '@/ui/menu';
+import { Menu, type MenuItem } from '@/ui/menu';
 import { conversationsKey } from './asking';
 
 interface ConversationMenuProps {
@@ -41,9 +42,37 @@ export function ConversationMenu({
   const text = useText();
   const client = useQueryClient();
   const [dialog, setDialog] = useState<'rename' | 'delete' | 'markdown' | 'pdf' | null>(null);
+  const mayAsk = useMay('chat');
+  const mayExport = useMay('export');
   const shown = items.find((each) => each.id === current);
   const titleOf = (each: Conversation | undefined): string => each?.title || text.conversationUntitled;
   const refresh = (): Promise<void> => client.invalidateQueries({ queryKey: conversationsKey(notebook) });
+  const exports: MenuItem[] = [
+    {
+      label: text.exportMarkdown,
+      icon: <FileText size={16} aria-hidden />,
+      disabled: through === null,
+      onSelect: () => setDialog('markdown'),
+    },
+    {
+      label: text.exportPdf,
+      icon: <FileType size={16} aria-hidden />,
+      disabled: through === null,
+      onSelect: () => setDialog('pdf'),
+    },
+  ];
+  const rename: MenuItem = {
+    label: text.rename,
+    icon: <Pencil size={16} aria-hidden />,
+    onSelect: () => setDialog('rename'),
+  };
+  const remove: MenuItem = {
+    label: text.delete,
+    icon: <Trash2 size={16} aria-hidden />,
+    danger: true,
+    onSelect: () => setDialog('delete'),
+  };
+  const actions = [...(mayAsk ? [rename] : []), ...(mayExport ? exports : []), ...(mayAsk ? [remove] : [])];
   return (
     <div className="flex min-w-0 flex-1 items-center gap-0.5">
       <div className="min-w-0 flex-1">
@@ -74,40 +103,18 @@ export function ConversationMenu({
           <h2 className="px-2 font-medium">{text.chat}</h2>
         )}
       </div>
-      {shown && (
+      {shown && actions.length > 0 && (
         <Menu
           label={text.actionsFor(titleOf(shown))}
           trigger={<Ellipsis size={17} aria-hidden />}
-          items={[
-            {
-              label: text.rename,
-              icon: <Pencil size={16} aria-hidden />,
-              onSelect: () => setDialog('rename'),
-            },
-            {
-              label: text.exportMarkdown,
-              icon: <FileText size={16} aria-hidden />,
-              disabled: through === null,
-              onSelect: () => setDialog('markdown'),
-            },
-            {
-              label: text.exportPdf,
-              icon: <FileType size={16} aria-hidden />,
-              disabled: through === null,
-              onSelect: () => setDialog('pdf'),
-            },
-            {
-              label: text.delete,
-              icon: <Trash2 size={16} aria-hidden />,
-              danger: true,
-              onSelect: () => setDialog('delete'),
-            },
-          ]}
+          items={actions}
         />
       )}
-      <IconButton label={text.newConversation} onClick={onNew} disabled={!shown}>
-        <MessageSquarePlus size={17} aria-hidden />
-      </IconButton>
+      {mayAsk && (
+        <IconButton label={text.newConversation} onClick={onNew} disabled={!shown}>
+          <MessageSquarePlus size={17} aria-hidden />
+        </IconButton>
+      )}
       {(dialog === 'markdown' || dialog === 'pdf') && shown && (
         <ExportDialog
           title={dialog === 'pdf' ? text.exportPdf : text.exportMarkdown}

@@ -3,6 +3,7 @@ import { type KeyboardEvent, useState } from 'react';
 import type { Id, Message } from '@/api/types';
 import { useText } from '@/i18n';
 import { Button, IconButton } from '@/ui/button';
+import { useMay } from '@/state/session';
 import { BranchSwitch } from './branch-switch';
 
 interface QuestionProps {
@@ -17,6 +18,7 @@ interface QuestionProps {
 export function Question({ message, siblings, locked, onChoose, onEdit }: QuestionProps) {
   const text = useText();
   const [draft, setDraft] = useState<string | null>(null);
+  const mayAsk = useMay('chat');
   const ask = (): void => {
     if (draft === null || draft.trim() === '') return;
     onEdit(draft.trim());
@@ -54,14 +56,16 @@ export function Question({ message, siblings, locked, onChoose, onEdit }: Questi
     <div className="group/question flex flex-col items-end pb-5" data-testid="question">
       <h3 className="sr-only">{text.you}</h3>
       <div className="flex w-full items-center justify-end gap-1">
-        <IconButton
-          label={text.editQuestion}
-          disabled={locked}
-          onClick={() => setDraft(message.text)}
-          className="opacity-0 transition-opacity group-hover/question:opacity-100 focus-visible:opacity-100 pointer-coarse:opacity-100"
-        >
-          <Pencil size={14} aria-hidden />
-        </IconButton>
+        {mayAsk && (
+          <IconButton
+            label={text.editQuestion}
+            disabled={locked}
+            onClick={() => setDraft(message.text)}
+            className="opacity-0 transition-opacity group-hover/question:opacity-100 focus-visible:opacity-100 pointer-coarse:opacity-100"
+          >
+            <Pencil size={14} aria-hidden />
+          </IconButton>
+        )}
         <p className="max-w-[85%] rounded-2xl rounded-ee-md bg-wash px-4 py-2.5 text-[15px] leading-relaxed break-words whitespace-pre-wrap">
           {message.text}
         </p>

@@ -2,6 +2,7 @@ import { Download } from 'lucide-react';
 import { jobs } from '@/api/endpoints';
 import type { Id } from '@/api/types';
 import { useText } from '@/i18n';
+import { download } from '@/lib/download';
 import { Button } from '@/ui/button';
 import { Dialog } from '@/ui/dialog';
 import { ErrorNote, Spinner } from '@/ui/feedback';
@@ -31,7 +32,11 @@ export function ExportDialog({ title, start, onClose }: ExportDialogProps) {
           <a
             href={data.path}
             download
-            onClick={onClose}
+            onClick={(event) => {
+              event.preventDefault();
+              download(data.path);
+              onClose();
+            }}
             data-autofocus
             className="inline-flex h-9 items-center gap-2 rounded-lg bg-ink px-3.5 text-sm font-medium text-paper"
           >

@@ -6,6 +6,7 @@ import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
 import { uuidV7 } from '@/lib/uuid';
 import { openDraft } from '@/state/drafts';
+import { useMay } from '@/state/session';
 import { Button } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
 import { TopBar } from './top-bar';
@@ -16,6 +17,8 @@ export function Home() {
   const text = useText();
   const [archived, setArchived] = useState(false);
   const [, go] = useLocation();
+  const mayWrite = useMay('notebook.write');
+  const mayImport = useMay('notebook.write', 'source.write');
   const list = useNotebooks(archived);
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   useEffect(() => {
@@ -33,10 +36,12 @@ export function Home() {
             <p className="max-w-[46ch] pt-2 text-base text-pretty text-soft">{text.homeLead}</p>
           </div>
           <div className="flex flex-wrap gap-2">
-            <ImportButton />
-            <Button look="primary" className="h-10" icon={<Plus size={17} aria-hidden />} onClick={create}>
-              {text.newNotebook}
-            </Button>
+            {mayImport && <ImportButton />}
+            {mayWrite && (
+              <Button look="primary" className="h-10" icon={<Plus size={17} aria-hidden />} onClick={create}>
+                {text.newNotebook}
+              </Button>
+            )}
           </div>
         </div>
         <div className="flex gap-1 pt-8 pb-4" role="group" aria-label={text.homeTitle}>
@@ -57,7 +62,9 @@ export function Home() {
         </div>
         {list.isPending && <Spinner label={text.loading} className="py-10" />}
         {list.error && <ErrorNote error={list.error} onRetry={() => void list.refetch()} />}
-        {list.isSuccess && items.length === 0 && <Empty archived={archived} onCreate={create} />}
+        {list.isSuccess && items.length === 0 && (
+          <Empty archived={archived} onCreate={mayWrite ? create : null} />
+        )}
         <ul className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
           {items.map((notebook) => (
             <NotebookCard key={notebook.id} notebook={notebook} />
@@ -75,7 +82,7 @@ export function Home() {
   );
 }
 
-function Empty({ archived, onCreate }: { archived: boolean; onCreate: () => void }) {
+function Empty({ archived, onCreate }: { archived: boolean; onCreate: (() => void) | null }) {
   const text = useText();
   return (
     <section className="flex flex-col items-center rounded-3xl border border-dashed border-line-strong px-6 py-16 text-center">
@@ -84,9 +91,9 @@ function Empty({ archived, onCreate }: { archived: boolean; onCreate: () => void
         {archived ? text.noArchived : text.noNotebooks}
       </h2>
       <p className="max-w-[44ch] pt-2 pb-6 text-pretty text-soft">
-        {archived ? text.noArchivedHint : text.noNotebooksHint}
+        {archived ? text.noArchivedHint : onCreate ? text.noNotebooksHint : text.noNotebooksToRead}
       </p>
-      {!archived && (
+      {!archived && onCreate && (
         <Button icon={<Plus size={17} aria-hidden />} onClick={onCreate}>
           {text.newNotebook}
         </Button>

@@ -8,8 +8,9 @@ import { ExportDialog } from '@/features/exports/export-dialog';
 import { useText } from '@/i18n';
 import { formatAgo } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
+import { useMay } from '@/state/session';
 import { Confirm, Rename } from '@/ui/confirm';
-import { Menu } from '@/ui/menu';
+import { Menu, type MenuItem } from '@/ui/menu';
 import { changeNotebook, removeNotebook } from './queries';
 
 export function NotebookCard({ notebook }: { notebook: Notebook }) {
@@ -19,6 +20,30 @@ export function NotebookCard({ notebook }: { notebook: Notebook }) {
   const [dialog, setDialog] = useState<'rename' | 'delete' | 'export' | null>(null);
   const close = (): void => setDialog(null);
   const { id, name, archived } = notebook;
+  const write: MenuItem[] = [
+    { label: text.rename, icon: <Pencil size={16} aria-hidden />, onSelect: () => setDialog('rename') },
+    {
+      label: archived ? text.unarchive : text.archive,
+      icon: archived ? <ArchiveRestore size={16} aria-hidden /> : <Archive size={16} aria-hidden />,
+      onSelect: () => void changeNotebook(client, id, { archived: !archived }),
+    },
+  ];
+  const takeOut: MenuItem = {
+    label: text.exportNotebook,
+    icon: <Download size={16} aria-hidden />,
+    onSelect: () => setDialog('export'),
+  };
+  const remove: MenuItem = {
+    label: text.delete,
+    icon: <Trash2 size={16} aria-hidden />,
+    danger: true,
+    onSelect: () => setDialog('delete'),
+  };
+  const items = [
+    ...(useMay('notebook.write') ? write : []),
+    ...(useMay('export') ? [takeOut] : []),
+    ...(useMay('notebook.delete') ? [remove] : []),
+  ];
   return (
     <li className="group relative rounded-2xl border border-line bg-sheet transition-shadow focus-within:shadow-float hover:shadow-float">
       <Link
@@ -32,35 +57,11 @@ export function NotebookCard({ notebook }: { notebook: Notebook }) {
           {text.changed(formatAgo(notebook.updated_at, Date.now(), locale))}
         </span>
       </Link>
-      <div className="absolute end-3 top-3.5">
-        <Menu
-          label={text.actionsFor(name)}
-          trigger={<Ellipsis size={18} aria-hidden />}
-          items={[
-            {
-              label: text.rename,
-              icon: <Pencil size={16} aria-hidden />,
-              onSelect: () => setDialog('rename'),
-            },
-            {
-              label: text.exportNotebook,
-              icon: <Download size={16} aria-hidden />,
-              onSelect: () => setDialog('export'),
-            },
-            {
-              label: archived ? text.unarchive : text.archive,
-              icon: archived ? <ArchiveRestore size={16} aria-hidden /> : <Archive size={16} aria-hidden />,
-              onSelect: () => void changeNotebook(client, id, { archived: !archived }),
-            },
-            {
-              label: text.delete,
-              icon: <Trash2 size={16} aria-hidden />,
-              danger: true,
-              onSelect: () => setDialog('delete'),
-            },
-          ]}
-        />
-      </div>
+      {items.length > 0 && (
+        <div className="absolute end-3 top-3.5">
+          <Menu label={text.actionsFor(name)} trigger={<Ellipsis size={18} aria-hidden />} items={items} />
+        </div>
+      )}
       {dialog === 'export' && (
         <ExportDialog title={text.exportNotebook} start={() => notebooks.export(id)} onClose={close} />
       )}

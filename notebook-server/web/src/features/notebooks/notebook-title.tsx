@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { type KeyboardEvent, useState } from 'react';
 import type { Notebook } from '@/api/types';
 import { useText } from '@/i18n';
+import { useMay } from '@/state/session';
 import { changeNotebook } from './queries';
 
 /** The notebook's name in the bar; press to change it in place. */
@@ -9,6 +10,7 @@ export function NotebookTitle({ notebook }: { notebook: Notebook }) {
   const text = useText();
   const client = useQueryClient();
   const [name, setName] = useState<string | null>(null);
+  const mayWrite = useMay('notebook.write');
   const keep = (): void => {
     const next = name?.trim() ?? '';
     setName(null);
@@ -18,6 +20,9 @@ export function NotebookTitle({ notebook }: { notebook: Notebook }) {
     if (event.key === 'Enter') keep();
     if (event.key === 'Escape') setName(null);
   };
+  if (!mayWrite) {
+    return <h1 className="min-w-0 truncate px-2 py-1 font-serif text-lg font-semibold">{notebook.name}</h1>;
+  }
   if (name !== null) {
     return (
       <input

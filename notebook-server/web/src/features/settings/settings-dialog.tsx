@@ -1,12 +1,14 @@
 import type { Notebook } from '@/api/types';
 import { languages, useText } from '@/i18n';
 import { type Theme, language, theme, useLanguage, useTheme } from '@/state/preferences';
+import { useMay } from '@/state/session';
 import { Dialog } from '@/ui/dialog';
 import { Choice } from '@/ui/field';
 import { NotebookForm } from './notebook-form';
 
 export function SettingsDialog({ notebook, onClose }: { notebook?: Notebook; onClose: () => void }) {
   const text = useText();
+  const mayWrite = useMay('notebook.write');
   const themes: { value: Theme; label: string }[] = [
     { value: 'system', label: text.themeSystem },
     { value: 'light', label: text.themeLight },
@@ -23,7 +25,7 @@ export function SettingsDialog({ notebook, onClose }: { notebook?: Notebook; onC
           onChange={language.set}
         />
       </div>
-      {notebook && <NotebookForm notebook={notebook} onDone={onClose} />}
+      {notebook && mayWrite && <NotebookForm notebook={notebook} onDone={onClose} />}
     </Dialog>
   );
 }

@@ -5,8 +5,10 @@ import { sources } from '@/api/endpoints';
 import type { Source } from '@/api/types';
 import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
+import { download } from '@/lib/download';
 import { formatBytes } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
+import { useMay } from '@/state/session';
 import { Button } from '@/ui/button';
 import { Confirm } from '@/ui/confirm';
 import { Menu, type MenuItem } from '@/ui/menu';
@@ -28,6 +30,8 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
   const locale = useLanguage();
   const client = useQueryClient();
   const [deleting, setDeleting] = useState(false);
+  const mayWrite = useMay('source.write');
+  const mayChoose = useMay('chat');
   const status = statusOf(source, text);
   const put = (change: Source): void =>
     putChanges(client, source.notebook, [{ kind: 'source', source: change }]);
@@ -38,16 +42,18 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
     {
       label: text.download,
       icon: <Download size={16} aria-hidden />,
-      onSelect: () => window.location.assign(sources.originalPath(source.id)),
+      onSelect: () => download(sources.originalPath(source.id)),
     },
-    {
+  ];
+  if (mayWrite) {
+    items.push({
       label: text.delete,
       icon: <Trash2 size={16} aria-hidden />,
       danger: true,
       onSelect: () => setDeleting(true),
-    },
-  ];
-  if (status.tone === 'busy' && !source.keywords_ready) {
+    });
+  }
+  if (mayWrite && status.tone === 'busy' && !source.keywords_ready) {
     items.unshift({
       label: text.cancel,
       icon: <Ban size={16} aria-hidden />,
@@ -116,7 +122,7 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
           trigger={<Ellipsis size={16} aria-hidden />}
           items={items}
         />
-        {status.tone !== 'failed' && (
+        {mayChoose && status.tone !== 'failed' && (
           <input
             type="checkbox"
             aria-label={text.useSource(source.name)}
@@ -135,13 +141,15 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
       {status.tone === 'failed' && (
         <div className="mt-1.5 ms-9 grid gap-2 rounded-lg bg-danger-wash p-2.5 text-xs">
           <p>{status.hint}</p>
-          <Button
-            className="h-7 w-fit px-2.5 text-xs"
-            icon={<RotateCw size={13} aria-hidden />}
-            onClick={() => void sources.retry(source.id).then(put, () => undefined)}
-          >
-            {text.retry}
-          </Button>
+          {mayWrite && (
+            <Button
+              className="h-7 w-fit px-2.5 text-xs"
+              icon={<RotateCw size={13} aria-hidden />}
+              onClick={() => void sources.retry(source.id).then(put, () => undefined)}
+            >
+              {text.retry}
+            </Button>
+          )}
         </div>
       )}
       {deleting && (

@@ -5,6 +5,7 @@ import { useStatus } from '@/features/status/chips';
 import { useText } from '@/i18n';
 import { formatBytes } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
+import { useMay } from '@/state/session';
 import { useStore } from '@/state/store';
 import { Button, IconButton } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
@@ -35,6 +36,8 @@ export function SourcesPane(props: SourcesPaneProps) {
   const moving = useStore(uploads).filter((each) => each.notebook === notebook);
   const picker = useRef<HTMLInputElement>(null);
   const [pasting, setPasting] = useState(false);
+  const mayWrite = useMay('source.write');
+  const mayChoose = useMay('chat');
 
   const add = useCallback(
     (files: File[]) =>
@@ -55,12 +58,16 @@ export function SourcesPane(props: SourcesPaneProps) {
     <section aria-label={text.sources} className="flex h-full min-h-0 flex-col">
       <header className="flex items-center gap-1 ps-4 pe-2.5 pt-3 pb-1">
         <h2 className="flex-1 font-medium">{text.sources}</h2>
-        <IconButton label={text.pasteText} onClick={() => setPasting(true)}>
-          <ClipboardPaste size={17} aria-hidden />
-        </IconButton>
-        <IconButton label={text.addFiles} onClick={() => picker.current?.click()}>
-          <Plus size={19} aria-hidden />
-        </IconButton>
+        {mayWrite && (
+          <>
+            <IconButton label={text.pasteText} onClick={() => setPasting(true)}>
+              <ClipboardPaste size={17} aria-hidden />
+            </IconButton>
+            <IconButton label={text.addFiles} onClick={() => picker.current?.click()}>
+              <Plus size={19} aria-hidden />
+            </IconButton>
+          </>
+        )}
         <input
           ref={picker}
           type="file"
@@ -75,7 +82,7 @@ export function SourcesPane(props: SourcesPaneProps) {
           }}
         />
       </header>
-      {usable.length > 1 && (
+      {mayChoose && usable.length > 1 && (
         <label className="flex cursor-pointer items-center gap-2 ps-4 pe-5 pb-1 text-xs text-faint">
           <span className="flex-1">{text.selectedSources(usable.length - off, usable.length)}</span>
           <input
@@ -93,7 +100,8 @@ export function SourcesPane(props: SourcesPaneProps) {
       <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-4">
         {Boolean(error) && <ErrorNote error={error} />}
         {loading && <Spinner label={text.loading} className="p-3" />}
-        {empty && (
+        {empty && !mayWrite && <p className="p-2 text-[13px] text-soft">{text.noSourcesYet}</p>}
+        {empty && mayWrite && (
           <div className="mx-1 mt-3 rounded-2xl border border-dashed border-line-strong px-5 py-8 text-center">
             <h3 className="font-serif text-lg font-semibold">{text.noSources}</h3>
             <p className="pt-1.5 pb-5 text-[13px] text-pretty text-soft">
@@ -129,7 +137,7 @@ export function SourcesPane(props: SourcesPaneProps) {
           ))}
         </ul>
       </div>
-      <DropZone onFiles={add} />
+      {mayWrite && <DropZone onFiles={add} />}
       {pasting && <PasteDialog notebook={notebook} onClose={() => setPasting(false)} />}
     </section>
   );

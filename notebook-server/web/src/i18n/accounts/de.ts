@@ -16,7 +16,8 @@ export const de: AccountDictionary = {
   oldPassword: 'Jetziges Passwort',
   showPassword: 'Passwort zeigen',
   yourName: 'Dein Name',
-  passwordHint: 'Mindestens 8 Zeichen. Ein paar Wörter hintereinander merkt man sich leicht und errät man schwer.',
+  passwordHint:
+    'Mindestens 8 Zeichen. Ein paar Wörter hintereinander merkt man sich leicht und errät man schwer.',
   wrongCredentials: 'Diese E-Mail und dieses Passwort gehören nicht zusammen.',
   wrongOldPassword: 'Das ist nicht dein jetziges Passwort.',
   tooMany: (seconds) => `Zu viele Versuche. Versuche es in ${seconds} Sekunden wieder.`,
@@ -42,7 +43,8 @@ export const de: AccountDictionary = {
   personal: 'Persönlich',
   team: 'Team',
   uploadsWaiting: 'Noch werden Dateien hochgeladen',
-  uploadsWaitingHint: 'Wenn du weitermachst, kommen sie nicht an. Warte, bis sie da sind, oder mach ohne sie weiter.',
+  uploadsWaitingHint:
+    'Wenn du weitermachst, kommen sie nicht an. Warte, bis sie da sind, oder mach ohne sie weiter.',
   goOn: 'Weiter',
   joinTitle: 'Einem Arbeitsbereich beitreten',
   joinHint: (email) => `Du bist in einen Arbeitsbereich eingeladen. Du bist angemeldet als ${email}.`,
@@ -106,7 +108,8 @@ export const de: AccountDictionary = {
   removeMember: 'Entfernen',
   removeMemberOf: (name) => `${name} entfernen`,
   removeMemberTitle: 'Dieses Mitglied entfernen?',
-  removeMemberHint: (name) => `${name} sieht dann nichts mehr in diesem Arbeitsbereich. Was angelegt wurde, bleibt.`,
+  removeMemberHint: (name) =>
+    `${name} sieht dann nichts mehr in diesem Arbeitsbereich. Was angelegt wurde, bleibt.`,
   invite: 'Einladen',
   inviteTitle: 'Jemanden einladen',
   inviteCreated: 'Die Einladung ist fertig',
@@ -127,7 +130,8 @@ export const de: AccountDictionary = {
   roleAdminHint: 'Verwaltet auch Mitglieder und sieht das Protokoll.',
 
   audit: 'Protokoll',
-  auditLead: 'Was in diesem Arbeitsbereich getan wurde, das Neueste zuerst. Jeder Eintrag besiegelt den vor ihm.',
+  auditLead:
+    'Was in diesem Arbeitsbereich getan wurde, das Neueste zuerst. Jeder Eintrag besiegelt den vor ihm.',
   verify: 'Kette prüfen',
   verifying: 'Wird geprüft …',
   verified: (entries) => `Alle ${entries.toLocaleString('de')} Einträge sind heil und in der Reihe.`,

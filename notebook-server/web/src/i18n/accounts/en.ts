@@ -41,7 +41,8 @@ export const en = {
   personal: 'Personal',
   team: 'Team',
   uploadsWaiting: 'Files are still being uploaded',
-  uploadsWaitingHint: 'They are not taken when you go on. Wait until they have arrived, or go on without them.',
+  uploadsWaitingHint:
+    'They are not taken when you go on. Wait until they have arrived, or go on without them.',
   goOn: 'Go on',
   joinTitle: 'Join a workspace',
   joinHint: (email: string) => `You were invited to a workspace. You are signed in as ${email}.`,
@@ -104,7 +105,8 @@ export const en = {
   removeMember: 'Remove',
   removeMemberOf: (name: string) => `Remove ${name}`,
   removeMemberTitle: 'Remove this member?',
-  removeMemberHint: (name: string) => `${name} no longer sees anything in this workspace. What they made stays.`,
+  removeMemberHint: (name: string) =>
+    `${name} no longer sees anything in this workspace. What they made stays.`,
   invite: 'Invite',
   inviteTitle: 'Invite somebody',
   inviteCreated: 'The invitation is ready',

@@ -26,11 +26,8 @@ export const session = sessionKeeper({
   waiting: (is) => reportStream(NAME, is ? 'waiting' : 'closed'),
 });
 
-/** Why the page was loaded: read once, at the start. */
-const endedBefore = takeEnded();
-
-/** Whether the last session in this tab ended without the person signing out. */
-export const endedUnasked = endedBefore === 'ended';
+/** How the last session in this tab ended, if the page was loaded for that. */
+export const endedBefore = takeEnded();
 
 /** Starts the session; called once, before anything is drawn. */
 export function startSession(): void {
@@ -101,11 +98,11 @@ function keepEnded(why: 'left' | 'ended'): void {
   }
 }
 
-function takeEnded(): string | null {
+function takeEnded(): 'left' | 'ended' | null {
   try {
     const why = sessionStorage.getItem(ENDED);
     sessionStorage.removeItem(ENDED);
-    return why;
+    return why === 'left' || why === 'ended' ? why : null;
   } catch {
     return null;
   }

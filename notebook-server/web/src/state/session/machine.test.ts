@@ -72,7 +72,10 @@ describe('the start', () => {
   });
 
   it('is signed in by another tab', () => {
-    expect(run(start, accounts, { kind: 'nobody' }, told(LIFE, 0))).toMatchObject({ kind: 'signed_in', turn: 1 });
+    expect(run(start, accounts, { kind: 'nobody' }, told(LIFE, 0))).toMatchObject({
+      kind: 'signed_in',
+      turn: 1,
+    });
   });
 });
 
@@ -140,7 +143,11 @@ describe('the end', () => {
   });
 
   it('comes when another user or workspace is told', () => {
-    const events = [granted(2 * LIFE, 0, 'grace'), told(2 * LIFE, 0, 'grace'), granted(2 * LIFE, 0, 'ada', 'team')];
+    const events = [
+      granted(2 * LIFE, 0, 'grace'),
+      told(2 * LIFE, 0, 'grace'),
+      granted(2 * LIFE, 0, 'ada', 'team'),
+    ];
     for (const event of events) {
       const after = step(signedIn, event);
       expect(after).toEqual({ kind: 'gone', why: 'changed' });

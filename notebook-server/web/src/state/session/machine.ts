@@ -205,7 +205,8 @@ export function remedy(state: State, turn: number, now: Reading): Remedy {
  * Why somebody asks for a renewal: the page starts (`ended`: because a session ended in it), the time has come, or a
  * request sent in `turn` met 401.
  */
-export type Cause = { kind: 'start'; ended: boolean } | { kind: 'due' } | { kind: 'unauthorized'; turn: number };
+export type Cause =
+  { kind: 'start'; ended: boolean } | { kind: 'due' } | { kind: 'unauthorized'; turn: number };
 
 /** What came of the question who is signed in. */
 export type Found = 'unasked' | 'session' | 'nobody';

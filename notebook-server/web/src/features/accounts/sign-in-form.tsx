@@ -1,0 +1,47 @@
+import { useState } from 'react';
+import { auth } from '@/api/session';
+import { useAccountText } from '@/i18n/accounts';
+import { session } from '@/state/session';
+import { Field } from '@/ui/field';
+import { PasswordField, Submit, useForm } from './form';
+
+export function SignInForm() {
+  const text = useAccountText();
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const { form, busy, errorAt, note } = useForm({
+    fields: ['email', 'password'],
+    refused: text.wrongCredentials,
+    send: () => session.change(() => auth.login({ email: email.trim(), password })),
+  });
+  return (
+    <form {...form} className="grid gap-4" aria-label={text.signInTitle}>
+      <Field
+        label={text.email}
+        name="email"
+        type="email"
+        autoComplete="username"
+        inputMode="email"
+        autoFocus
+        required
+        value={email}
+        error={errorAt('email')}
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      <PasswordField
+        label={text.password}
+        name="password"
+        autoComplete="current-password"
+        value={password}
+        error={errorAt('password')}
+        onChange={setPassword}
+      />
+      {note}
+      <Submit busy={busy || email.trim() === '' || password === ''}>{text.signIn}</Submit>
+      <details className="text-sm text-soft">
+        <summary className="w-fit rounded-md">{text.forgot}</summary>
+        <p className="pt-1.5">{text.forgotHint}</p>
+      </details>
+    </form>
+  );
+}
