@@ -6,11 +6,16 @@ import { Home } from '@/features/notebooks/home';
 import { useText } from '@/i18n';
 import { isUuid } from '@/lib/uuid';
 import { announcement } from '@/state/announcer';
+import { useSession } from '@/state/session';
 import { useStore } from '@/state/store';
 import { PaneBoundary, Spinner } from '@/ui/feedback';
 
 const NotebookPage = lazy(() =>
   import('@/features/notebooks/notebook-page').then((module) => ({ default: module.NotebookPage })),
+);
+
+const AccountPage = lazy(() =>
+  import('@/features/accounts/account-page').then((module) => ({ default: module.AccountPage })),
 );
 
 const queries = new QueryClient({
@@ -33,6 +38,7 @@ function LiveRegion() {
 
 export function App() {
   const text = useText();
+  const session = useSession();
   return (
     <QueryClientProvider client={queries}>
       <PaneBoundary>
@@ -44,6 +50,11 @@ export function App() {
             <Route path="/n/:id">
               {({ id }) => (isUuid(id) ? <NotebookPage key={id} id={id} /> : <Redirect to="/" replace />)}
             </Route>
+            {session && (
+              <Route path="/account/:section?">
+                {({ section }) => <AccountPage now={session} path={section ?? ''} />}
+              </Route>
+            )}
             <Route>
               <Redirect to="/" replace />
             </Route>

@@ -41,7 +41,12 @@ function takeInvitation(accounts, token, email) {
     (each) => each.token === token && each.expires_at > accounts.now(),
   );
   if (!invitation || invitation.email !== email)
-    throw new Refusal(422, 'invalid_input', 'This invitation is not good any more. Ask for a new one.', 'invitation');
+    throw new Refusal(
+      422,
+      'invalid_input',
+      'This invitation is not good any more. Ask for a new one.',
+      'invitation',
+    );
   return invitation;
 }
 
@@ -106,7 +111,13 @@ export const openRoutes = [
     async ({ accounts, req }) => {
       const { token, password } = await readJson(req);
       const user = accounts.users.get(accounts.resets.get(token));
-      if (!user) throw new Refusal(422, 'invalid_input', 'This link is not good any more. Ask for a new one.', 'token');
+      if (!user)
+        throw new Refusal(
+          422,
+          'invalid_input',
+          'This link is not good any more. Ask for a new one.',
+          'token',
+        );
       checkPassword(password);
       user.password = password;
       accounts.resets.delete(token);
@@ -228,7 +239,8 @@ export const memberRoutes = [
     null,
     async ({ accounts, session, req }) => {
       const { name } = await readJson(req);
-      if (!name?.trim()) throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
+      if (!name?.trim())
+        throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
       return [201, place(addWorkspace(accounts, 'team', name.trim(), session.user), session.user)];
     },
   ],
@@ -333,7 +345,8 @@ export const memberRoutes = [
     async (call) => {
       const { accounts, workspace, session, req } = call;
       const { name, scopes, expires_at = null } = await readJson(req);
-      if (!name?.trim()) throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
+      if (!name?.trim())
+        throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
       const allowed = permissionsOf(workspace.members.get(session.user).role);
       if (!scopes?.length || scopes.some((scope) => !allowed.includes(scope)))
         throw new Refusal(422, 'invalid_input', 'Name at least one of your own permissions.', 'scopes');
@@ -372,7 +385,10 @@ export const memberRoutes = [
     (call) => {
       const before = Number(call.url.searchParams.get('before') ?? Infinity);
       const limit = Number(call.url.searchParams.get('limit') ?? 50);
-      const items = call.workspace.audit.filter((entry) => entry.seq < before).slice(-limit).reverse();
+      const items = call.workspace.audit
+        .filter((entry) => entry.seq < before)
+        .slice(-limit)
+        .reverse();
       return { items, next: items.at(-1)?.seq > 1 ? items.at(-1).seq : null };
     },
   ],

@@ -16,7 +16,12 @@ const added = {
 export const permissionsOf = (role) => ranks.slice(0, ranks.indexOf(role) + 1).flatMap((each) => added[each]);
 export const secret = () => randomBytes(24).toString('base64url');
 
-export function createAccounts({ registration = 'open', accessLife = 15 * MINUTE, now = Date.now, pace } = {}) {
+export function createAccounts({
+  registration = 'open',
+  accessLife = 15 * MINUTE,
+  now = Date.now,
+  pace,
+} = {}) {
   return {
     registration,
     accessLife,

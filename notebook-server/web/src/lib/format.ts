@@ -38,3 +38,11 @@ export function formatMicros(micros: number, locale: string): string {
   }
   return `${(micros / 1_000_000).toLocaleString(locale, { maximumFractionDigits: 1 })}\u00a0s`;
 }
+
+/** A day: `21 Nov 2026`. */
+export const formatDate = (time: number, locale: string): string =>
+  new Date(time).toLocaleDateString(locale, { dateStyle: 'medium' });
+
+/** A moment, to the minute: `21 Nov 2026, 23:04`. */
+export const formatTime = (time: number, locale: string): string =>
+  new Date(time).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });

@@ -107,7 +107,11 @@ export function ChatPane(props: ChatPaneProps) {
         {thread.loading ? (
           <Spinner label={text.loading} className="flex-1 justify-center" />
         ) : thread.path.length === 0 && !pending && !ask.error ? (
-          <Welcome sources={sources} />
+          mayAsk ? (
+            <Welcome sources={sources} />
+          ) : (
+            <div className="flex-1" />
+          )
         ) : (
           <MessageList
             key={conversation}
