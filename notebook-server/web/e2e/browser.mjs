@@ -20,6 +20,9 @@ export async function openServer() {
   return { url: mock.url, mock: true, stop: mock.stop };
 }
 
+/** A mock server where people sign in; `accounts` as in mock/accounts/store.mjs. */
+export const openAccounts = (accounts = {}) => startMock({ accounts, pace: 0.2 });
+
 export const openBrowser = () =>
   chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args });
 
@@ -50,3 +53,30 @@ export async function shot(page, name) {
 }
 
 export const squash = (text) => text.replace(/\s+/g, ' ').trim();
+
+/** Makes an account by the form, at the page's address. */
+export async function signUp(page, url, { name, email, password }) {
+  await page.goto(url);
+  const first = page.getByLabel('Your name');
+  const create = page.getByRole('button', { name: 'Create account' });
+  await create.first().waitFor();
+  if (!(await first.isVisible())) await create.click();
+  await first.fill(name);
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await create.click();
+  await page.getByRole('heading', { name: 'Your notebooks' }).waitFor();
+}
+
+export async function signIn(page, { email, password }) {
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Your notebooks' }).waitFor();
+}
+
+/** Opens the account's menu and chooses in it. */
+export async function choose(page, name) {
+  await page.getByRole('button', { name: /, in / }).click();
+  await page.getByRole('menuitem', { name }).or(page.getByRole('menuitemradio', { name })).click();
+}

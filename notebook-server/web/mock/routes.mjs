@@ -184,6 +184,7 @@ export const routes = (state) => [
       Object.assign(source, {
         failure: { code: 'cancelled', message: 'You cancelled this source.', stage: source.stage },
         stage: 'failed',
+        revision: source.revision + 1,
       });
       tell(state, source.notebook, 'source', publicSource(source));
       return [202, publicSource(source)];

@@ -58,6 +58,7 @@ export function addSource(state, notebook, name, data, kindOf) {
     notes: [],
     created_at: now,
     updated_at: now,
+    revision: 1,
   };
   state.sources.set(source.id, source);
   void ingest(state, source, data);
@@ -70,7 +71,7 @@ export async function ingest(state, source, data) {
   const attempt = Symbol('attempt');
   source.attempt = attempt;
   const change = (fields) => {
-    Object.assign(source, fields, { updated_at: Date.now() });
+    Object.assign(source, fields, { updated_at: Date.now(), revision: source.revision + 1 });
     tell(state, source.notebook, 'source', publicSource(source));
   };
   const alive = () => source.attempt === attempt && state.sources.has(source.id);

@@ -93,6 +93,7 @@ export function openSession(accounts, user, workspace, req) {
     user: user.id,
     workspace,
     generation: 0,
+    used: 0,
     rotatedAt: accounts.now(),
     access: new Map(),
     client: req.headers['user-agent'] ?? null,
@@ -107,7 +108,10 @@ export function openSession(accounts, user, workspace, req) {
 /** A new access token, and the cookies that carry both. */
 export function cookiesOf(accounts, session) {
   const token = secret();
-  session.access.set(token, accounts.now() + accounts.accessLife);
+  session.access.set(token, {
+    ends: accounts.now() + accounts.accessLife,
+    generation: session.generation,
+  });
   const attributes = 'HttpOnly; Secure; SameSite=Strict';
   return [
     `__Host-notebook_access=${session.id}.${token}; Path=/; Max-Age=${900}; ${attributes}`,
@@ -127,14 +131,16 @@ const cookie = (req, name) =>
 export function bearer(accounts, req) {
   const [id, token] = cookie(req, '__Host-notebook_access');
   const session = accounts.sessions.get(id);
-  const ends = session?.access.get(token);
-  return ends !== undefined && accounts.now() < ends ? session : null;
+  const access = session?.access.get(token);
+  if (!access || accounts.now() >= access.ends) return null;
+  session.used = Math.max(session.used, access.generation);
+  return session;
 }
 
 const COALESCE = MINUTE;
 const GRACE = MINUTE / 2;
 
-/** The rules of rotation that a well-behaved browser meets: X5, X5b, X7, and the end for all else. */
+/** The rules of rotation that a well-behaved browser meets: X5, X5b, X7, X8, and the end for all else. */
 export function renew(accounts, req) {
   const [id, generation] = cookie(req, '__Secure-notebook_refresh');
   const session = accounts.sessions.get(id);
@@ -148,7 +154,7 @@ export function renew(accounts, req) {
     }
     return session;
   }
-  if (behind === 1 && age <= GRACE) return session;
+  if (behind === 1 && (age <= GRACE || session.used < session.generation)) return session;
   accounts.sessions.delete(id);
   return null;
 }
@@ -161,7 +167,7 @@ export function view(accounts, session) {
     user: { id, email, name },
     workspace: { id: workspace.id, kind: workspace.kind, name: workspace.name, role },
     permissions: permissionsOf(role),
-    expires_at: Math.max(0, ...session.access.values()),
+    expires_at: Math.max(0, ...[...session.access.values()].map(({ ends }) => ends)),
     session_ends_at: session.ends_at,
   };
 }

@@ -26,15 +26,18 @@ describe('a lease', () => {
   });
 
   it('is due a minute before its end, or a fifth of a short one', () => {
-    expect(isDue(lease, at(LIFE - 60_001))).toBe(false);
-    expect(isDue(lease, at(LIFE - 60_000))).toBe(true);
-    const short = leaseOf(1_500, 0, at(0), at(0));
+    expect(isDue(lease, at(LIFE - 75_001))).toBe(false);
+    expect(isDue(lease, at(LIFE - 75_000))).toBe(true);
+    const short = leaseOf(1_600, 0, at(0), at(0));
     expect([1_199, 1_200].map((time) => isDue(short, at(time)))).toEqual([false, true]);
   });
 
-  it('is renewed some moments before it is due, by chance', () => {
+  it('is renewed at a moment by chance, at which it is due', () => {
     expect(untilDue(lease, at(0), 0)).toBe(LIFE - 60_000);
     expect(untilDue(lease, at(0), 0.999)).toBeGreaterThan(LIFE - 75_000);
+    for (const random of [0, 0.5, 0.999]) {
+      expect(isDue(lease, at(untilDue(lease, at(0), random)))).toBe(true);
+    }
   });
 
   it('is not renewed again at once, however near its end it is told', () => {

@@ -33,19 +33,16 @@ export const left = (lease: Lease, now: Reading): number => lease.life - passed(
 
 const MINUTE = 60_000;
 
-/** How long before its end a lease is renewed: a minute, or a fifth of a short one. */
-const lead = (lease: Lease): number => Math.min(MINUTE, lease.life / 5);
+/** How long before its end a lease is renewed: a minute, or a fifth of a short one. `random` in [0, 1) adds up to a quarter. */
+const lead = (lease: Lease, random: number): number => Math.min(MINUTE, lease.life / 5) * (1 + random / 4);
 
-export const isDue = (lease: Lease, now: Reading): boolean => left(lease, now) <= lead(lease);
+export const isDue = (lease: Lease, now: Reading): boolean => left(lease, now) <= lead(lease, 1);
 
 /** Renewals by the clock are never closer together, whatever the server says. */
 const SHORTEST = 1_000;
 
-/**
- * Milliseconds until a lease is to be renewed: some moments before it is due, by chance (`random` is in [0, 1)), so that
- * many browsers do not come together.
- */
+/** Milliseconds until a lease is to be renewed: at a moment by chance, so that many browsers do not come together. */
 export function untilDue(lease: Lease, now: Reading, random: number): number {
   const rest = left(lease, now);
-  return Math.max(SHORTEST, rest / 2, rest - lead(lease) * (1 + random / 4));
+  return Math.max(SHORTEST, rest / 2, rest - lead(lease, random));
 }
