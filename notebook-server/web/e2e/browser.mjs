@@ -56,6 +56,8 @@ export const squash = (text) => text.replace(/\s+/g, ' ').trim();
 
 /** Makes an account by the form, at the page's address. */
 export async function signUp(page, url, { name, email, password }) {
+  // A page behind others is drawn once a second.
+  await page.bringToFront();
   await page.goto(url);
   const first = page.getByLabel('Your name');
   const create = page.getByRole('button', { name: 'Create account' });
@@ -69,6 +71,7 @@ export async function signUp(page, url, { name, email, password }) {
 }
 
 export async function signIn(page, { email, password }) {
+  await page.bringToFront();
   await page.getByLabel('Email').fill(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -77,6 +80,7 @@ export async function signIn(page, { email, password }) {
 
 /** Opens the account's menu and chooses in it. */
 export async function choose(page, name) {
+  await page.bringToFront();
   await page.getByRole('button', { name: /, in / }).click();
   await page.getByRole('menuitem', { name }).or(page.getByRole('menuitemradio', { name })).click();
 }

@@ -116,7 +116,11 @@ test('a server that cannot renew signs nobody out, and the page goes on when it 
   const cookies = async () =>
     (await where.cookies()).filter(({ name }) => /refresh/.test(name)).map(({ value }) => value);
   const before = await cookies();
-  for (const fault of [new Refusal(503, 'unavailable', 'Later.'), new Refusal(429, 'too_many', 'Slow.'), 'lost']) {
+  for (const fault of [
+    new Refusal(503, 'unavailable', 'Later.'),
+    new Refusal(429, 'too_many', 'Slow.'),
+    'lost',
+  ]) {
     let tried = 0;
     mock.accounts.fault = (_, path) => {
       if (!/refresh/.test(path)) return undefined;
@@ -148,12 +152,17 @@ test('signing out in one tab signs out all, ends their streams and leaves nothin
   await signUp(tabs[0], mock.url, ada);
   await Promise.all(tabs.slice(1).map((page) => page.goto(mock.url)));
   // One tab reads a notebook's events.
+  await tabs[1].bringToFront();
   await tabs[1].getByRole('button', { name: 'New notebook' }).first().click();
   await tabs[1].getByRole('button', { name: 'Paste text' }).first().click();
-  await tabs[1].getByRole('dialog').getByLabel('Text', { exact: true }).fill('Secret of Ada: the tide turns.');
+  await tabs[1]
+    .getByRole('dialog')
+    .getByLabel('Text', { exact: true })
+    .fill('Secret of Ada: the tide turns.');
   await tabs[1].getByRole('button', { name: 'Add text' }).click();
   await tabs[1].getByTestId('source').waitFor();
   // Another has a draft, which is kept in the browser.
+  await tabs[2].bringToFront();
   await tabs[2].getByRole('button', { name: 'New notebook' }).first().click();
   await tabs[2].getByRole('heading', { name: 'Start with a source' }).waitFor();
   const kept = (page) => page.evaluate(() => Object.keys(localStorage).filter((key) => /personal/.test(key)));
