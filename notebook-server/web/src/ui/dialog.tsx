@@ -8,11 +8,13 @@ interface DialogProps {
   title: string;
   onClose: () => void;
   wide?: boolean;
+  /** Shows something that is lost with it: a press beside it does not close it. */
+  keep?: boolean;
   children: ReactNode;
 }
 
 /** A modal dialog. The browser keeps the focus in it and gives it back; Escape closes it. */
-export function Dialog({ title, onClose, wide, children }: DialogProps) {
+export function Dialog({ title, onClose, wide, keep, children }: DialogProps) {
   const text = useText();
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -33,7 +35,7 @@ export function Dialog({ title, onClose, wide, children }: DialogProps) {
         onClose();
       }}
       onMouseDown={(event) => {
-        if (event.target === event.currentTarget) onClose();
+        if (event.target === event.currentTarget && !keep) onClose();
       }}
       className={cx(
         'max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] animate-rise overflow-hidden rounded-2xl bg-raised p-0 text-ink shadow-float',

@@ -51,6 +51,10 @@ const sections: readonly Section[] = [
   { path: 'audit', icon: ScrollText, title: (text) => text.audit, needs: 'audit.read', body: AuditSection },
 ];
 
+/** Where the sections stand in a row, the current one may be beyond its end. */
+const reveal = (link: HTMLAnchorElement | null): void =>
+  link?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+
 /** One's account and the workspace that one acts in. */
 export function AccountPage({ now, path }: { now: Session; path: string }) {
   const text = useAccountText();
@@ -76,6 +80,7 @@ export function AccountPage({ now, path }: { now: Session; path: string }) {
               key={to}
               href={`/account/${to}`}
               aria-current={to === path ? 'page' : undefined}
+              ref={to === path ? reveal : null}
               className={cx(
                 'flex shrink-0 items-center gap-2.5 rounded-lg px-3 py-2 text-sm whitespace-nowrap transition-colors',
                 to === path ? 'bg-wash font-medium text-ink' : 'text-soft hover:bg-wash/60 hover:text-ink',

@@ -35,7 +35,7 @@ export function InviteDialog({ own, onMade, onClose }: InviteDialogProps) {
   });
   if (link !== null) {
     return (
-      <Dialog title={text.inviteCreated} onClose={onClose}>
+      <Dialog key="link" keep title={text.inviteCreated} onClose={onClose}>
         <p className="pb-4 text-soft">{text.inviteCreatedHint(email.trim())}</p>
         <CopyBox label={text.link} value={link} />
         <div className="flex justify-end pt-2">

@@ -41,7 +41,7 @@ export function KeyDialog({ permissions, onMade, onClose }: KeyDialogProps) {
   });
   if (secret !== null) {
     return (
-      <Dialog title={text.keyCreated} onClose={onClose}>
+      <Dialog key="secret" keep title={text.keyCreated} onClose={onClose}>
         <p className="pb-4 text-soft">{text.keyCreatedHint}</p>
         <CopyBox label={text.keyCreated} value={secret} />
         <div className="flex justify-end pt-2">

@@ -18,7 +18,7 @@ export function SignInPage({ registration }: { registration: Registration }) {
   const words = useAccountText();
   const [secret] = useState(() => linkSecret(location.hash));
   const [view, setView] = useState<View>(() =>
-    secret === null ? 'sign-in' : secret.kind === 'reset' ? 'reset' : 'sign-up',
+    secret?.kind === 'reset' ? 'reset' : secret && registration !== 'closed' ? 'sign-up' : 'sign-in',
   );
   const invitation = secret?.kind === 'invitation' ? secret.token : null;
   const titles: Record<View, string> = {

@@ -125,9 +125,9 @@ export const de: AccountDictionary = {
   roleDataScientist: 'Datenwissenschaft',
   roleAdmin: 'Verwaltung',
   roleViewerHint: 'Liest Notizbücher und Antworten.',
-  roleAnalystHint: 'Fragt auch, exportiert und legt Schlüssel an.',
-  roleDataScientistHint: 'Fügt auch Quellen hinzu und ändert Notizbücher.',
-  roleAdminHint: 'Verwaltet auch Mitglieder und sieht das Protokoll.',
+  roleAnalystHint: 'Liest, fragt, exportiert und legt Schlüssel an.',
+  roleDataScientistHint: 'Fragt, fügt Quellen hinzu und ändert Notizbücher.',
+  roleAdminHint: 'Tut hier alles, verwaltet Mitglieder und sieht das Protokoll.',
 
   audit: 'Protokoll',
   auditLead:

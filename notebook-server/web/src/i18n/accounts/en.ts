@@ -122,9 +122,9 @@ export const en = {
   roleDataScientist: 'Data scientist',
   roleAdmin: 'Admin',
   roleViewerHint: 'Reads notebooks and answers.',
-  roleAnalystHint: 'Also asks, exports, and makes keys.',
-  roleDataScientistHint: 'Also adds sources and changes notebooks.',
-  roleAdminHint: 'Also manages members and sees the audit log.',
+  roleAnalystHint: 'Reads, asks, exports, and makes keys.',
+  roleDataScientistHint: 'Asks, adds sources and changes notebooks.',
+  roleAdminHint: 'Does everything here, manages members and sees the audit log.',
 
   audit: 'Audit log',
   auditLead: 'What was done in this workspace, newest first. Each entry seals the one before it.',
