@@ -185,6 +185,56 @@ test('signing out in one tab signs out all, ends their streams and leaves nothin
   assert.equal(mock.accounts.sessions.size, 0);
 });
 
+test('uploads, downloads and event streams go on after 401', async () => {
+  mock = await openAccounts({ now: () => Date.now() + ahead });
+  const where = await context();
+  await where.clock.install();
+  const page = await tab(where);
+  await signUp(page, mock.url, ada);
+  await page.getByRole('button', { name: 'New notebook' }).first().click();
+  const add = (name) =>
+    page
+      .getByTestId('file-input')
+      .setInputFiles([{ name, mimeType: 'text/plain', buffer: Buffer.from(name) }]);
+  await add('first.txt');
+  await page.locator('[data-testid=source][data-stage=ready]').waitFor();
+  const { state } = [...mock.accounts.workspaces.values()][0];
+  const end = () => {
+    for (const session of mock.accounts.sessions.values()) session.access.clear();
+  };
+  const met = [];
+  page.on('response', (reply) =>
+    met.push(`${reply.status()} ${new URL(reply.url()).pathname.split('/').at(-1)}`),
+  );
+
+  // The tokens are taken back early, as after a change of role: only the server knows.
+  end();
+  await add('second.txt');
+  await page.locator('[data-testid=source][data-stage=ready]').nth(1).waitFor();
+  assert.deepEqual(met.filter((each) => /sources$/.test(each)).slice(0, 2), ['401 sources', '202 sources']);
+  assert.equal(met.filter((each) => each === '200 refresh').length, 1);
+
+  // The stream is cut and meets 401 when it is opened again.
+  end();
+  const readers = [...state.listeners.values()][0];
+  const reopened = page.waitForResponse((reply) => /events$/.test(reply.url()) && reply.ok());
+  mock.cut();
+  await reopened;
+  await until(
+    () => readers.size === 1,
+    () => 'no stream is read',
+  );
+  await page.getByText('Reconnecting').waitFor({ state: 'detached' });
+
+  // The browser fetches a file by itself; after a sleep the session is renewed before that.
+  ahead += 2 * LIFE;
+  await where.clock.setSystemTime(Date.now() + ahead);
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Actions for first.txt' }).click();
+  await page.getByRole('menuitem', { name: 'Download the original' }).click();
+  assert.equal((await download).url(), `${mock.url}/api/sources/${[...state.sources.keys()][0]}/original`);
+});
+
 test('two users after each other in one browser see nothing of each other', async () => {
   mock = await openAccounts();
   const where = await context();

@@ -75,7 +75,9 @@ export function startMock(options = {}) {
         server.closeAllConnections();
         return closed;
       };
-      resolve({ url, state, accounts, stop });
+      // Cuts every connection, open streams too.
+      const cut = () => server.closeAllConnections();
+      resolve({ url, state, accounts, stop, cut });
     });
   });
 }

@@ -52,6 +52,11 @@ export function SignInPage({ registration }: { registration: Registration }) {
           {note}
         </p>
       )}
+      {!window.isSecureContext && (
+        <p role="alert" className="mb-5 rounded-xl bg-warn-wash px-4 py-3 text-sm">
+          {words.insecure}
+        </p>
+      )}
       {view === 'sign-up' && <SignUpForm invitation={invitation} />}
       {view === 'reset' && secret && (
         <ResetForm

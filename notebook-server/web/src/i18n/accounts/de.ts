@@ -29,7 +29,8 @@ export const de: AccountDictionary = {
   resetAction: 'Passwort setzen',
   resetDone: 'Dein neues Passwort gilt, und alle Sitzungen sind beendet. Melde dich damit an.',
   toSignIn: 'Zur Anmeldung',
-  cannotStart: 'Der Server antwortet nicht. Die Seite versucht es von selbst wieder.',
+  insecure:
+    'Diese Seite kam nicht über HTTPS, darum behält der Browser keine Sitzung: Anmelden bleibt ohne Wirkung. Öffne sie unter ihrer https://-Adresse.',
 
   account: 'Konto',
   accountMenu: (name, workspace) => `${name}, in ${workspace}`,

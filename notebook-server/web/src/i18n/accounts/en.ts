@@ -27,7 +27,8 @@ export const en = {
   resetAction: 'Set password',
   resetDone: 'Your new password is set, and all sessions have ended. Sign in with it.',
   toSignIn: 'To the sign-in',
-  cannotStart: 'The server does not answer. This page tries again by itself.',
+  insecure:
+    'This page did not come over HTTPS, so the browser keeps no session: signing in has no effect. Open it by its https:// address.',
 
   account: 'Account',
   accountMenu: (name: string, workspace: string) => `${name}, in ${workspace}`,

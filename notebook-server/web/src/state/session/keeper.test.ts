@@ -123,6 +123,14 @@ describe('a tab that was frozen', () => {
     await expect(second).resolves.toBeUndefined();
   });
 
+  it('does not keep others from starting', async () => {
+    const here = world(1, 14);
+    void here.locks.request('notebook.session', {}, () => new Promise(() => undefined));
+    void here.tabs[0]!.begin(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(kinds(here)).toEqual(['signed_in']);
+  });
+
   it('renews when it is seen again after a sleep', async () => {
     const here = await opened(1, 11);
     vi.setSystemTime(Date.now() + 5 * LIFE);

@@ -159,6 +159,18 @@ export function sessionKeeper(ports: Ports): SessionKeeper {
       })
       .finally(() => (renewal = null)));
 
+  /** At the start nobody waits for the other tabs, as long as the session is good. */
+  const enter = async (cause: Cause & { kind: 'start' }): Promise<void> => {
+    try {
+      const event = await granted(ports.auth.session);
+      apply(isTaken(cause, event.lease, ports.now()) ? event : { kind: 'nobody' });
+    } catch (error) {
+      if (asProblem(error).status !== 401) throw error;
+      if (cause.ended) apply({ kind: 'nobody' });
+      else await renew(cause);
+    }
+  };
+
   const recover = async (turn: number): Promise<void> => {
     // Twice: the renewal under way may have been for another reason.
     for (let attempt = 0; attempt < 2; attempt += 1) {
@@ -210,7 +222,7 @@ export function sessionKeeper(ports: Ports): SessionKeeper {
         if (now.kind === 'starting' && now.registration === null) {
           apply({ kind: 'mode', auth: await ports.auth.mode() });
         }
-        if (state.get().kind === 'starting') await renew({ kind: 'start', ended });
+        if (state.get().kind === 'starting') await enter({ kind: 'start', ended });
       } catch (error) {
         apply({ kind: 'failed', problem: asProblem(error) });
       }
