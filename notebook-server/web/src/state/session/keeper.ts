@@ -166,8 +166,7 @@ export function sessionKeeper(ports: Ports): SessionKeeper {
       apply(isTaken(cause, event.lease, ports.now()) ? event : { kind: 'nobody' });
     } catch (error) {
       if (asProblem(error).status !== 401) throw error;
-      if (cause.ended) apply({ kind: 'nobody' });
-      else await renew(cause);
+      await renew(cause);
     }
   };
 
