@@ -97,7 +97,7 @@ test('what is wrong with a form stands at its field; password managers know the 
   assert.equal(await email.getAttribute('aria-invalid'), 'true');
   await email.fill(ada.email);
   await page.keyboard.press('Enter');
-  await page.getByText('Give a password of at least 8 bytes.').waitFor();
+  await page.getByText('Give at least 8 bytes.').waitFor();
   await shot(page, 'sign-up-refused');
   await page.getByLabel('Show password').check();
   assert.equal(await password.getAttribute('type'), 'text');
@@ -244,7 +244,7 @@ test('somebody is invited by a link, joins as a viewer, and is offered what a vi
   await viewer.getByRole('button', { name: 'Invite' }).click();
   await viewer.getByLabel('Email').fill('x@example.org');
   await viewer.getByRole('dialog').getByRole('button', { name: 'Invite' }).click();
-  await viewer.getByText('This needs the permission member.manage.').waitFor();
+  await viewer.getByText('This needs the permission `member.manage`.').waitFor();
   await shot(viewer, 'forbidden-mobile-dark');
   await hers.close();
   await page.bringToFront();
@@ -323,7 +323,7 @@ test('a new password is set by a link; German', async () => {
   await one.getByRole('heading', { name: 'Neues Passwort setzen' }).waitFor();
   await one.getByRole('textbox', { name: 'Neues Passwort' }).fill('password1');
   await one.keyboard.press('Enter');
-  await one.getByText('Choose a password that is not among').waitFor();
+  await one.getByText('Choose one that is not among').waitFor();
   await shot(one, 'reset-german');
   grace.password = 'ein neuer Draht';
   await one.getByRole('textbox', { name: 'Neues Passwort' }).fill(grace.password);

@@ -15,6 +15,7 @@ import {
   renew,
   secret,
   view,
+  wrong,
 } from './store.mjs';
 
 const DAY = 86_400_000;
@@ -40,13 +41,7 @@ function takeInvitation(accounts, token, email) {
   const invitation = [...accounts.invitations.values()].find(
     (each) => each.token === token && each.expires_at > accounts.now(),
   );
-  if (!invitation || invitation.email !== email)
-    throw new Refusal(
-      422,
-      'invalid_input',
-      'This invitation is not good any more. Ask for a new one.',
-      'invitation',
-    );
+  if (!invitation || invitation.email !== email) throw absent('invitation');
   return invitation;
 }
 
@@ -67,7 +62,7 @@ export const openRoutes = [
       const body = await readJson(req);
       const email = (body.email ?? '').trim().toLowerCase();
       if (accounts.registration !== 'open' && !body.invitation)
-        throw new Refusal(403, 'forbidden', 'Registration needs an invitation.', 'invitation');
+        throw new Refusal(403, 'forbidden', 'You may not do this: ask for an invitation.');
       const invitation = body.invitation ? takeInvitation(accounts, body.invitation, email) : null;
       const user = addUser(accounts, body);
       const workspace = invitation ? join(accounts, user, invitation).id : user.home;
@@ -111,13 +106,7 @@ export const openRoutes = [
     async ({ accounts, req }) => {
       const { token, password } = await readJson(req);
       const user = accounts.users.get(accounts.resets.get(token));
-      if (!user)
-        throw new Refusal(
-          422,
-          'invalid_input',
-          'This link is not good any more. Ask for a new one.',
-          'token',
-        );
+      if (!user) throw absent('reset');
       checkPassword(password);
       user.password = password;
       accounts.resets.delete(token);
@@ -175,8 +164,7 @@ export const memberRoutes = [
       const { accounts, session, req, res } = call;
       const body = await readJson(req);
       const user = accounts.users.get(session.user);
-      if (user.password !== body.old)
-        throw new Refusal(401, 'unauthenticated', 'This is not your password.', 'old');
+      if (user.password !== body.old) throw wrong('old', 'give the present password');
       checkPassword(body.new, 'password');
       user.password = body.new;
       for (const other of mine(accounts.sessions, session)) accounts.sessions.delete(other.id);
@@ -239,8 +227,7 @@ export const memberRoutes = [
     null,
     async ({ accounts, session, req }) => {
       const { name } = await readJson(req);
-      if (!name?.trim())
-        throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
+      if (!name?.trim()) throw wrong('name', 'give 1 to 100 characters');
       return [201, place(addWorkspace(accounts, 'team', name.trim(), session.user), session.user)];
     },
   ],
@@ -304,7 +291,7 @@ export const memberRoutes = [
       const { accounts, workspace, session, req } = call;
       const { email, role } = await readJson(req);
       if (!/^\S+@\S+\.\S+$/.test(email ?? ''))
-        throw new Refusal(422, 'invalid_input', 'Give an address such as ada@example.org.', 'email');
+        throw wrong('email', 'give an address such as ada@example.org');
       checkRole(workspace.members.get(session.user).role, role);
       const at = accounts.now();
       const invitation = {
@@ -345,11 +332,10 @@ export const memberRoutes = [
     async (call) => {
       const { accounts, workspace, session, req } = call;
       const { name, scopes, expires_at = null } = await readJson(req);
-      if (!name?.trim())
-        throw new Refusal(422, 'invalid_input', 'Give a name of 1 to 100 characters.', 'name');
+      if (!name?.trim()) throw wrong('name', 'give 1 to 100 characters');
       const allowed = permissionsOf(workspace.members.get(session.user).role);
       if (!scopes?.length || scopes.some((scope) => !allowed.includes(scope)))
-        throw new Refusal(422, 'invalid_input', 'Name at least one of your own permissions.', 'scopes');
+        throw wrong('scopes', 'name at least one of your own permissions');
       const text = `nbk_${secret()}`;
       const key = {
         id: newId(),

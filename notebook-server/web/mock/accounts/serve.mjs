@@ -53,11 +53,7 @@ export function serveAccounts(accounts, compile) {
     if (!found) throw new Refusal(404, 'not_found', 'There is nothing here.');
     const needs = found.needs === undefined ? permissionFor(req.method, url.pathname) : found.needs;
     if (needs && !permissionsOf(role).includes(needs))
-      throw new Refusal(
-        403,
-        'forbidden',
-        `This needs the permission ${needs}. Ask an admin of the workspace.`,
-      );
+      throw new Refusal(403, 'forbidden', `This needs the permission \`${needs}\`.`);
     return found.handler({ ...call, workspace, id: found.id });
   }
 }

@@ -66,21 +66,22 @@ export function addWorkspace(accounts, kind, name, admin) {
   return workspace;
 }
 
-const wrong = (field, detail) => new Refusal(422, 'invalid_input', detail, field);
+/** What is wrong with a field, in the server's words. */
+export const wrong = (field, fix) => new Refusal(422, 'invalid_input', `\`${field}\`: ${fix}.`, field);
 
 export function checkPassword(password, field = 'password') {
-  if (Buffer.byteLength(password ?? '') < 8) throw wrong(field, 'Give a password of at least 8 bytes.');
+  if (Buffer.byteLength(password ?? '') < 8) throw wrong(field, 'give at least 8 bytes');
   if (/^password|12345678/i.test(password))
-    throw wrong(field, 'Choose a password that is not among those that are tried first.');
+    throw wrong(field, 'choose one that is not among those that are tried first');
 }
 
 export function addUser(accounts, { email, name, password }) {
   const address = (email ?? '').trim().toLowerCase();
-  if (!/^\S+@\S+\.\S+$/.test(address)) throw wrong('email', 'Give an address such as ada@example.org.');
-  if (!name?.trim() || name.length > 100) throw wrong('name', 'Give a name of 1 to 100 characters.');
+  if (!/^\S+@\S+\.\S+$/.test(address)) throw wrong('email', 'give an address such as ada@example.org');
+  if (!name?.trim() || name.length > 100) throw wrong('name', 'give 1 to 100 characters');
   checkPassword(password);
   if ([...accounts.users.values()].some((user) => user.email === address))
-    throw new Refusal(409, 'already_exists', 'Somebody has this address already.', 'email');
+    throw new Refusal(409, 'already_exists', 'Cannot create user (already_exists).', 'email');
   const user = { id: newId(), email: address, name: name.trim(), password };
   accounts.users.set(user.id, user);
   user.home = addWorkspace(accounts, 'personal', user.name, user.id).id;

@@ -8,11 +8,15 @@ import { Field } from '@/ui/field';
 
 /** The server's words, or ours where it says no more than that it refuses. */
 export function sentence(problem: Problem, text: AccountDictionary, refused: string): string {
+  if (problem.field === 'old') return text.wrongOldPassword;
+  if (problem.code === 'already_exists' && problem.field === 'email') return text.emailTaken;
   if (problem.status === 401) return refused;
   if (problem.status === 429 && problem.retryAfter !== null) {
     return text.tooMany(Math.ceil(problem.retryAfter / 1000));
   }
-  return problem.detail;
+  // Beside the field its name says nothing more.
+  const plain = problem.detail.replace(/^`[^`]*`: /, '');
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
 interface FormOptions {

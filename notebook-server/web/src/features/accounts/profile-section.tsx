@@ -14,7 +14,6 @@ export function ProfileSection({ now }: SectionProps) {
   const [done, setDone] = useState(false);
   const { form, busy, errorAt, note } = useForm({
     fields: ['old', 'new', 'password'],
-    refused: text.wrongOldPassword,
     send: async () => {
       setDone(false);
       await session.change(() => auth.password({ old, new: password }));

@@ -20,6 +20,7 @@ export const de: AccountDictionary = {
     'Mindestens 8 Zeichen. Ein paar Wörter hintereinander merkt man sich leicht und errät man schwer.',
   wrongCredentials: 'Diese E-Mail und dieses Passwort gehören nicht zusammen.',
   wrongOldPassword: 'Das ist nicht dein jetziges Passwort.',
+  emailTaken: 'Mit dieser Adresse gibt es schon ein Konto. Melde dich damit an.',
   tooMany: (seconds) => `Zu viele Versuche. Versuche es in ${seconds} Sekunden wieder.`,
   forgot: 'Passwort vergessen?',
   forgotHint: 'Bitte die Person, die diesen Server betreibt, um einen Link für ein neues.',

@@ -18,6 +18,7 @@ export const en = {
   passwordHint: 'At least 8 characters. A few words in a row are easy to keep in mind and hard to guess.',
   wrongCredentials: 'This email and password do not go together.',
   wrongOldPassword: 'This is not your current password.',
+  emailTaken: 'There is an account with this address already. Sign in with it.',
   tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
   forgot: 'Forgot your password?',
   forgotHint: 'Ask whoever runs this server for a link to set a new one.',
