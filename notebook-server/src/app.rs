@@ -17,7 +17,7 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
+    config::Limits, deletion::Deletion, limit::Limiter, models::Models, reserve::Reserve, status::Status,
     stream::socket::Sockets,
 };
 
@@ -55,6 +55,8 @@ pub struct Parts {
     pub usage: Arc<dyn UsageStore>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
+    /// Counts requests, where there are limits.
+    pub limiter: Option<Arc<Limiter>>,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Folder for uploads on their way.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -55,8 +55,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, ending: Cancell
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
     let connections = TaskTracker::new();
     while let Some(accepted) = ending.run_until_cancelled(listener.accept()).await {
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // A connection that broke at once, or too many open files: the next one may do better.
                 tracing::debug!(%error, "a connection could not be accepted");
@@ -71,8 +71,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, ending: Cancell
         }
         let mut socket = TimeoutWriter::new(socket);
         socket.set_timeout(Some(STALL));
-        let router =
-            router.clone().map_request(|request: Request<Incoming>| request.map(Body::new));
+        let router = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.map(Body::new)
+        });
         let service = TowerToHyperService::new(router);
         // Boxed: moved into a task it would take its place twice.
         let connection = http.serve_connection(TokioIo::new(Box::pin(socket)), service);

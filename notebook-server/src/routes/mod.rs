@@ -21,7 +21,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{app::App, assets, guard, reserve};
+use crate::{app::App, assets, guard, limit, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -87,6 +87,7 @@ pub fn single_user(app: App) -> Router {
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
+        .layer(middleware::from_fn_with_state(app.limiter.clone(), limit::limit))
         .layer(middleware::from_fn(guard::single_user))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))

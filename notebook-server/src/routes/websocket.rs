@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::{
     app::App,
     extract::Path,
+    limit::{Class, Meter},
     problem::Problem,
     stream::socket::{Incoming, Place, Socket, limited},
 };
@@ -66,6 +67,16 @@ enum Said {
     },
 }
 
+impl Said {
+    const fn class(&self) -> Class {
+        match self {
+            Self::Ask { .. } | Self::Regenerate { .. } => Class::Ask,
+            Self::Stop { .. } => Class::Write,
+            Self::Resume { .. } => Class::Read,
+        }
+    }
+}
+
 /// The chat of a conversation as a WebSocket.
 ///
 /// Messages are JSON texts. The client says `ask {question, parent?, settings?, key?}`, `regenerate {question,
@@ -78,13 +89,15 @@ enum Said {
 pub(super) async fn chat(
     State(app): State<App>,
     scope: Option<Extension<TenantScope>>,
+    meter: Option<Extension<Meter>>,
     Path(conversation): Path<ConversationId>,
     handshake: WebSocketUpgrade,
 ) -> Response {
     limited(handshake).on_upgrade(move |socket| async move {
         let socket = Socket::new(socket, app.limits.ping());
         let scope = scope.map(|Extension(scope)| scope);
-        serve(app, scope, conversation, socket).await;
+        let meter = meter.map(|Extension(meter)| meter);
+        serve(app, scope, meter, conversation, socket).await;
     })
 }
 
@@ -94,13 +107,14 @@ struct Refused(u16, &'static str);
 async fn serve(
     app: App,
     scope: Option<TenantScope>,
+    meter: Option<Meter>,
     conversation: ConversationId,
     mut socket: Socket,
 ) {
     match Box::pin(admit(&app, scope, conversation)).await {
         Ok((scope, place)) => {
             let following = SelectAll::new();
-            let chat = Chat { app, scope, conversation, socket, following, _place: place };
+            let chat = Chat { app, scope, meter, conversation, socket, following, _place: place };
             chat.run().await;
         }
         Err(Refused(code, reason)) => socket.close(code, reason).await,
@@ -132,6 +146,8 @@ type Followed = (RunId, Result<Vec<Arc<LoggedEvent>>>);
 struct Chat {
     app: App,
     scope: TenantScope,
+    /// Counts what is said; each message is a request of its own.
+    meter: Option<Meter>,
     conversation: ConversationId,
     socket: Socket,
     following: SelectAll<BoxStream<'static, Followed>>,
@@ -189,6 +205,9 @@ impl Chat {
     }
 
     async fn act(&mut self, said: Said) -> Result<Option<Value>> {
+        if let Some(meter) = &self.meter {
+            meter.take(said.class()).await?;
+        }
         match said {
             Said::Ask { question, parent, settings, key } => {
                 let parent = super::runs::parent(parent);

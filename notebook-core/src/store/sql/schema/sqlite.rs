@@ -18,6 +18,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
+    Migration { version: 12, name: "rate limits", sql: V12 },
 ];
 
 const V1: &str = "
@@ -408,4 +409,12 @@ CREATE TABLE audit_entries (
     hash BLOB NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 ) STRICT;
+";
+
+const V12: &str = "
+CREATE TABLE rate_limits (
+    key BLOB NOT NULL PRIMARY KEY,
+    full_at INTEGER NOT NULL,
+    taken INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
