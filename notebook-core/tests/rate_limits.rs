@@ -119,7 +119,8 @@ async fn by_the_storage_own_time_exactly_the_limit_passes() {
         });
         // So slow that nothing comes back during the test.
         for limit in [50, 150] {
-            let (key, policy) = (key(), Policy::new(limit, Duration::from_secs(864_000), None).unwrap());
+            let (key, policy) =
+                (key(), Policy::new(limit, Duration::from_secs(864_000), None).unwrap());
             let calls = (0..200).map(|i| one(&layered[i % 2], key, &policy));
             let allowed = join_all(calls).await.iter().filter(|found| found.allowed).count();
             assert_eq!(allowed, limit as usize);

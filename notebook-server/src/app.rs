@@ -17,8 +17,8 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Limits, deletion::Deletion, limit::Limiter, models::Models, reserve::Reserve, status::Status,
-    stream::socket::Sockets,
+    config::Limits, deletion::Deletion, limit::Limiter, models::Models, reserve::Reserve,
+    status::Status, stream::socket::Sockets,
 };
 
 /// What the routes work with. Cloning it is cheap.
@@ -56,7 +56,7 @@ pub struct Parts {
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Counts requests, where there are limits.
-    pub limiter: Option<Arc<Limiter>>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Folder for uploads on their way.

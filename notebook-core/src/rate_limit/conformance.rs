@@ -217,8 +217,7 @@ pub async fn what_can_never_be_had_is_refused_as_wrong(subject: &Subject) {
 /// Whatever is asked, in whichever order: by a generator of numbers with a fixed seed.
 pub async fn every_decision_is_that_of_the_step(subject: &Subject) {
     let policies = [policy(7, 1, 9), policy(1_000, 60, 64), policy(3, 100, 3), policy(1, 1, 1)];
-    let keys: Vec<_> = (0..3).map(|_| (key(), None)).collect();
-    let mut keys = keys;
+    let mut keys: Vec<_> = (0..3).map(|_| (key(), None)).collect();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for i in 0..400 {
         let policy = policies[dice.below(4) as usize];

@@ -198,11 +198,8 @@ mod tests {
             assert!(take().await.unwrap().allowed, "it is back");
             assert!(!limits.is_alone());
         }
-        let wrong = limits.take(
-            Key::new("ask", &Subject::Address([0; 4].into())),
-            &policy,
-            Want::of(6),
-        );
+        let wrong =
+            limits.take(Key::new("ask", &Subject::Address([0; 4].into())), &policy, Want::of(6));
         assert_eq!(wrong.await.unwrap_err().kind(), ErrorKind::InvalidInput);
         assert!(!limits.is_alone());
     }

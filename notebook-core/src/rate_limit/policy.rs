@@ -33,7 +33,8 @@ impl Policy {
             return Err(Error::invalid(MAKE, "window", "give at least a microsecond a unit"));
         }
         if unit * u128::from(burst) > LONGEST.as_micros() {
-            let fix = "a whole burst must come back within 366 days: give less, or a shorter window";
+            let fix =
+                "a whole burst must come back within 366 days: give less, or a shorter window";
             return Err(Error::invalid(MAKE, "burst", fix));
         }
         Ok(Self { quota, window, burst, unit: i64::try_from(unit).unwrap_or(i64::MAX) })

@@ -87,10 +87,8 @@ impl RateLimits for RedisRateLimits {
             .arg(back)
             // Nothing that is a number: by Redis's time.
             .arg(self.clock.as_ref().map_or(String::new(), |clock| micros(&*clock.0).to_string()));
-        let (missing, taken): (i64, u32) = take
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| from_redis(TAKE, error))?;
+        let (missing, taken): (i64, u32) =
+            take.query_async(&mut connection).await.map_err(|error| from_redis(TAKE, error))?;
         Ok(decide(policy, want, taken, missing))
     }
 

@@ -1,6 +1,6 @@
 //! Limits in the store's database: an SQLite file, or PostgreSQL for many processes.
 //!
-//! One statement reads a key, decides as [`step`] does, and writes: callers at once are decided one after the other by
+//! One statement reads a key, decides as [`step()`] does, and writes: callers at once are decided one after the other by
 //! the row's lock. PostgreSQL keeps the table without a log of its own (`UNLOGGED`): a crash of the database's machine
 //! forgets the limits, and a row costs a fraction.
 

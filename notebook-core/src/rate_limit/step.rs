@@ -89,11 +89,8 @@ pub fn step(full_at: Option<i64>, policy: &Policy, want: Want, now: i64) -> Step
     let base = full_at.map_or(now, |at| at.saturating_sub(back).clamp(now, latest));
     let free = (latest - base) / unit;
     let (cost, keep) = (i64::from(want.cost), i64::from(policy.burst() / 2));
-    let taken = if free < cost {
-        0
-    } else {
-        cost + (free - cost - keep).clamp(0, i64::from(want.ahead))
-    };
+    let taken =
+        if free < cost { 0 } else { cost + (free - cost - keep).clamp(0, i64::from(want.ahead)) };
     let full_at = base + taken * unit;
     let taken = u32::try_from(taken).unwrap_or(u32::MAX);
     Stepped { full_at, taken, decision: decide(policy, want, taken, full_at - now) }

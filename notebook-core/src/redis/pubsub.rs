@@ -50,7 +50,9 @@ pub struct RedisPubSub {
 
 impl std::fmt::Debug for RedisPubSub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisPubSub").field("up", &self.shared.up(PUBLISH).is_ok()).finish_non_exhaustive()
+        f.debug_struct("RedisPubSub")
+            .field("up", &self.shared.up(PUBLISH).is_ok())
+            .finish_non_exhaustive()
     }
 }
 

@@ -74,7 +74,10 @@ fn g6_rates_are_checked_by_name_and_a_part_leaves_the_rest() {
     assert_eq!(set.user.ask.map(|rate| rate.quota), Some(5));
     let tiers = set.all_tiers();
     let asks = |name: &str| tiers[name].ask.map(|rate| rate.quota);
-    assert_eq!([asks("free"), asks("own"), tiers["own"].read.map(|rate| rate.quota)], [Some(100), Some(9), None]);
+    assert_eq!(
+        [asks("free"), asks("own"), tiers["own"].read.map(|rate| rate.quota)],
+        [Some(100), Some(9), None]
+    );
     assert!(set.is_on(false) && !set.is_on(true));
 }
 

@@ -50,16 +50,21 @@ impl Limiter {
             Arc::new(Fallback::new(ahead, Arc::clone(&local), clock, patience))
         });
         let limits = shared.clone().map_or(local, |shared| -> Arc<dyn RateLimits> { shared });
-        let forwarding = Forwarding::new(&config.server)
-            .map_err(|errors| Error::new(ErrorKind::InvalidInput, BUILD).with("fix", errors.join("; ")))?;
+        let forwarding = Forwarding::new(&config.server).map_err(|errors| {
+            Error::new(ErrorKind::InvalidInput, BUILD).with("fix", errors.join("; "))
+        })?;
         let tiers: HashMap<_, _> = rates
             .all_tiers()
             .into_iter()
-            .map(|(name, tier)| Ok((name, Arc::new(rules(|[_, workspace]| workspace, tier.named())?))))
+            .map(|(name, tier)| {
+                Ok((name, Arc::new(rules(|[_, workspace]| workspace, tier.named())?)))
+            })
             .collect::<Result<_>>()?;
         let tier = |name: &String| {
             let tier = tiers.get(name).map(Arc::clone);
-            tier.ok_or_else(|| Error::invalid(BUILD, "rate_limits.tier", "name a tier that is there"))
+            tier.ok_or_else(|| {
+                Error::invalid(BUILD, "rate_limits.tier", "name a tier that is there")
+            })
         };
         let workspaces = rates.workspaces.iter().map(|(id, name)| Ok((id.parse()?, tier(name)?)));
         Ok(Self {
@@ -80,9 +85,8 @@ fn together(
     store: &SqlStore,
     redis: Option<&Arc<RedisPubSub>>,
 ) -> Result<Option<Arc<dyn RateLimits>>> {
-    let by_database = || -> Arc<dyn RateLimits> {
-        Arc::new(SqlRateLimits::new(store, StoreTime::Database))
-    };
+    let by_database =
+        || -> Arc<dyn RateLimits> { Arc::new(SqlRateLimits::new(store, StoreTime::Database)) };
     let by_redis = |redis: &Arc<RedisPubSub>| -> Arc<dyn RateLimits> {
         Arc::new(RedisRateLimits::new(Arc::clone(redis)))
     };

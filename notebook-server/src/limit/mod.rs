@@ -34,7 +34,7 @@ const TOGETHER: usize = 10_000;
 type Rules = HashMap<Class, Rule>;
 
 /// What counts requests.
-pub struct Limiter {
+pub(crate) struct Limiter {
     limits: Arc<dyn RateLimits>,
     /// The same, where processes count together.
     shared: Option<Arc<Fallback>>,
