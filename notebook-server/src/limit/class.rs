@@ -82,9 +82,13 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
             Class::Upload
         }
         "/api/notebooks" => Class::Notebooks,
-        // Nobody is signed out because somebody tries passwords.
-        "/api/auth/refresh" | "/api/auth/sign-out" => Class::Write,
-        route if route.starts_with("/api/auth/") => Class::SignIn,
+        "/api/auth/register"
+        | "/api/auth/login"
+        | "/api/auth/password"
+        | "/api/auth/password/reset"
+        | "/api/auth/invitation" => Class::SignIn,
+        // Whole offices do this from one address, and nobody is to be signed out because others try passwords.
+        "/api/auth/refresh" | "/api/auth/logout" => Class::Read,
         _ => Class::Write,
     }
 }
@@ -107,8 +111,10 @@ mod tests {
             (Method::POST, "/api/conversations/{id}/runs", Class::Ask),
             (Method::GET, "/api/projects/{id}/messages/stream", Class::Ask),
             (Method::GET, "/ws/chat/{conversation}", Class::Read),
-            (Method::POST, "/api/auth/sign-in", Class::SignIn),
-            (Method::POST, "/api/auth/refresh", Class::Write),
+            (Method::POST, "/api/auth/login", Class::SignIn),
+            (Method::POST, "/api/auth/password/reset", Class::SignIn),
+            (Method::POST, "/api/auth/refresh", Class::Read),
+            (Method::POST, "/api/auth/workspace", Class::Write),
             (Method::DELETE, "", Class::Write),
         ] {
             assert_eq!(class(&method, route, false), expected, "{method} {route}");
