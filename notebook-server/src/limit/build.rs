@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use notebook_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, TenantId,
     clock::SystemClock,
     queue::sql::QueueTime as StoreTime,
     rate_limit::{
@@ -57,7 +57,7 @@ impl Limiter {
             .all_tiers()
             .into_iter()
             .map(|(name, tier)| {
-                Ok((name, Arc::new(rules(|[_, workspace]| workspace, tier.named())?)))
+                Ok::<_, Error>((name, Arc::new(rules(|[_, workspace]| workspace, tier.named())?)))
             })
             .collect::<Result<_>>()?;
         let tier = |name: &String| {
@@ -66,7 +66,10 @@ impl Limiter {
                 Error::invalid(BUILD, "rate_limits.tier", "name a tier that is there")
             })
         };
-        let workspaces = rates.workspaces.iter().map(|(id, name)| Ok((id.parse()?, tier(name)?)));
+        let workspaces = rates
+            .workspaces
+            .iter()
+            .map(|(id, name)| Ok::<_, Error>((id.parse::<TenantId>()?, tier(name)?)));
         Ok(Self {
             limits,
             shared,
