@@ -3,7 +3,7 @@
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
-//! [`embed::Embedder`], [`cache::Cache`]. Each has an in-memory
+//! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -33,6 +33,7 @@ pub mod model;
 pub mod postgres;
 pub mod pubsub;
 pub mod queue;
+pub mod rate_limit;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod run_log;

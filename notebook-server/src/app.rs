@@ -19,8 +19,8 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::Access, config::Limits, deletion::Deletion, models::Models, reserve::Reserve, status::Status,
-    stream::socket::Sockets,
+    access::Access, config::Limits, deletion::Deletion, limit::Limiter, models::Models,
+    reserve::Reserve, status::Status, stream::socket::Sockets,
 };
 
 /// What the routes work with. Cloning it is cheap.
@@ -59,6 +59,8 @@ pub struct Parts {
     pub usage: Arc<dyn UsageStore>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
+    /// Counts requests, where there are limits.
+    pub(crate) limiter: Option<Arc<Limiter>>,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Folder for uploads on their way.

@@ -51,6 +51,7 @@ use crate::{
     config::Config,
     deletion::Deletion,
     exports::{self, Exports},
+    limit::Limiter,
     models,
     reserve::Reserve,
     retention::{self, Retention},
@@ -251,6 +252,10 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let (following, of, ended) = (ingest.clone(), tenants.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(following.follow(&*of)).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));
+    let limiter = Limiter::build(config, &store, redis.as_ref(), true)?;
+    if let Some(limiter) = &limiter {
+        tokio::spawn(Arc::clone(limiter).keep(ending.clone()));
+    }
     let app = App::new(Parts {
         access,
         store: shared_store,
@@ -267,6 +272,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         egress,
         usage: store.clone(),
         clock,
+        limiter,
         limits: config.limits,
         spool: folder.join("spool"),
         reserve,

@@ -21,6 +21,7 @@ mod deletion;
 mod exports;
 mod extract;
 mod guard;
+mod limit;
 mod models;
 mod problem;
 mod reserve;

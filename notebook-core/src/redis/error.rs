@@ -5,7 +5,7 @@ use redis::{ErrorKind as Kind, RedisError};
 use crate::{Error, ErrorKind, Retry};
 
 /// Turns an error in `operation` into one of this crate. The cause names hosts and never the password.
-pub(super) fn from_redis(operation: &'static str, error: RedisError) -> Error {
+pub(crate) fn from_redis(operation: &'static str, error: RedisError) -> Error {
     let (kind, retry, fix) = kind(error.kind(), error.code());
     Error::new(kind, operation)
         .retry(retry)
@@ -20,7 +20,7 @@ fn kind(kind: Kind, code: Option<&str>) -> (ErrorKind, Retry, &'static str) {
         (_, Some("NOPERM")) => (
             ErrorKind::Unauthorized,
             Retry::Never,
-            "allow Redis's user +publish, +subscribe and +ping, and the channel",
+            "allow Redis's user +publish, +subscribe, +ping and the channel, and for rate limits +eval, +get, +set, +del, +time and the keys `<channel>:limit:*`",
         ),
         (Kind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
             (ErrorKind::Unauthorized, Retry::Never, USER)

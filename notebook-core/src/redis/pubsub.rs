@@ -50,11 +50,15 @@ pub struct RedisPubSub {
 
 impl std::fmt::Debug for RedisPubSub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisPubSub").field("up", &self.shared.up().is_ok()).finish_non_exhaustive()
+        f.debug_struct("RedisPubSub")
+            .field("up", &self.shared.up(PUBLISH).is_ok())
+            .finish_non_exhaustive()
     }
 }
 
 struct Shared {
+    /// The deployment's name in this Redis.
+    channel: String,
     topics: Arc<Topics>,
     state: Mutex<State>,
     /// Whether messages were lost that others have not been told of.
@@ -68,10 +72,10 @@ enum State {
 }
 
 impl Shared {
-    fn up(&self) -> Result<MultiplexedConnection> {
+    fn up(&self, operation: &'static str) -> Result<MultiplexedConnection> {
         match &*self.state.lock() {
             State::Up(connection) => Ok(connection.clone()),
-            State::Away(kind, reason) => Err(Error::new(*kind, PUBLISH)
+            State::Away(kind, reason) => Err(Error::new(*kind, operation)
                 .retry(Retry::Backoff)
                 .with("fix", "see that Redis runs and can be reached; it is tried again and again")
                 .with("reason", reason)),
@@ -93,6 +97,7 @@ impl RedisPubSub {
     /// Redis 6.
     pub async fn start(config: RedisConfig) -> Result<Self> {
         let topics = Arc::new(Topics::default());
+        let channel = config.channel.clone();
         let link = Link::new(config, Arc::clone(&topics))?;
         let first = match link.connect().await {
             Err(error) if !error.is_retryable() => return Err(error),
@@ -102,7 +107,7 @@ impl RedisPubSub {
             Ok(session) => State::Up(session.connection.clone()),
             Err(error) => State::Away(error.kind(), error.to_string()),
         });
-        let shared = Arc::new(Shared { topics, state, lost: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { channel, topics, state, lost: AtomicBool::new(false) });
         let (outgoing, waiting) = mpsc::channel(WAITING);
         let task = tokio::spawn(work(link, first, Arc::clone(&shared), waiting));
         Ok(Self { shared, outgoing, _task: AbortOnDropHandle::new(task) })
@@ -113,11 +118,26 @@ impl RedisPubSub {
     /// # Errors
     /// `Unavailable` when it is away, with the reason; what the last attempt to connect met.
     pub async fn check(&self) -> Result<()> {
-        let mut connection = self.shared.up()?;
+        let mut connection = self.shared.up(PUBLISH)?;
         redis::cmd("PING")
             .exec_async(&mut connection)
             .await
             .map_err(|e| from_redis("ping Redis", e))
+    }
+}
+
+impl RedisPubSub {
+    /// The connection, for other commands.
+    ///
+    /// # Errors
+    /// `Unavailable` when Redis is away; what the last attempt to connect met.
+    pub(crate) fn connection(&self, operation: &'static str) -> Result<MultiplexedConnection> {
+        self.shared.up(operation)
+    }
+
+    /// The deployment's name in this Redis.
+    pub(crate) fn channel(&self) -> &str {
+        &self.shared.channel
     }
 }
 

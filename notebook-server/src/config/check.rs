@@ -3,7 +3,10 @@
 use notebook_core::http::egress::Allowed;
 
 use super::{AuthMode, Config};
-use crate::models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS};
+use crate::{
+    limit::Forwarding,
+    models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS},
+};
 
 /// All errors, as sentences.
 pub(super) fn check(config: &Config) -> Vec<String> {
@@ -89,6 +92,13 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         );
     }
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));
+    let wants_redis = config.rate_limits.store == "redis";
+    need(
+        !wants_redis || config.storage.redis.is_some(),
+        "rate_limits.store is \"redis\": set storage.redis too, or use \"auto\"".to_owned(),
+    );
+    errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
+    errors.extend(config.rate_limits.check());
     errors
 }
 

@@ -6,6 +6,7 @@
 mod auth;
 mod check;
 mod load;
+mod rate_limits;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
 pub use load::{ConfigErrors, load};
+pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Limits of what clients may send.
     pub limits: Limits,
+    /// How often clients may do what.
+    pub rate_limits: RateLimits,
     /// Which model answers.
     pub chat: Chat,
     /// Which model makes vectors.
@@ -51,6 +55,11 @@ pub struct Server {
     pub bind: IpAddr,
     /// Port; 0 for any free one.
     pub port: u16,
+    /// Networks of proxies in front, such as `10.0.0.0/8`: what they say of a client's address is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Where they say it: `x-forwarded-for` or `forwarded`. The other one is not read, for a proxy that does not know it
+    /// passes on what the client has put there.
+    pub client_address_header: String,
 }
 
 /// Where rows are stored.
@@ -271,6 +280,7 @@ impl Default for Config {
             egress: Egress::default(),
             webhooks: Webhooks::default(),
             limits: Limits::default(),
+            rate_limits: RateLimits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
         }
@@ -279,7 +289,12 @@ impl Default for Config {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { bind: IpAddr::from([127, 0, 0, 1]), port: 8080 }
+        Self {
+            bind: IpAddr::from([127, 0, 0, 1]),
+            port: 8080,
+            trusted_proxies: Vec::new(),
+            client_address_header: "x-forwarded-for".to_owned(),
+        }
     }
 }
 

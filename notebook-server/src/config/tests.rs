@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use super::{ConfigErrors, load};
+use super::{ConfigErrors, User, load};
 
 fn errors(toml: &str) -> Vec<String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -41,6 +41,44 @@ fn i2_what_webhooks_are_given_is_checked() {
     for name in ["egress.allow", "webhooks.attempts", "webhooks.timeout_seconds"] {
         assert!(errors.iter().any(|error| error.contains(name)), "{name}: {errors:?}");
     }
+}
+
+#[test]
+fn g6_rates_are_checked_by_name_and_a_part_leaves_the_rest() {
+    let errors = errors(
+        "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\nclient_address_header = \"x-real-ip\"\n\
+         [rate_limits]\nstore = \"disk\"\ntier = \"gold\"\nuser.ask = { quota = 0, seconds = 60 }\n\
+         tiers.own.ask = { quota = 1, seconds = 0 }\nworkspaces.mine = \"silver\"\n",
+    );
+    let expected = [
+        "server.client_address_header",
+        "server.trusted_proxies",
+        "rate_limits.store",
+        "rate_limits.tiers.own.ask.seconds",
+        "rate_limits.user.ask.quota",
+        "rate_limits.tier ",
+        "rate_limits.workspaces.mine is \"silver\"",
+        "rate_limits.workspaces.mine must be",
+    ];
+    for name in expected {
+        assert!(errors.iter().any(|error| error.starts_with(name)), "{name}: {errors:#?}");
+    }
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(
+        b"[rate_limits]\nuser.ask = { quota = 5, seconds = 60 }\ntiers.own.ask = { quota = 9, seconds = 60 }\n",
+    )
+    .unwrap();
+    let set = load(Some(file.path())).unwrap().rate_limits;
+    assert_eq!(set.user, User { ask: set.user.ask, ..User::default() });
+    assert_eq!(set.user.ask.map(|rate| rate.quota), Some(5));
+    let tiers = set.all_tiers();
+    let asks = |name: &str| tiers[name].ask.map(|rate| rate.quota);
+    assert_eq!(
+        [asks("free"), asks("own"), tiers["own"].read.map(|rate| rate.quota)],
+        [Some(100), Some(9), None]
+    );
+    assert!(set.is_on(false) && !set.is_on(true));
 }
 
 #[test]

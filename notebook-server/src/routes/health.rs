@@ -94,7 +94,10 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let up = [&database, &spool].iter().all(|check| check["status"] == "ok");
     let vectors = app.status.embedding.is_some();
     // Without Redis everything is done, though not at once.
-    let degraded = !vectors || redis.as_ref().is_some_and(|check| check["status"] != "ok");
+    let alone = app.limiter.as_ref().and_then(|limiter| limiter.is_alone());
+    let degraded = !vectors
+        || alone == Some(true)
+        || redis.as_ref().is_some_and(|check| check["status"] != "ok");
     let status = match (up, degraded) {
         (false, _) => "down",
         (true, true) => "degraded",
@@ -105,6 +108,10 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let mut checks = json!({ "database": database, "files": spool, "embedding": embedding });
     if let (Some(redis), Some(checks)) = (redis, checks.as_object_mut()) {
         checks.insert("redis".to_owned(), redis);
+    }
+    if let (Some(alone), Some(checks)) = (alone, checks.as_object_mut()) {
+        let status = if alone { "degraded" } else { "ok" };
+        checks.insert("rate_limits".to_owned(), json!({ "status": status, "micros": 0 }));
     }
     (code, axum::Json(json!({ "status": status, "checks": checks })))
 }

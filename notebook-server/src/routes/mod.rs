@@ -24,7 +24,7 @@ use utoipa_axum::{
 
 use self::accounts::{audit, keys, members, password, sessions, sign_in, workspaces};
 pub(crate) use self::conversations::Items;
-use crate::{access::gate, app::App, assets, guard, reserve};
+use crate::{access::gate, app::App, assets, guard, limit, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -113,6 +113,7 @@ pub fn server(app: App) -> Router {
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
+        .layer(middleware::from_fn_with_state(app.limiter.clone(), limit::limit))
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))

@@ -28,6 +28,7 @@ use crate::{
     access::gate::OwnPage,
     app::App,
     extract::Path,
+    limit::{Class, Meter},
     problem::Problem,
     stream::socket::{Incoming, Place, Socket, limited},
 };
@@ -71,6 +72,16 @@ enum Said {
     },
 }
 
+impl Said {
+    const fn class(&self) -> Class {
+        match self {
+            Self::Ask { .. } | Self::Regenerate { .. } => Class::Ask,
+            Self::Stop { .. } => Class::Write,
+            Self::Resume { .. } => Class::Read,
+        }
+    }
+}
+
 /// The chat of a conversation as a WebSocket.
 ///
 /// Messages are JSON texts. The client says `ask {question, parent?, settings?, key?}`, `regenerate {question,
@@ -84,13 +95,15 @@ pub(super) async fn chat(
     State(app): State<App>,
     principal: Option<Extension<Principal>>,
     _: OwnPage,
+    meter: Option<Extension<Meter>>,
     Path(conversation): Path<ConversationId>,
     handshake: WebSocketUpgrade,
 ) -> Response {
     limited(handshake).on_upgrade(move |socket| async move {
         let socket = Socket::new(socket, app.limits.ping());
         let principal = principal.map(|Extension(principal)| principal);
-        serve(app, principal, conversation, socket).await;
+        let meter = meter.map(|Extension(meter)| meter);
+        serve(app, principal, meter, conversation, socket).await;
     })
 }
 
@@ -100,6 +113,7 @@ struct Refused(u16, &'static str);
 async fn serve(
     app: App,
     principal: Option<Principal>,
+    meter: Option<Meter>,
     conversation: ConversationId,
     mut socket: Socket,
 ) {
@@ -108,7 +122,16 @@ async fn serve(
             let following = SelectAll::new();
             let ending = app.access.ending(&principal, &app.ending);
             let scope = principal.scope;
-            let chat = Chat { app, scope, conversation, socket, following, ending, _place: place };
+            let chat = Chat {
+                app,
+                scope,
+                meter,
+                conversation,
+                socket,
+                following,
+                ending,
+                _place: place,
+            };
             chat.run().await;
         }
         Err(Refused(code, reason)) => socket.close(code, reason).await,
@@ -143,6 +166,8 @@ type Followed = (RunId, Result<Vec<Arc<LoggedEvent>>>);
 struct Chat {
     app: App,
     scope: TenantScope,
+    /// Counts what is said; each message is a request of its own.
+    meter: Option<Meter>,
     conversation: ConversationId,
     socket: Socket,
     following: SelectAll<BoxStream<'static, Followed>>,
@@ -205,6 +230,9 @@ impl Chat {
     }
 
     async fn act(&mut self, said: Said) -> Result<Option<Value>> {
+        if let Some(meter) = &self.meter {
+            meter.take(said.class()).await?;
+        }
         match said {
             Said::Ask { question, parent, settings, key } => {
                 let parent = super::runs::parent(parent);

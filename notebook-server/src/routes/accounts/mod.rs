@@ -63,16 +63,17 @@ pub(super) struct Client {
     name: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Client {
+impl FromRequestParts<App> for Client {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let ConnectInfo(peer) = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "find the peer's address"))?;
         let name = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok());
-        Ok(Self { address: peer.ip(), name: name.unwrap_or_default().to_owned() })
+        let address = app.limiter.address(peer.ip(), &parts.headers);
+        Ok(Self { address, name: name.unwrap_or_default().to_owned() })
     }
 }
 

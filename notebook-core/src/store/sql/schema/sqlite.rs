@@ -19,6 +19,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
     Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
+    Migration { version: 13, name: "rate limits", sql: V13 },
 ];
 
 const V1: &str = "
@@ -435,4 +436,12 @@ CREATE TABLE password_resets (
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX password_resets_user ON password_resets (user_id);
+";
+
+const V13: &str = "
+CREATE TABLE rate_limits (
+    key BLOB NOT NULL PRIMARY KEY,
+    full_at INTEGER NOT NULL,
+    taken INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
