@@ -179,6 +179,9 @@ pub enum Pulse {
     Kept,
     /// Go on to the next point where it can be cancelled, and end there.
     Cancel,
+    /// Something else is being written of the job at this moment, such as this run's own end. The lease is as it was:
+    /// ask again. Nobody else gets the job meanwhile.
+    Busy,
     /// The run was taken away: stop, and store nothing.
     Lost,
 }

@@ -129,8 +129,13 @@ const fn check(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::NotNow) }
 }
 
+/// Whether it is the run with this fence that has the job.
+pub(super) fn has(job: &Job, fence: Fence) -> bool {
+    job.state == JobState::Running && job.fence == fence
+}
+
 fn owned(job: &Job, fence: Fence) -> Result<(), Refusal> {
-    if job.state == JobState::Running && job.fence == fence { Ok(()) } else { Err(Refusal::Stale) }
+    if has(job, fence) { Ok(()) } else { Err(Refusal::Stale) }
 }
 
 fn finish(job: &mut Job, outcome: Outcome, random: u64, now: Timestamp, policy: &QueuePolicy) {

@@ -83,6 +83,10 @@ impl Registry {
                     beating.granted = asked;
                     beating.cancel.cancel();
                 }
+                Pulse::Busy => {
+                    let mut progress = beating.progress.lock();
+                    *progress = progress.or(beat.progress);
+                }
                 Pulse::Lost => beating.lost.cancel(),
             }
         }

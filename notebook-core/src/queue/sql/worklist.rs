@@ -18,7 +18,8 @@ use crate::{
     Result, TenantId, Timestamp,
     queue::{
         ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
-        Worklist, plan::plan, random, scope_of, step::lease,
+        Worklist, plan::plan, random, scope_of,
+        step::{self, lease},
     },
     sql::{Lock, Tx},
 };
@@ -211,7 +212,9 @@ async fn choose(
 
 async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec<Pulse>> {
     let ids: Vec<JobId> = beats.iter().map(|beat| beat.id).collect();
-    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
+    // One whose end is being stored, however long that takes, must not keep the others from being kept.
+    let mut jobs = rows::by_ids(tx, &ids, Lock::Skip).await?;
+    let passed: Vec<JobId> = ids.into_iter().filter(|id| !jobs.contains_key(id)).collect();
     let mut pulses = vec![Pulse::Lost; beats.len()];
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, beat) in beats.iter().enumerate() {
@@ -226,6 +229,12 @@ async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec
     for (place, job) in places.into_iter().zip(kept) {
         if let (Some(pulse), Some(job)) = (pulses.get_mut(place), job) {
             *pulse = Pulse::of(Some(Ok(job)));
+        }
+    }
+    let passed = rows::find_all(tx, &passed).await?;
+    for (pulse, beat) in pulses.iter_mut().zip(beats) {
+        if passed.get(&beat.id).is_some_and(|job| step::has(job, beat.fence)) {
+            *pulse = Pulse::Busy;
         }
     }
     Ok(pulses)
