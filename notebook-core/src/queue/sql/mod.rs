@@ -8,6 +8,8 @@ mod jobs;
 mod rows;
 mod statement;
 mod together;
+#[cfg(all(test, feature = "postgres", feature = "conformance"))]
+mod tests;
 mod worklist;
 
 use std::{collections::BTreeSet, sync::Arc};
