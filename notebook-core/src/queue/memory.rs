@@ -10,6 +10,7 @@ use super::{
     Pulse, Queue, QueuePolicy, Worklist,
     plan::{Candidate, Tenant, plan},
     random, scope_of, step,
+    step::has_ended_so,
 };
 use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope};
 
@@ -67,7 +68,8 @@ impl MemoryQueue {
         })
     }
 
-    /// Ends a run, if it counts and `store` succeeds, which gives the jobs that follow from it; whether it counted.
+    /// Ends a run, if it counts and `store` succeeds, which gives the jobs that follow from it; whether it counted, now
+    /// or before.
     fn finish_one(
         &self,
         jobs: &mut BTreeMap<JobId, Job>,
@@ -77,6 +79,9 @@ impl MemoryQueue {
         let Finish { id, fence, outcome } = end;
         let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
         let Some(job) = jobs.get(&id).cloned() else { return Ok(false) };
+        if has_ended_so(&job, fence, &outcome) {
+            return Ok(true);
+        }
         let Ok(ended) = step(job, event, self.clock.now(), &self.policy) else { return Ok(false) };
         let told = store()?;
         let tenant = ended.tenant;

@@ -97,6 +97,9 @@ pub trait Worklist: Send + Sync + 'static {
     /// Ends runs. For each, whether it counted: `false` means that the run had been taken away, and that
     /// nothing was stored.
     ///
+    /// - Repeated, as by a worker that got no reply: an end that its job still has, by the same fence and outcome, has
+    ///   counted and is not stored again. That is said of results, and of what made the job dead.
+    ///
     /// # Errors
     /// Only those of the storage itself; then none has counted.
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>>;
@@ -221,6 +224,24 @@ impl Pulse {
             Some(Ok(_)) => Self::Kept,
             _ => Self::Lost,
         }
+    }
+}
+
+/// What the end of a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// It is stored now.
+    Now,
+    /// It had been stored before.
+    Before,
+    /// The run had been taken away.
+    Not,
+}
+
+impl Counted {
+    /// Whether the job ended as its run said.
+    pub(crate) const fn counts(self) -> bool {
+        !matches!(self, Self::Not)
     }
 }
 

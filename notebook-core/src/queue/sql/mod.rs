@@ -24,7 +24,7 @@ use self::{
     together::Together,
 };
 use super::{
-    Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
+    Counted, Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
     memory::not_dead,
     outbox::{self, Outbox, SourceChange},
 };
@@ -112,7 +112,7 @@ impl SqlQueue {
         Ok(done)
     }
 
-    /// Ends a job together with what it made, if it may still end it.
+    /// Ends a job together with what it made, if it may still end it. Done before, nothing of it is stored again.
     async fn finish_with<I: Send + Sync + 'static>(
         &self,
         operation: &'static str,
@@ -127,11 +127,11 @@ impl SqlQueue {
         let input = (scope.tenant(), [end], made, store);
         let work = self.jobs.write(operation, input, |tx, (tenant, end, made, store), now| {
             Box::pin(async move {
-                let counts = worklist::finish(tx, end, now).await?.first() == Some(&true);
-                if counts {
+                let counted = worklist::finish(tx, end, now).await?.pop().unwrap_or(Counted::Not);
+                if counted == Counted::Now {
                     store(tx, *tenant, made).await?;
                 }
-                Ok(counts)
+                Ok(counted.counts())
             })
         });
         let counts = work.await?;

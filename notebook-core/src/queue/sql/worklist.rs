@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Result, TenantId, Timestamp,
     queue::{
-        ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
+        ClaimRequest, Claimed, Counted, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
         Worklist, plan::plan, random, scope_of,
         step::{self, lease},
     },
@@ -77,7 +77,8 @@ impl Worklist for SqlQueue {
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
         let counted = if !ends.iter().all(|end| result(end).is_some()) {
-            self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+            let ended = self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+            ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
         } else if let [only] = ends.as_slice() {
             self.ends.call(only.clone()).await.map(|counts| vec![counts])
         } else {
@@ -261,20 +262,35 @@ async fn complete(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool
     let rows: Vec<_> =
         first.iter().map(|((id, fence), (_, result))| (*id, *fence, *result)).collect();
     let ended = rows::complete(tx, &rows, now.at).await?;
-    let mut counted = vec![false; ends.len()];
+    let mut counted = vec![Counted::Not; ends.len()];
     for ((id, fence), (place, _)) in first {
         let counts = counted.get_mut(place).filter(|_| ended.get(&id) == Some(&fence));
         if let Some(counts) = counts {
-            *counts = true;
+            *counts = Counted::Now;
         }
     }
-    Ok(counted)
+    see_repeated(tx, ends, &mut counted).await?;
+    Ok(counted.into_iter().map(Counted::counts).collect())
 }
 
-pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool>> {
+/// Finds those among the ends that did not count whose jobs have ended so before.
+async fn see_repeated(tx: &mut Tx<'_>, ends: &[Finish], counted: &mut [Counted]) -> Result<()> {
+    let missed = ends.iter().zip(&*counted).filter(|(_, counted)| !counted.counts());
+    let missed: Vec<JobId> = missed.map(|(end, _)| end.id).collect();
+    let jobs = rows::find_all(tx, &missed).await?;
+    for (end, counted) in ends.iter().zip(counted).filter(|(_, counted)| !counted.counts()) {
+        let ended = |job: &Job| step::has_ended_so(job, end.fence, &end.outcome);
+        if jobs.get(&end.id).is_some_and(ended) {
+            *counted = Counted::Before;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<Counted>> {
     let ids: Vec<JobId> = ends.iter().map(|end| end.id).collect();
     let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
-    let mut counted = vec![false; ends.len()];
+    let mut counted = vec![Counted::Not; ends.len()];
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, end) in ends.iter().enumerate() {
         // Of two ends of one run the first counts.
@@ -291,11 +307,12 @@ pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result
         else {
             continue;
         };
-        *counts = true;
+        *counts = Counted::Now;
         if let Outcome::Completed { follow_ups, .. } = &end.outcome {
             insert_all(tx, job.tenant, follow_ups, now).await?;
         }
     }
+    see_repeated(tx, ends, &mut counted).await?;
     Ok(counted)
 }
 
