@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope};
 
+const INSERT: &str = "insert job";
+const FINISH: &str = "finish job";
+
 /// A queue that ends with the process.
 pub struct MemoryQueue {
     clock: Arc<dyn Clock>,
@@ -83,13 +86,14 @@ impl MemoryQueue {
             return Ok(true);
         }
         let Ok(ended) = step(job, event, self.clock.now(), &self.policy) else { return Ok(false) };
-        let told = store()?;
         let tenant = ended.tenant;
-        jobs.insert(id, ended);
         let follow_ups = match outcome {
             Outcome::Completed { follow_ups, .. } => follow_ups,
             _ => Vec::new(),
         };
+        check_ids(FINISH, jobs, tenant, &follow_ups)?;
+        let told = store()?;
+        jobs.insert(id, ended);
         for new in follow_ups.into_iter().chain(told) {
             self.insert_one(jobs, tenant, new);
         }
@@ -103,6 +107,20 @@ impl MemoryQueue {
         store: impl FnOnce() -> Result<Vec<NewJob>>,
     ) -> Result<bool> {
         self.finish_one(&mut self.jobs.lock(), end, store)
+    }
+
+    /// Checks jobs of a tenant before something else is stored that they belong to.
+    ///
+    /// # Errors
+    /// As [`Queue::insert`].
+    pub(super) fn check(
+        &self,
+        operation: &'static str,
+        tenant: TenantId,
+        new: &[NewJob],
+    ) -> Result<()> {
+        new.iter().try_for_each(NewJob::check)?;
+        check_ids(operation, &self.jobs.lock(), tenant, new)
     }
 
     /// Whether a job is there that has not ended.
@@ -128,6 +146,25 @@ fn key_holder(jobs: &BTreeMap<JobId, Job>, tenant: TenantId, key: &str) -> Optio
     jobs.values().find(holds).map(|job| job.id)
 }
 
+/// Checks that no id is another tenant's job.
+fn check_ids(
+    operation: &'static str,
+    jobs: &BTreeMap<JobId, Job>,
+    tenant: TenantId,
+    new: &[NewJob],
+) -> Result<()> {
+    let is_foreign = |new: &NewJob| {
+        let held = new.unique_key.as_ref().and_then(|key| key_holder(jobs, tenant, key));
+        held.is_none() && jobs.get(&new.id).is_some_and(|job| job.tenant != tenant)
+    };
+    if new.iter().any(is_foreign) { Err(foreign_id(operation)) } else { Ok(()) }
+}
+
+/// Why a job is not stored whose id another tenant's job has.
+pub(super) fn foreign_id(operation: &'static str) -> Error {
+    Error::invalid(operation, "id", "make a new one")
+}
+
 fn own<'a>(
     jobs: &'a BTreeMap<JobId, Job>,
     scope: &TenantScope,
@@ -144,6 +181,7 @@ impl Queue for MemoryQueue {
     async fn insert(&self, scope: &TenantScope, new: Vec<NewJob>) -> Result<Vec<JobId>> {
         new.iter().try_for_each(NewJob::check)?;
         let mut jobs = self.jobs.lock();
+        check_ids(INSERT, &jobs, scope.tenant(), &new)?;
         Ok(new.into_iter().map(|new| self.insert_one(&mut jobs, scope.tenant(), new)).collect())
     }
 

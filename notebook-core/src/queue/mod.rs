@@ -44,7 +44,7 @@ pub trait Queue: Send + Sync + 'static {
     /// - A job whose unique key is held by one that has not ended is not stored: the id is that one's.
     ///
     /// # Errors
-    /// `InvalidInput` when a job's fields are out of their bounds.
+    /// `InvalidInput` when a job's fields are out of their bounds, or its id is that of another tenant's job.
     async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>>;
 
     /// The job.

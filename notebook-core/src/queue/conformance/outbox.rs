@@ -44,6 +44,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         y1_a_source_and_its_job_are_stored_together,
         q28_a_refused_source_leaves_no_job,
         q28_a_refused_job_leaves_no_source,
+        q28_a_job_with_another_tenant_s_id_leaves_no_source,
         y1_a_changed_source_and_its_job_are_stored_together,
         a6_a_hidden_notebook_is_gone_for_all_but_its_deletion,
         a6_what_is_added_while_a_notebook_is_hidden_is_hidden_too,
@@ -101,6 +102,17 @@ pub async fn q28_a_refused_job_leaves_no_source(shared: &Shared<'_>) {
     let source = samples::source(notebook.id);
     let bad = NewJob { max_attempts: 0, ..job() };
     let created = shared.outbox.create_source(&scope, source.clone(), vec![job(), bad]).await;
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let found = shared.store.source(&scope, source.id).await;
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+pub async fn q28_a_job_with_another_tenant_s_id_leaves_no_source(shared: &Shared<'_>) {
+    let (scope, taken) = (samples::tenant(), job());
+    shared.queue.insert(&samples::tenant(), vec![taken.clone()]).await.unwrap();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let source = samples::source(notebook.id);
+    let created = shared.outbox.create_source(&scope, source.clone(), vec![taken]).await;
     assert_eq!(created.unwrap_err().kind(), ErrorKind::InvalidInput);
     let found = shared.store.source(&scope, source.id).await;
     assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);

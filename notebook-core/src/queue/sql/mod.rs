@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     Counted, Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
-    memory::not_dead,
+    memory::{foreign_id, not_dead},
     outbox::{self, Outbox, SourceChange},
 };
 use crate::{
@@ -196,13 +196,8 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
             return Ok(holder);
         }
         if let Some(job) = rows::by_id(tx, id, Lock::Keep).await? {
-            // Made by a client: another tenant's id must not be told from a free one.
             let own = job.tenant == tenant;
-            return if own {
-                Ok(id)
-            } else {
-                Err(Error::invalid(tx.operation, "id", "make a new one"))
-            };
+            return if own { Ok(id) } else { Err(foreign_id(tx.operation)) };
         }
         // The holder ended between the two looks: the key is free now.
     }
