@@ -11,6 +11,8 @@ pub const MOST_WEBHOOKS: usize = 20;
 const MOST_URL: usize = 2_048;
 /// The most characters of a description.
 const MOST_DESCRIPTION: usize = 500;
+/// How long a message waits at least, and at most, while as many as may be are on their way to its webhook.
+const CROWDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// How many attempts are kept in a delivery's record.
 const MOST_ATTEMPTS: usize = 20;
 
@@ -236,10 +238,24 @@ pub fn check_enabled(operation: &'static str, webhook: &Webhook) -> Result<()> {
         .with("fix", "the webhook is disabled; enable it first"))
 }
 
+/// How long a message waits that found as many on their way as may be, for the `snoozes`th time since its last attempt,
+/// where another one `took` so long: a backlog for a receiver that answers goes on soon, one for a receiver that does
+/// not must not keep the queue busy. Up to half of it is added by chance.
+#[must_use]
+pub fn crowded(took: Duration, snoozes: u32, random: u64) -> Duration {
+    let (least, most) = CROWDED;
+    spread(took.saturating_mul(snoozes.saturating_add(1)).clamp(least, most), random)
+}
+
 /// Four times as long after each attempt, and up to half of that by chance.
 fn backoff(tried: u32, policy: &RetryPolicy, random: u64) -> Duration {
     let factor = 4_u32.checked_pow(tried.saturating_sub(1)).unwrap_or(u32::MAX);
     let least = policy.backoff.saturating_mul(factor).min(policy.most_backoff);
+    spread(least, random)
+}
+
+/// Up to half of a wait is added by chance.
+fn spread(least: Duration, random: u64) -> Duration {
     let half = least.as_millis() / 2;
     let chance = (u128::from(random) * half) >> 64;
     least + Duration::from_millis(u64::try_from(chance).unwrap_or(0))

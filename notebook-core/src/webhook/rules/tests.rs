@@ -77,6 +77,19 @@ fn a_receiver_may_ask_to_be_left_alone_but_not_for_ever() {
     assert_eq!([wait(0), wait(31), wait(100_000)], [30, 31, 3_600]);
 }
 
+/// A backlog for a receiver that hangs asks ever more seldom; one for a quick receiver goes on soon.
+#[test]
+fn who_finds_no_place_waits_longer_each_time_within_bounds() {
+    let waits = |took: u64| {
+        let wait = |snoozes| crowded(Duration::from_secs(took), snoozes, 0).as_secs();
+        [0, 1, 5, 100, u32::MAX].map(wait)
+    };
+    assert_eq!(waits(0), [2, 2, 2, 2, 2]);
+    assert_eq!(waits(10), [10, 20, 60, 300, 300]);
+    let spread = crowded(Duration::from_secs(10), 0, u64::MAX);
+    assert!((Duration::from_secs(14)..Duration::from_secs(15)).contains(&spread), "{spread:?}");
+}
+
 #[test]
 fn gone_disables_at_once_and_days_of_failures_do() {
     let made = after_status(&webhook(), delivery(), 410);
