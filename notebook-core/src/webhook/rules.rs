@@ -64,6 +64,8 @@ pub enum Health {
 pub struct Attempted {
     /// The delivery as it is then.
     pub delivery: Delivery,
+    /// The address that was called; none when nothing was sent.
+    pub called: Option<String>,
     /// What becomes of the webhook.
     pub health: Health,
     /// The job of the next attempt, where there is one.
@@ -127,10 +129,14 @@ pub fn changed(
     Ok(webhook)
 }
 
-/// A webhook, as it is stored now, after an attempt that ended at `at`.
+/// A webhook, as it is stored now, after an attempt.
 #[must_use]
-pub fn after(webhook: Webhook, health: Health, at: Timestamp) -> Webhook {
-    match health {
+pub fn after(webhook: Webhook, made: &Attempted) -> Webhook {
+    if made.called.as_ref() != Some(&webhook.url) {
+        // What is at another address says nothing of this one.
+        return webhook;
+    }
+    match made.health {
         Health::Unchanged => webhook,
         Health::Recovered => Webhook { failing_since: None, ..webhook },
         // Of attempts side by side the first says since when.
@@ -139,9 +145,12 @@ pub fn after(webhook: Webhook, health: Health, at: Timestamp) -> Webhook {
         }
         // One arrived meanwhile, or its owner made it begin anew.
         Health::Disabled(Disabled::Failing) if webhook.failing_since.is_none() => webhook,
-        Health::Disabled(why) => {
-            Webhook { enabled: false, disabled: Some(why), updated_at: at, ..webhook }
-        }
+        Health::Disabled(why) => Webhook {
+            enabled: false,
+            disabled: Some(why),
+            updated_at: made.delivery.updated_at,
+            ..webhook
+        },
     }
 }
 
@@ -161,7 +170,8 @@ pub fn attempted(
     let (at, status) = (attempt.at, attempt.status);
     delivery.tried = delivery.tried.saturating_add(1);
     record(&mut delivery, attempt);
-    let ended = |delivery, health| Attempted { delivery, health, next: None };
+    let called = Some(webhook.url.clone());
+    let ended = |delivery, health| Attempted { delivery, called, health, next: None };
     if status.is_some_and(|status| (200..300).contains(&status)) {
         delivery.state = DeliveryState::Delivered;
         let recovered = webhook.failing_since.is_some();
@@ -187,7 +197,7 @@ pub fn attempted(
     let wait = backoff(delivery.tried, policy, random).max(asked);
     delivery.job = JobId::new();
     let next = Some(delivery.job_after(wait));
-    Attempted { delivery, health: Health::Unchanged, next }
+    Attempted { next, ..ended(delivery, Health::Unchanged) }
 }
 
 /// What becomes of a pending delivery whose webhook is disabled: nothing is sent.
@@ -196,7 +206,7 @@ pub fn unsent(mut delivery: Delivery, at: Timestamp) -> Attempted {
     let error = Some("The webhook is disabled.".to_owned());
     record(&mut delivery, Attempt { at, millis: 0, status: None, error, answer: None });
     delivery.state = DeliveryState::Failed;
-    Attempted { delivery, health: Health::Unchanged, next: None }
+    Attempted { delivery, called: None, health: Health::Unchanged, next: None }
 }
 
 /// Keeps the last attempts.
