@@ -13,6 +13,8 @@ use notebook_core::{
 
 use super::*;
 
+mod stalled;
+
 #[allow(clippy::disallowed_methods)]
 fn scope() -> TenantScope {
     TenantScope::authenticated(TenantId::new())
