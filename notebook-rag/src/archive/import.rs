@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, fs::File, sync::Arc};
 
+use futures::TryStreamExt;
 use notebook_core::{
     ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     document::Document,
@@ -9,7 +10,7 @@ use notebook_core::{
     },
     queue::JobId,
 };
-use object_store::{ObjectStoreExt, WriteMultipart, path::Path as BlobPath};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path as BlobPath};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Sender, channel};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ArchiveParts, LayoutFile, RunLine, check,
-    ids::NewIds,
+    ids::{NewIds, is_of},
     joined,
     manifest::{ConversationPart, Counts, Part, SourcePart},
     read::{Limits, READ, Reader, refused},
@@ -101,10 +102,28 @@ impl Importer {
         if !self.parts.store.unfinished_notebooks(scope).await?.contains(&id) {
             return Ok(());
         }
+        self.discard_originals(scope, job).await?;
         match self.ingest.delete_unfinished(scope, id).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
+    }
+
+    /// Removes the originals, also one whose source was not stored any more.
+    async fn discard_originals(&self, scope: &TenantScope, job: JobId) -> Result<()> {
+        let blobs = &self.parts.blobs;
+        let folder = BlobPath::from(scope.tenant().to_string());
+        let mut all = blobs.list(Some(&folder));
+        while let Some(blob) = all.try_next().await.map_err(blob_error)? {
+            let source = blob.location.filename().and_then(|name| name.parse().ok());
+            if source.is_some_and(|source| is_of(job, source)) {
+                match blobs.delete(&blob.location).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(blob_error(error)),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The jobs whose imports have stored something that is not shown.
@@ -404,3 +423,6 @@ fn outcome(old: &Run, end: Option<RunEvent>, answer: Option<Message>) -> RunOutc
     let state = end.body.terminal_state().unwrap_or(RunState::Failed);
     RunOutcome { state, events: vec![RunEvent { seq: 1, ..end }], answer }
 }
+
+#[cfg(test)]
+mod tests;
