@@ -5,8 +5,8 @@ use notebook_core::{
     ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     document::Document,
     model::{
-        Conversation, EventBody, Message, NewRun, Notebook, Progress, Role, Run, RunEvent,
-        RunOutcome, RunState, Source, Stage,
+        Conversation, EventBody, Message, NewRun, Notebook, Page, PageRequest, Progress, Role, Run,
+        RunEvent, RunOutcome, RunState, Source, Stage,
     },
     queue::JobId,
 };
@@ -27,6 +27,8 @@ use crate::ingest::{Ingest, blob_error};
 
 /// Pieces and lines on their way from the file.
 const AHEAD: usize = 4;
+/// How many messages are counted at a time.
+const PAGE: usize = 200;
 
 /// Puts archives into new notebooks.
 pub struct Importer {
@@ -80,7 +82,6 @@ impl Importer {
             Ok::<_, Error>(reader)
         });
         let reader = reader.await.map_err(joined)??;
-        let counts = reader.manifest().counts;
         if !shown {
             let parts = reader.parts().collect();
             let ids = NewIds::new(job);
@@ -90,7 +91,27 @@ impl Importer {
             import.all(parts, stop, progress).await?;
             self.parts.store.show_notebook(scope, id).await?;
         }
-        Ok(Imported { notebook: id, counts })
+        Ok(Imported { notebook: id, counts: self.stored(scope, id).await? })
+    }
+
+    /// How much a notebook holds: what a manifest says of it is anybody's word.
+    async fn stored(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Counts> {
+        let ArchiveParts { store, log, .. } = &self.parts;
+        let sources = store.sources(scope, notebook).await?.len() as u64;
+        let mut counts = Counts { sources, ..Counts::default() };
+        for Conversation { id, .. } in store.conversations(scope, notebook).await? {
+            counts.conversations += 1;
+            counts.runs += log.runs(scope, id, usize::MAX).await?.len() as u64;
+            let mut next = Some(PageRequest::first(PAGE));
+            while let Some(page) = next {
+                let Page { items, next: after } = store.messages(scope, id, page).await?;
+                counts.messages += items.len() as u64;
+                counts.citations +=
+                    items.iter().map(|message| message.citations.len() as u64).sum::<u64>();
+                next = after.map(|after| PageRequest { after: Some(after), limit: PAGE });
+            }
+        }
+        Ok(counts)
     }
 
     /// Removes what an import that does not go on has left. A notebook that is shown stays.
