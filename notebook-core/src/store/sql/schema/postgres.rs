@@ -18,6 +18,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
+    Migration { version: 12, name: "runs from elsewhere", sql: V12 },
 ];
 
 const V1: &str = r#"
@@ -409,3 +410,9 @@ CREATE TABLE audit_entries (
     PRIMARY KEY (tenant_id, seq)
 );
 "#;
+
+/// Those that an archive brought are known by what stands where requests have their hash.
+const V12: &str = "
+ALTER TABLE runs ADD COLUMN recorded BIGINT NOT NULL DEFAULT 0;
+UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
+";
