@@ -109,7 +109,7 @@ async fn race<Q: Queue + Worklist>(
         let run = claimed.into_iter().find(|claimed| claimed.job.id == id).unwrap().job;
         // Right before the lease ends, right at its end, right after.
         clock.advance(lease - Duration::from_millis(1) + Duration::from_millis(round as u64 % 3));
-        let outcome = Outcome::Completed { result: json!(round), follow_ups: Vec::new() };
+        let outcome = Outcome::completed(json!(round));
         let end = vec![Finish { id, fence: run.fence, outcome }];
         // In memory whoever is asked first is first.
         let (counted, one, two) = if round % 2 == 0 {
@@ -271,7 +271,7 @@ impl<Q: Queue + Worklist> History<Q> {
                     2 => Outcome::Snoozed(Duration::from_secs(10)),
                     3 => Outcome::Cancelled,
                     4 => Outcome::Released,
-                    _ => Outcome::Completed { result: json!(fence.0), follow_ups: Vec::new() },
+                    _ => Outcome::completed(json!(fence.0)),
                 };
                 let counted =
                     self.queue.finish(vec![Finish { id, fence, outcome }]).await.unwrap()[0];

@@ -210,7 +210,7 @@ async fn q38_a_slow_end_holds_up_no_heartbeat() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let ending = {
-        let outcome = Outcome::Completed { result: json!("slow"), follow_ups: Vec::new() };
+        let outcome = Outcome::completed(json!("slow"));
         let end = Finish { id: slow.id, fence: slow.fence, outcome };
         let (queue, made) = (queue.clone(), SourceChange { source, text: None });
         tokio::spawn(async move { queue.finish_source(&scope(), end, made).await })

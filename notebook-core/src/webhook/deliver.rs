@@ -80,8 +80,7 @@ impl Sender {
         let delivery = self.store.delivery(&work.scope, webhook, delivery).await?;
         if delivery.state != DeliveryState::Pending {
             // Another run of the job, or an earlier one, had ended it.
-            let (result, follow_ups) = (result(&delivery), Vec::new());
-            return Ok(Some(Outcome::Completed { result, follow_ups }.into()));
+            return Ok(Some(Outcome::completed(result(&delivery)).into()));
         }
         let webhook = self.store.webhook(&work.scope, webhook).await?;
         let made = if webhook.enabled {
@@ -209,7 +208,7 @@ impl Handler for Deliverer {
             Ok(None) => Outcome::Released.into(),
             // The webhook was deleted, and its deliveries with it.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Outcome::Completed { result: json!({ "state": "deleted" }), follow_ups: Vec::new() }
+                Outcome::completed(json!({ "state": "deleted" }))
                     .into()
             }
             Err(error) => {

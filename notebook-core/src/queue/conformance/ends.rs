@@ -102,7 +102,7 @@ pub async fn q29_an_end_that_is_repeated_has_counted(subject: &Subject<'_>) {
     let follow_up = new(&follow);
     let last = [
         Outcome::Completed { result: json!("once"), follow_ups: vec![follow_up.clone()] },
-        Outcome::Completed { result: json!("plain"), follow_ups: Vec::new() },
+        Outcome::completed(json!("plain")),
         Outcome::Hopeless(error()),
         Outcome::Failed { error: error(), not_before: Duration::ZERO },
     ];
