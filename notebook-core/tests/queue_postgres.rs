@@ -202,7 +202,8 @@ async fn q38_a_slow_end_holds_up_no_heartbeat() {
     let (held, holder) = (Arc::new(AtomicBool::new(true)), Arc::clone(&cluster));
     let own = Arc::clone(&held);
     let holder = tokio::task::spawn_blocking(move || {
-        holder.query("BEGIN; SELECT 1 FROM notebook.sources FOR UPDATE; SELECT pg_sleep(4); COMMIT");
+        holder
+            .query("BEGIN; SELECT 1 FROM notebook.sources FOR UPDATE; SELECT pg_sleep(4); COMMIT");
         own.store(false, Ordering::SeqCst);
     });
     let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";

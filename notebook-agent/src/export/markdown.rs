@@ -143,9 +143,7 @@ fn block(block: &Block) -> Vec<String> {
             lines.push(fence);
             lines
         }
-        Block::Quote(inner) => {
-            blocks(inner).iter().map(|line| behind("> ", line)).collect()
-        }
+        Block::Quote(inner) => blocks(inner).iter().map(|line| behind("> ", line)).collect(),
         Block::Table(rows) => table(rows),
         Block::Rule => vec!["---".to_owned()],
     }

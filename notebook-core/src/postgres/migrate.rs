@@ -101,15 +101,11 @@ pub(super) async fn script(connection: &mut PgConnection, sql: String) -> Result
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/postgres.rs"]
-mod cluster;
-
-#[cfg(test)]
 mod tests {
-    use super::{cluster::Cluster, *};
     use std::{sync::Arc, time::Duration};
 
-    use crate::postgres::Client;
+    use super::*;
+    use crate::postgres::{Client, cluster::Cluster};
 
     const ONE: Migration = Migration {
         version: 1,

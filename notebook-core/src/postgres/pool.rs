@@ -174,8 +174,7 @@ impl Pool {
 
     async fn lend(&self, operation: &'static str) -> Result<Lent> {
         const USED_UP: &str = "repeat it later, or allow more connections: all are in use";
-        const SILENT: &str =
-            "check that PostgreSQL runs and can be reached: it does not answer";
+        const SILENT: &str = "check that PostgreSQL runs and can be reached: it does not answer";
         let away = |fix| {
             Error::new(ErrorKind::Unavailable, operation).retry(Retry::Backoff).with("fix", fix)
         };

@@ -208,8 +208,7 @@ impl Handler for Deliverer {
             Ok(None) => Outcome::Released.into(),
             // The webhook was deleted, and its deliveries with it.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Outcome::completed(json!({ "state": "deleted" }))
-                    .into()
+                Outcome::completed(json!({ "state": "deleted" })).into()
             }
             Err(error) => {
                 tracing::warn!(job = %work.job.id, %error, "a message could not be read or its end stored");

@@ -7,9 +7,9 @@
 mod jobs;
 mod rows;
 mod statement;
-mod together;
 #[cfg(all(test, feature = "postgres", feature = "conformance"))]
 mod tests;
+mod together;
 mod worklist;
 
 use std::{collections::BTreeSet, sync::Arc};

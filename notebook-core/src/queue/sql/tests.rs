@@ -1,16 +1,12 @@
 //! What only the statements show.
 
-#[path = "../../../tests/support/postgres.rs"]
-mod cluster;
-
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
-use self::cluster::Cluster;
 use super::*;
 use crate::{
-    postgres::PostgresConfig,
+    postgres::{PostgresConfig, cluster::Cluster},
     queue::{ClaimRequest, KindRule, WorkerId, Worklist as _},
     sql::values,
     store::conformance::samples,

@@ -17,8 +17,10 @@ use super::{
 use crate::{
     Result, TenantId, Timestamp,
     queue::{
-        ClaimRequest, Claimed, Counted, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
-        Worklist, plan::plan, random, scope_of,
+        ClaimRequest, Claimed, Counted, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob,
+        Outcome, Pulse, Worklist,
+        plan::plan,
+        random, scope_of,
         step::{self, lease},
     },
     sql::{Lock, Tx},
@@ -77,7 +79,8 @@ impl Worklist for SqlQueue {
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
         let counted = if !ends.iter().all(|end| result(end).is_some()) {
-            let ended = self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+            let ended =
+                self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
             ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
         } else if let [only] = ends.as_slice() {
             self.ends.call(only.clone()).await.map(|counts| vec![counts])

@@ -52,7 +52,8 @@ pub async fn a_late_answer_of_an_old_address_says_nothing_of_the_new_one(parts: 
     let claimed = claim(parts, KIND, Some(&sent)).await;
     let policy = RetryPolicy::default();
     let made = rules::attempted(&hook, sent.clone(), attempt(410), None, &policy, 0);
-    let change = WebhookChange { url: Some("https://example.org/new".into()), ..Default::default() };
+    let change =
+        WebhookChange { url: Some("https://example.org/new".into()), ..Default::default() };
     let changed = parts.webhooks.change_webhook(&scope, hook.id, change, at(5)).await.unwrap();
     let finish = end(&claimed, Vec::new());
     assert!(parts.shared.outbox.finish_delivery(&scope, finish, made.clone()).await.unwrap());

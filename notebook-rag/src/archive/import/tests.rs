@@ -2,9 +2,7 @@ use notebook_core::{
     clock::SystemClock,
     keyword::MemoryKeywordIndex,
     queue::{QueuePolicy, memory::MemoryQueue, outbox::MemoryOutbox},
-    store::{
-        NotebookStore as _, SourceStore as _, conformance::samples, memory::MemoryStore,
-    },
+    store::{NotebookStore as _, SourceStore as _, conformance::samples, memory::MemoryStore},
 };
 use object_store::memory::InMemory;
 use tokio::sync::Notify;
@@ -48,11 +46,13 @@ async fn a7_a_discarded_import_leaves_no_original() {
     let hidden = Notebook { id: ids.notebook(), ..samples::notebook() };
     store.create_unfinished_notebook(&scope, hidden).await.unwrap();
     let [stored, begun] = [ids.source(SourceId::new()), ids.source(SourceId::new())];
-    let other = samples::source(store.create_notebook(&scope, samples::notebook()).await.unwrap().id);
+    let other =
+        samples::source(store.create_notebook(&scope, samples::notebook()).await.unwrap().id);
     let key = |id: SourceId| format!("{}/{id}", scope.tenant());
     let row = Source { id: stored, blob: Some(key(stored)), ..samples::source(ids.notebook()) };
     store.create_source(&scope, row).await.unwrap();
-    let keys = [key(stored), key(begun), key(other.id), format!("{}/imports/{job}", scope.tenant())];
+    let keys =
+        [key(stored), key(begun), key(other.id), format!("{}/imports/{job}", scope.tenant())];
     for key in &keys {
         blobs.put(&BlobPath::from(key.as_str()), "x".into()).await.unwrap();
     }
