@@ -179,9 +179,9 @@ impl Pool {
             Error::new(ErrorKind::Unavailable, operation).retry(Retry::Backoff).with("fix", fix)
         };
         let Ok(got) = tokio::time::timeout(self.patience, self.connections.get()).await else {
-            // It got its turn, or it did not.
-            let waits = self.connections.status().waiting > 0;
-            return Err(away(if waits { USED_UP } else { SILENT }));
+            let status = self.connections.status();
+            let used_up = status.size >= status.max_size && status.available == 0;
+            return Err(away(if used_up { USED_UP } else { SILENT }));
         };
         got.map_err(|error| match error {
             PoolError::Backend(error) => from_postgres(operation, error),

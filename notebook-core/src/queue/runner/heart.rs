@@ -33,6 +33,14 @@ pub(super) struct Beating {
     granted: Instant,
 }
 
+impl Beating {
+    /// Keeps progress that was not stored for the next beat, unless there is newer.
+    fn tell_again(&self, old: Option<Progress>) {
+        let mut progress = self.progress.lock();
+        *progress = progress.or(old);
+    }
+}
+
 impl Registry {
     pub(super) fn add(
         &self,
@@ -66,8 +74,7 @@ impl Registry {
         let runs = self.0.lock();
         for beat in beats {
             if let Some(beating) = runs.get(&(beat.id, beat.fence)) {
-                let mut progress = beating.progress.lock();
-                *progress = progress.or(beat.progress);
+                beating.tell_again(beat.progress);
             }
         }
     }
@@ -83,10 +90,7 @@ impl Registry {
                     beating.granted = asked;
                     beating.cancel.cancel();
                 }
-                Pulse::Busy => {
-                    let mut progress = beating.progress.lock();
-                    *progress = progress.or(beat.progress);
-                }
+                Pulse::Busy => beating.tell_again(beat.progress),
                 Pulse::Lost => beating.lost.cancel(),
             }
         }
