@@ -10,7 +10,7 @@ use super::{
     Pulse, Queue, QueuePolicy, Worklist,
     plan::{Candidate, Tenant, plan},
     random, scope_of, step,
-    step::has_ended_so,
+    step::{has, has_ended_so},
 };
 use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope};
 
@@ -277,6 +277,13 @@ impl Worklist for MemoryQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let mut jobs = self.jobs.lock();
+        // All first: when one is refused, none has counted.
+        for Finish { id, fence, outcome } in &ends {
+            let job = jobs.get(id).filter(|job| has(job, *fence));
+            if let (Some(job), Outcome::Completed { follow_ups, .. }) = (job, outcome) {
+                check_ids(FINISH, &jobs, job.tenant, follow_ups)?;
+            }
+        }
         ends.into_iter().map(|end| self.finish_one(&mut jobs, end, || Ok(Vec::new()))).collect()
     }
 

@@ -174,13 +174,16 @@ pub async fn an_id_of_another_tenant_is_refused(subject: &Subject<'_>) {
     assert_eq!(subject.job(&scope, taken.id).await, before);
     // Nor does it follow from another's end, which is not stored then.
     let end = super::kind();
-    let ending = subject.insert(&other, new(&end)).await;
-    let claimed = subject.claim_one(&end).await;
+    subject.queue.insert(&other, vec![new(&end), new(&end)]).await.unwrap();
+    let claimed = subject.claim(&end, 2).await;
     let outcome = Outcome::Completed { result: json!(1), follow_ups: vec![taken] };
-    let error = subject.worklist.finish(vec![finish(&claimed, outcome)]).await.unwrap_err();
+    let ends = vec![completed(&claimed[0], json!(1)), finish(&claimed[1], outcome)];
+    let error = subject.worklist.finish(ends).await.unwrap_err();
     assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("id")));
-    assert_eq!(subject.job(&other, ending).await.state, JobState::Running);
-    assert!(subject.finish(completed(&claimed, json!(1))).await);
+    for claimed in &claimed {
+        assert_eq!(subject.job(&other, claimed.job.id).await.state, JobState::Running);
+        assert!(subject.finish(completed(claimed, json!(1))).await);
+    }
     assert_eq!(subject.job(&scope, before.id).await, before);
 }
 
