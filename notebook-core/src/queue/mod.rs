@@ -227,24 +227,6 @@ impl Pulse {
     }
 }
 
-/// What the end of a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counted {
-    /// It is stored now.
-    Now,
-    /// It had been stored before.
-    Before,
-    /// The run had been taken away.
-    Not,
-}
-
-impl Counted {
-    /// Whether the job ended as its run said.
-    pub(crate) const fn counts(self) -> bool {
-        !matches!(self, Self::Not)
-    }
-}
-
 /// The queue is the one place beside authentication where a scope begins: the job's row says whose it is.
 #[allow(clippy::disallowed_methods, reason = "the job runner acts for the tenant of the job's row")]
 const fn scope_of(job: &Job) -> TenantScope {

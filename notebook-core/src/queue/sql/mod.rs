@@ -22,9 +22,10 @@ pub use self::jobs::QueueTime;
 use self::{
     jobs::{Jobs, Now},
     together::Together,
+    worklist::Counted,
 };
 use super::{
-    Counted, Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
+    Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
     memory::{foreign_id, not_dead},
     outbox::{self, Outbox, SourceChange},
 };

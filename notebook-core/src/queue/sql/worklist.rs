@@ -17,8 +17,8 @@ use super::{
 use crate::{
     Result, TenantId, Timestamp,
     queue::{
-        ClaimRequest, Claimed, Counted, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob,
-        Outcome, Pulse, Worklist,
+        ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
+        Worklist,
         plan::plan,
         random, scope_of,
         step::{self, lease},
@@ -38,6 +38,24 @@ const SPARE: usize = 16;
 const MOST_SPARE: usize = 1_024;
 /// Claims under limits take turns by it: any number that nobody else uses in the database.
 const TURN: i64 = 0x6e6f_7465_5f71_7565;
+
+/// What the end of a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It is stored now.
+    Now,
+    /// It had been stored before.
+    Before,
+    /// The run had been taken away.
+    Not,
+}
+
+impl Counted {
+    /// Whether the job ended as its run said.
+    pub(super) const fn counts(self) -> bool {
+        !matches!(self, Self::Not)
+    }
+}
 
 #[async_trait]
 impl Worklist for SqlQueue {
