@@ -128,7 +128,7 @@ struct Empty(Arc<AtomicU64>);
 impl Handler for Empty {
     async fn run(&self, _work: Work) -> Ended {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Outcome::Completed { result: json!(null), follow_ups: Vec::new() }.into()
+        Outcome::completed(json!(null)).into()
     }
 }
 
@@ -255,7 +255,7 @@ async fn run(queue: &Arc<SqlQueue>, callers: usize, batch: usize, round: Duratio
                     let ends = claimed.into_iter().map(|claimed| Finish {
                         id: claimed.job.id,
                         fence: claimed.job.fence,
-                        outcome: Outcome::Completed { result: json!(null), follow_ups: Vec::new() },
+                        outcome: Outcome::completed(json!(null)),
                     });
                     let counted = queue.finish(ends.collect()).await?;
                     done.fetch_add(

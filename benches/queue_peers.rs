@@ -126,7 +126,7 @@ struct Empty(Arc<AtomicU64>);
 impl Handler for Empty {
     async fn run(&self, _work: Work) -> Ended {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Outcome::Completed { result: json!(null), follow_ups: Vec::new() }.into()
+        Outcome::completed(json!(null)).into()
     }
 }
 

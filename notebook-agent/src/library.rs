@@ -176,15 +176,7 @@ impl Library {
         scope: &TenantScope,
         notebook: NotebookId,
     ) -> Result<ConversationId> {
-        let now = SystemClock.now();
-        let conversation = Conversation {
-            id: ConversationId::new(),
-            notebook,
-            title: String::new(),
-            excluded_sources: Vec::new(),
-            created_at: now,
-            updated_at: now,
-        };
+        let conversation = Conversation::new(notebook, SystemClock.now());
         Ok(self.backends.store.create_conversation(scope, conversation).await?.id)
     }
 }

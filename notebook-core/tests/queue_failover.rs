@@ -59,7 +59,7 @@ async fn work(queue: &SqlQueue, all: bool) -> notebook_core::Result<Vec<JobId>> 
         max: 10,
     };
     let claimed = queue.claim(&request).await?;
-    let outcome = Outcome::Completed { result: json!("done"), follow_ups: Vec::new() };
+    let outcome = Outcome::completed(json!("done"));
     let step = if all { 1 } else { 2 };
     let ends: Vec<Finish> = claimed
         .into_iter()

@@ -172,7 +172,7 @@ fn chance(job: &Job) -> u64 {
 
 fn outcome(job: &Job) -> Outcome {
     if (chance(job) >> 8).is_multiple_of(CLAIMS_A_JOB as u64) {
-        return Outcome::Completed { result: json!(job.fence), follow_ups: Vec::new() };
+        return Outcome::completed(json!(job.fence));
     }
     Outcome::Released
 }

@@ -91,7 +91,7 @@ impl Handler for Does {
             let _flag = Flag(Arc::clone(&self.dropped));
             std::future::pending::<()>().await;
         }
-        Outcome::Completed { result: json!(self.by), follow_ups: Vec::new() }.into()
+        Outcome::completed(json!(self.by)).into()
     }
 }
 
@@ -162,7 +162,7 @@ async fn q8_what_arrives_after_the_lease_counts_for_nothing() {
     let end = |job: &Job, by: &str| Finish {
         id,
         fence: job.fence,
-        outcome: Outcome::Completed { result: json!(by), follow_ups: Vec::new() },
+        outcome: Outcome::completed(json!(by)),
     };
     let (late, end_of_first) = (far.clone(), end(&first, "far"));
     let late = tokio::spawn(async move { late.finish(vec![end_of_first]).await });

@@ -19,12 +19,13 @@ use notebook_core::{
     clock::ManualClock,
     postgres::PostgresConfig,
     queue::{
-        ClaimRequest, Heartbeat, JobId, JobState, KindRule, NewJob, Pulse, Queue, QueuePolicy,
-        WorkerId, Worklist,
+        ClaimRequest, Finish, Heartbeat, JobId, JobState, KindRule, NewJob, Outcome, Pulse, Queue,
+        QueuePolicy, WorkerId, Worklist,
         conformance::{self, outbox::Shared},
+        outbox::{Outbox as _, SourceChange},
         sql::{QueueTime, SqlQueue},
     },
-    store::{NotebookStore as _, conformance::samples, sql::SqlStore},
+    store::{NotebookStore as _, SourceStore as _, conformance::samples, sql::SqlStore},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -183,6 +184,60 @@ async fn q38_heartbeats_get_through_when_the_pool_is_used_up() {
     for call in calls {
         call.await.unwrap().unwrap();
     }
+}
+
+/// Q38: an end that takes long to be stored holds up no other lease, and loses none: its own, whose fence is checked, is
+/// left as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn q38_a_slow_end_holds_up_no_heartbeat() {
+    let cluster = Arc::new(Cluster::start());
+    let store = SqlStore::postgres(&PostgresConfig::new(cluster.url())).await.unwrap();
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let notebook = store.create_notebook(&scope(), samples::notebook()).await.unwrap();
+    let source = samples::source(notebook.id);
+    store.create_source(&scope(), source.clone()).await.unwrap();
+    queue.insert(&scope(), (0..2).map(|_| NewJob::new("x", json!(1))).collect()).await.unwrap();
+    let claimed = queue.claim(&request(2)).await.unwrap();
+    let [slow, other] = [&claimed[0].job, &claimed[1].job];
+    let (held, holder) = (Arc::new(AtomicBool::new(true)), Arc::clone(&cluster));
+    let own = Arc::clone(&held);
+    let holder = tokio::task::spawn_blocking(move || {
+        holder
+            .query("BEGIN; SELECT 1 FROM notebook.sources FOR UPDATE; SELECT pg_sleep(4); COMMIT");
+        own.store(false, Ordering::SeqCst);
+    });
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while cluster.query(sleeps) != ["1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ending = {
+        let outcome = Outcome::completed(json!("slow"));
+        let end = Finish { id: slow.id, fence: slow.fence, outcome };
+        let (queue, made) = (queue.clone(), SourceChange { source, text: None });
+        tokio::spawn(async move { queue.finish_source(&scope(), end, made).await })
+    };
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    while cluster.query(waits) != ["1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let beat = |job: &notebook_core::queue::Job, back| Heartbeat {
+        id: job.id,
+        fence: notebook_core::queue::Fence(job.fence.0 - back),
+        progress: None,
+    };
+    let beats = vec![beat(slow, 0), beat(other, 0), beat(slow, 1)];
+    assert_eq!(
+        queue.heartbeat(beats).await.unwrap(),
+        [Pulse::Busy, Pulse::Kept, Pulse::Lost],
+        "a run that lost its job is told so whatever holds the row"
+    );
+    assert!(held.load(Ordering::SeqCst), "the row was free again: this showed nothing");
+    assert_eq!(queue.rescue(10).await.unwrap(), 0);
+    holder.await.unwrap();
+    assert!(ending.await.unwrap().unwrap());
+    assert_eq!(queue.job(&scope(), slow.id).await.unwrap().result, Some(json!("slow")));
+    let beats = vec![beat(slow, 0), beat(other, 0)];
+    assert_eq!(queue.heartbeat(beats).await.unwrap(), [Pulse::Lost, Pulse::Kept]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

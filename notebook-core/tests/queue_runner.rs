@@ -52,7 +52,7 @@ where
 }
 
 fn done(result: serde_json::Value) -> Outcome {
-    Outcome::Completed { result, follow_ups: Vec::new() }
+    Outcome::completed(result)
 }
 
 /// A queue whose workers' side can be cut off.

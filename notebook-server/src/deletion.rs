@@ -209,7 +209,7 @@ impl Handler for Deletion {
             Ok(true) => {
                 let removed_at = self.clock.now();
                 let receipt = Receipt { removed, left: Vec::new(), removed_at };
-                Outcome::Completed { result: json!(receipt), follow_ups: Vec::new() }
+                Outcome::completed(json!(receipt))
             }
             Ok(false) => Outcome::Snoozed(SOON),
             Err(error) => {

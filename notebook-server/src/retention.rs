@@ -51,7 +51,7 @@ pub(crate) fn schedule() -> Result<Schedule> {
 impl Handler for Retention {
     async fn run(&self, work: Work) -> Ended {
         let ended = match self.prune(&work.scope, &work).await {
-            Ok(Some(result)) => Outcome::Completed { result, follow_ups: Vec::new() },
+            Ok(Some(result)) => Outcome::completed(result),
             Ok(None) => Outcome::Released,
             Err(error) => Outcome::Failed {
                 error: JobError {
@@ -147,7 +147,7 @@ mod tests {
         let request = ClaimRequest { worker: WorkerId::new(), kinds, per_tenant: None, max: 1 };
         let job = queue.claim(&request).await.unwrap().remove(0).job;
         let made = rules::unsent(old, sent_at);
-        let outcome = Outcome::Completed { result: Value::Null, follow_ups: Vec::new() };
+        let outcome = Outcome::completed(Value::Null);
         let end = Finish { id: job.id, fence: job.fence, outcome };
         assert!(outbox.finish_delivery(&scope, end, made).await.unwrap());
         let pending = store.send(&scope, hook.id, Event::ping(hook.id, sent_at)).await.unwrap();

@@ -39,10 +39,9 @@ pub(crate) fn schedule() -> Result<Schedule> {
 impl Handler for Count {
     async fn run(&self, work: Work) -> Ended {
         match self.count(&work.scope, &work).await {
-            Ok(Some((days, answers))) => Outcome::Completed {
-                result: json!({ "days": days, "answers": answers }),
-                follow_ups: Vec::new(),
-            },
+            Ok(Some((days, answers))) => {
+                Outcome::completed(json!({ "days": days, "answers": answers }))
+            }
             Ok(None) => Outcome::Released,
             Err(error) => Outcome::Failed {
                 error: JobError {

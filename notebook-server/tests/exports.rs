@@ -436,8 +436,18 @@ async fn a7_a_tampered_archive_is_refused_with_its_entry() {
     let uploads = tenant.path().join("imports");
     let uploads = std::fs::read_dir(uploads).map_or(0, |entries| entries.count());
     assert_eq!((files, uploads), (1, 0));
-    // One that is good is taken, and its upload goes when the job has ended.
-    assert!(!imported(&server, zipped(&good)).await.to_string().is_empty());
+    // One that is good is taken, and its upload goes when the job has ended. What it boasts of is not repeated.
+    let mut boasting = good.clone();
+    let (_, manifest) = boasting.iter_mut().find(|(name, _)| name == "manifest.json").unwrap();
+    let mut told: Value = serde_json::from_slice(manifest).unwrap();
+    let counts = std::mem::replace(&mut told["counts"]["sources"], json!(99));
+    *manifest = serde_json::to_vec(&told).unwrap();
+    let place = upload(&server, zipped(&boasting)).await;
+    let job = ended(&server, &place).await;
+    assert_eq!((&job["state"], &counts), (&json!("completed"), &json!(1)), "{job}");
+    let held = json!({ "sources": 1, "conversations": 1, "messages": 2, "runs": 1,
+        "citations": told["counts"]["citations"] });
+    assert_eq!(job["result"]["counts"], held);
     let uploads =
         || std::fs::read_dir(tenant.path().join("imports")).map_or(0, |entries| entries.count());
     while uploads() > 0 {

@@ -202,14 +202,14 @@ impl Inner {
         let run = self.runs.log().run(&scope, payload.run).await?;
         if run.state.is_terminal() {
             let result = json!({ "run": run.id, "state": run.state });
-            return Ok(Outcome::Completed { result, follow_ups: Vec::new() }.into());
+            return Ok(Outcome::completed(result).into());
         }
         let late = self.clock.now().since(run.created_at) > self.config.run_deadline;
         if run.state == RunState::Running && late {
             // Whoever asked has long gone: what was written is kept.
             self.runs.close_interrupted(&scope, &run).await?;
             let result = json!({ "run": run.id, "state": RunState::Failed });
-            return Ok(Outcome::Completed { result, follow_ups: Vec::new() }.into());
+            return Ok(Outcome::completed(result).into());
         }
         let conversation = self.store.conversation(&scope, run.conversation).await?;
         let notebook = self.store.notebook(&scope, run.notebook).await?;

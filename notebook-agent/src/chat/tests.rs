@@ -122,14 +122,7 @@ async fn fixture<M: ChatModel>(model: M, config: ChatConfig) -> Fixture {
         created_at: now,
         updated_at: now,
     };
-    let conversation = Conversation {
-        id: ConversationId::new(),
-        notebook: notebook.id,
-        title: String::new(),
-        excluded_sources: vec![],
-        created_at: now,
-        updated_at: now,
-    };
+    let conversation = Conversation::new(notebook.id, now);
     let (notebook_id, conversation_id) = (notebook.id, conversation.id);
     store.create_notebook(&scope, notebook).await.unwrap();
     store.create_conversation(&scope, conversation).await.unwrap();

@@ -50,3 +50,8 @@ pub(super) fn last_text(blocks: &mut [Block]) -> Option<&mut Vec<Inline>> {
         Block::Code(_) | Block::Rule => None,
     }
 }
+
+/// The lines of a block of code.
+pub(super) fn code_lines(code: &str) -> impl Iterator<Item = &str> {
+    code.strip_suffix('\n').unwrap_or(code).split('\n')
+}

@@ -6,7 +6,7 @@ use notebook_core::model::Role;
 
 use super::{
     Note, Transcript, Turn,
-    block::{Block, Inline},
+    block::{Block, Inline, code_lines},
     moment, place,
 };
 
@@ -139,13 +139,11 @@ fn block(block: &Block) -> Vec<String> {
         Block::Code(code) => {
             let fence = "`".repeat(longest_run(code).max(2) + 1);
             let mut lines = vec![fence.clone()];
-            lines.extend(code.trim_end_matches('\n').split('\n').map(str::to_owned));
+            lines.extend(code_lines(code).map(str::to_owned));
             lines.push(fence);
             lines
         }
-        Block::Quote(inner) => {
-            blocks(inner).iter().map(|line| format!("> {line}").trim_end().to_owned()).collect()
-        }
+        Block::Quote(inner) => blocks(inner).iter().map(|line| behind("> ", line)).collect(),
         Block::Table(rows) => table(rows),
         Block::Rule => vec!["---".to_owned()],
     }
@@ -161,14 +159,19 @@ fn list(start: Option<u64>, items: &[Vec<Block>]) -> Vec<String> {
         let indent = " ".repeat(marker.len());
         let inner = blocks(item);
         if inner.is_empty() {
-            lines.push(marker.trim_end().to_owned());
+            lines.push(behind(&marker, ""));
         }
         for line in inner {
-            lines.push(format!("{marker}{line}").trim_end().to_owned());
+            lines.push(behind(&marker, &line));
             marker.clone_from(&indent);
         }
     }
     lines
+}
+
+/// A line behind a marker. Blanks that end it are those of code.
+fn behind(marker: &str, line: &str) -> String {
+    if line.is_empty() { marker.trim_end().to_owned() } else { format!("{marker}{line}") }
 }
 
 /// Running text: its lines, none of which begins with markup that it was not.

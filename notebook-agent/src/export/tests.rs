@@ -217,6 +217,34 @@ proptest! {
     }
 }
 
+/// F2: empty items of lists are items, and code is what it was, wherever it lies.
+#[test]
+fn f2_empty_items_and_the_blanks_of_code_are_kept() {
+    let text = "- a\n-\n- b\n\n1.\n2. c\n\n```\nx  y  \n\n   \n\n```\n\n- in\n\n  ```\n  deep  \n     \n  ```\n\n\
+        > ```\n> quoted  \n>   \n> ```";
+    let of = |text: &str| {
+        let (mut items, mut code, mut inside) = (0, Vec::new(), false);
+        for event in Parser::new_ext(text, GFM) {
+            match event {
+                Event::Start(Tag::Item) => items += 1,
+                Event::Start(Tag::CodeBlock(_)) => {
+                    inside = true;
+                    code.push(String::new());
+                }
+                Event::End(pulldown_cmark::TagEnd::CodeBlock) => inside = false,
+                Event::Text(text) if inside => code.last_mut().unwrap().push_str(&text),
+                _ => {}
+            }
+        }
+        (items, code)
+    };
+    let written = markdown(&transcript("T", "Q", message(2, Some(1), Role::Assistant, text), "S"));
+    let (items, code) = of(text);
+    assert_eq!((items, code.len()), (6, 3));
+    assert_eq!(code[0], "x  y  \n\n   \n\n");
+    assert_eq!(of(&written), (items, code), "{written}");
+}
+
 /// H2: the branch that is shown is the newest, or the one through a message; below that, the newest again.
 #[test]
 fn f2_the_branch_that_is_shown() {

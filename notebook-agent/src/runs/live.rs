@@ -105,6 +105,13 @@ impl LiveRun {
         self.watched.lock().elsewhere.is_some_and(|until| until > Instant::now())
     }
 
+    /// Leaves a time that has just passed out of what counts as unwatched, here and elsewhere.
+    pub(super) fn pass_over(&self, time: Duration) {
+        let (now, mut watched) = (Instant::now(), self.watched.lock());
+        watched.last = (watched.last + time).min(now);
+        watched.elsewhere = watched.elsewhere.map(|until| until + time);
+    }
+
     /// Ends the run when nobody has watched it for longer than `patience`.
     pub(super) fn end_if_unwatched(&self, patience: Duration) {
         if self.readers.load(Ordering::SeqCst) > 0 || self.is_watched_elsewhere() {

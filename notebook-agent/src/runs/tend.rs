@@ -1,10 +1,10 @@
 //! What happens beside the runs: stops and watchers in other processes, runs that nobody watches.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     str::FromStr as _,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notebook_core::{
@@ -71,17 +71,17 @@ impl Runs {
         }
     }
 
-    /// Ends what was asked to end, should the word of it have been lost, and what nobody watches.
-    async fn round(&self) {
+    /// Ends what was asked to end, should the word of it have been lost, and what nobody watches. `last` is when the round
+    /// before this one ended.
+    async fn round(&self, last: &mut Instant) {
         let live: Vec<_> = self.live.lock().iter().map(|(id, run)| (*id, run.clone())).collect();
-        if let Some(patience) = self.patience {
-            live.iter().for_each(|(_, run)| run.end_if_unwatched(patience));
-        }
+        let mut seen = HashSet::new();
         let scopes: HashMap<TenantId, &TenantScope> =
             live.iter().map(|((tenant, _), run)| (*tenant, &run.scope)).collect();
         for (tenant, scope) in scopes {
             match self.log.stopping(scope).await {
                 Ok(stopping) => {
+                    seen.insert(tenant);
                     let asked = live
                         .iter()
                         .filter(|((of, run), _)| *of == tenant && stopping.contains(run));
@@ -90,13 +90,29 @@ impl Runs {
                 Err(error) => warn!(%error, "stops could not be looked for; it is tried again"),
             }
         }
+        let passed = std::mem::replace(last, Instant::now()).elapsed();
+        let Some(patience) = self.patience else { return };
+        for ((tenant, _), run) in &live {
+            let saw = seen.contains(tenant);
+            run.pass_over(blind(passed, saw));
+            if saw {
+                run.end_if_unwatched(patience);
+            }
+        }
     }
+}
+
+/// How much of the time since the last round does not count as unwatched: while the store stands still nobody can come
+/// to watch, nor say from another process that he does.
+fn blind(passed: Duration, saw: bool) -> Duration {
+    if saw { passed.saturating_sub(ROUND * 2) } else { passed }
 }
 
 /// Ends with the runs.
 async fn tend(runs: Weak<Runs>, mut heard: Option<Subscription>) {
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = Instant::now();
     loop {
         let next = async {
             match &mut heard {
@@ -113,7 +129,7 @@ async fn tend(runs: Weak<Runs>, mut heard: Option<Subscription>) {
             Some(Some(message)) => runs.hear(&message),
             // The adapter is closed.
             Some(None) => heard = None,
-            None => runs.round().await,
+            None => runs.round(&mut last).await,
         }
     }
 }

@@ -13,6 +13,8 @@ use notebook_core::{
 
 use super::*;
 
+mod stalled;
+
 #[allow(clippy::disallowed_methods)]
 fn scope() -> TenantScope {
     TenantScope::authenticated(TenantId::new())
@@ -38,14 +40,7 @@ impl Fixture {
             created_at: now,
             updated_at: now,
         };
-        let conversation = Conversation {
-            id: ConversationId::new(),
-            notebook: notebook.id,
-            title: String::new(),
-            excluded_sources: vec![],
-            created_at: now,
-            updated_at: now,
-        };
+        let conversation = Conversation::new(notebook.id, now);
         let run = Run {
             id: RunId::new(),
             notebook: notebook.id,

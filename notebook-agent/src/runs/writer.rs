@@ -194,7 +194,7 @@ impl RunWriter {
             Closing::Log => self.runs.log.close(scope, id, outcome).await.map(|_| true),
             Closing::Job { outbox, work } => {
                 let result = json!({ "run": id, "state": outcome.state });
-                let end = work.end(Outcome::Completed { result, follow_ups: Vec::new() });
+                let end = work.end(Outcome::completed(result));
                 outbox.close_run(scope, end, id, outcome).await
             }
         };

@@ -21,6 +21,21 @@ pub struct Conversation {
     pub updated_at: Timestamp,
 }
 
+impl Conversation {
+    /// A new one, without a title and with all sources.
+    #[must_use]
+    pub fn new(notebook: NotebookId, now: Timestamp) -> Self {
+        Self {
+            id: ConversationId::new(),
+            notebook,
+            title: String::new(),
+            excluded_sources: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -99,7 +99,7 @@ impl Client {
         let mut left = REPEATS;
         loop {
             let mut lent = pool.get(OPEN).await?;
-            match migrate(&mut lent, &config.schema, config.copied_bytes, steps).await {
+            match migrate(&mut lent, config, steps).await {
                 // Others were at work with the tables.
                 Err(error) if left > 0 && lost_to_another(&error) => left -= 1,
                 done => break done?,
@@ -207,7 +207,8 @@ impl Client {
 
     /// Closes the connections once what is under way has ended. Later calls fail.
     pub(crate) async fn close(&self) {
-        self.telling.close().await;
+        // It waits for a connection that is on loan, whose database may be gone without a word.
+        let _ = tokio::time::timeout(self.short, self.telling.close()).await;
         self.reserved.close();
         self.pool.close();
         self.calls.close();

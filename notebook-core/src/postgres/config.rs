@@ -19,6 +19,8 @@ pub struct PostgresConfig {
     /// The most bytes of tables and indexes that are copied, to a schema `<schema>_before_v<version>`, before the tables
     /// are brought up to date; above it, and with 0, they are not. Every process waits meanwhile. Default 1 GiB.
     pub copied_bytes: u64,
+    /// How long to wait for another process that is bringing the tables up to date. Default 10 minutes.
+    pub migration_timeout: Duration,
     /// How long a transaction may take, should the database, or the way to it, be gone without a word; its connection
     /// is then given up. Default 60 seconds.
     pub transaction_timeout: Duration,
@@ -35,6 +37,7 @@ impl PostgresConfig {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             copied_bytes: 1 << 30,
+            migration_timeout: Duration::from_secs(600),
             transaction_timeout: Duration::from_secs(60),
         }
     }

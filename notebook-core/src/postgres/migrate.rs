@@ -1,14 +1,15 @@
 //! Brings the schema up to date.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 use super::{
+    PostgresConfig,
     error::from_postgres,
     snapshot::snapshot,
     transaction::{execute, rows, take_turn},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, Retry,
     sql::{MIGRATE, Migration, pending, values},
 };
 
@@ -28,24 +29,19 @@ const OLDEST: i64 = 150_000;
 const APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
 
-/// Brings the schema up to date in one transaction. One that has data already is copied first, when it has at most
-/// `copied` bytes.
+/// Brings the schema up to date in one transaction. One that has data already is copied first, unless it is too large.
 ///
 /// # Errors
-/// `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
+/// `Unavailable` when another process does the same for too long; `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
 /// one known here; `StorageFull` when there is no room for the copy. Then nothing has changed.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
-    schema: &str,
-    copied: u64,
+    config: &PostgresConfig,
     steps: &[Migration],
 ) -> Result<()> {
+    let schema = &config.schema;
     let failed = |error| from_postgres(MIGRATE, error);
-    // Dropped before its end, it is undone.
-    let mut transaction = connection.begin().await.map_err(failed)?;
-    // A table may be large: the usual patience is for requests.
-    script(&mut transaction, "SET LOCAL statement_timeout = 0".to_owned()).await?;
-    take_turn(&mut transaction, MIGRATE, LOCK).await?;
+    let mut transaction = begin(connection, config).await?;
     let version = &mut |row: &crate::sql::Row<'_>| row.get::<i64>(0);
     let version = rows(&mut transaction, MIGRATE, VERSION, None, &[], version).await?;
     if version.first().copied().unwrap_or_default() < OLDEST {
@@ -59,7 +55,7 @@ pub(super) async fn migrate(
     let applied = rows(&mut transaction, MIGRATE, APPLIED, None, &[], read).await?;
     let pending = pending(&applied, steps)?;
     if let ([_, ..], Some(next)) = (&*applied, pending.first()) {
-        snapshot(&mut transaction, schema, next.version, copied).await?;
+        snapshot(&mut transaction, schema, next.version, config.copied_bytes).await?;
     }
     for step in pending {
         script(&mut transaction, step.sql.to_owned()).await?;
@@ -70,6 +66,33 @@ pub(super) async fn migrate(
     transaction.commit().await.map_err(failed)
 }
 
+/// Begins when no other process is at work with the tables. Dropped before its end, the transaction is undone.
+async fn begin<'c>(
+    connection: &'c mut PgConnection,
+    config: &PostgresConfig,
+) -> Result<Transaction<'c, Postgres>> {
+    const FIX: &str = "another process has the tables: wait until it has brought them up to date, \
+        or end it, and start again";
+    let most = config.migration_timeout;
+    // A table may be large: the usual patience is for requests. But one that hangs must not hang all others.
+    let settings =
+        format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {}", most.as_millis());
+    let turn = async {
+        let mut transaction =
+            connection.begin().await.map_err(|error| from_postgres(MIGRATE, error))?;
+        script(&mut transaction, settings).await?;
+        take_turn(&mut transaction, MIGRATE, LOCK).await?;
+        Ok(transaction)
+    };
+    // PostgreSQL gives up first, unless it does not answer at all.
+    let begun = tokio::time::timeout(most + config.acquire_timeout, turn).await;
+    let occupied = || Error::new(ErrorKind::Unavailable, MIGRATE).retry(Retry::Backoff);
+    begun.unwrap_or_else(|_| Err(occupied())).map_err(|error| {
+        let plain = error.kind() == ErrorKind::Unavailable && error.context("fix").is_none();
+        if plain { error.with("fix", FIX) } else { error }
+    })
+}
+
 /// Runs statements that are made of checked names.
 pub(super) async fn script(connection: &mut PgConnection, sql: String) -> Result<()> {
     // The texts are this program's own; the schema's name was checked.
@@ -78,13 +101,11 @@ pub(super) async fn script(connection: &mut PgConnection, sql: String) -> Result
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/postgres.rs"]
-mod cluster;
-
-#[cfg(test)]
 mod tests {
-    use super::{cluster::Cluster, *};
-    use crate::postgres::{Client, PostgresConfig};
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::postgres::{Client, cluster::Cluster};
 
     const ONE: Migration = Migration {
         version: 1,
@@ -146,14 +167,38 @@ mod tests {
         assert_eq!(cluster.query("SELECT x FROM notebook.b"), ["7"]);
     }
 
+    /// A process that hangs while it has the tables does not hang those that start after it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn i8_who_waits_for_another_s_migration_gives_up() {
+        let cluster = Arc::new(Cluster::start());
+        let mut config = PostgresConfig::new(cluster.url());
+        config.migration_timeout = Duration::from_millis(300);
+        let holder = Arc::clone(&cluster);
+        let hold = format!("SELECT pg_advisory_lock({LOCK}); SELECT pg_sleep(4)");
+        let holding = std::thread::spawn(move || holder.query(&hold));
+        let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while cluster.query(sleeps) != ["1"] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let error = open(&config, &[ONE]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(error.context("fix").unwrap().contains("another process"), "{error:?}");
+        assert_eq!(cluster.query(sleeps), ["1"], "the other is done: this showed nothing");
+        let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        assert_eq!(cluster.query(waits), ["0"], "nobody goes on waiting");
+        config.migration_timeout = Duration::from_secs(60);
+        open(&config, &[ONE]).await.unwrap();
+        holding.join().unwrap();
+    }
+
     /// I8: others who read and write meanwhile lose nothing, and what they write before the change is in the copy.
     #[tokio::test(flavor = "multi_thread")]
     async fn i8_the_copy_is_what_the_migration_began_with() {
         let cluster = Cluster::start();
         let config = PostgresConfig::new(cluster.url());
         open(&config, &[ONE]).await.unwrap();
-        let cluster = std::sync::Arc::new(cluster);
-        let writer = std::sync::Arc::clone(&cluster);
+        let cluster = Arc::new(cluster);
+        let writer = Arc::clone(&cluster);
         let writing = std::thread::spawn(move || {
             writer.query(
                 "DO $$ BEGIN FOR i IN 1..400 LOOP

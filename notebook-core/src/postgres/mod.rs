@@ -22,3 +22,7 @@ pub(crate) use clock::DatabaseClock;
 pub use config::PostgresConfig;
 pub use pool::PoolStatistics;
 pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of, take_turn};
+
+#[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+pub(crate) mod cluster;

@@ -39,6 +39,8 @@ pub(super) type Lent = Object<Connector>;
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     connections: managed::Pool<Connector>,
+    /// How long a call waits for one in all: for its turn, for signs of life, and for a new one.
+    patience: Duration,
     waits: Arc<Waits>,
 }
 
@@ -127,7 +129,7 @@ impl Pool {
         let pool = builder
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, "open database").caused_by(error))?;
-        Ok(Self { connections: pool, waits: Arc::default() })
+        Ok(Self { connections: pool, patience, waits: Arc::default() })
     }
 
     /// A connection.
@@ -171,17 +173,20 @@ impl Pool {
     }
 
     async fn lend(&self, operation: &'static str) -> Result<Lent> {
+        const USED_UP: &str = "repeat it later, or allow more connections: all are in use";
+        const SILENT: &str = "check that PostgreSQL runs and can be reached: it does not answer";
         let away = |fix| {
             Error::new(ErrorKind::Unavailable, operation).retry(Retry::Backoff).with("fix", fix)
         };
-        self.connections.get().await.map_err(|error| match error {
+        let Ok(got) = tokio::time::timeout(self.patience, self.connections.get()).await else {
+            let status = self.connections.status();
+            let used_up = status.size >= status.max_size && status.available == 0;
+            return Err(away(if used_up { USED_UP } else { SILENT }));
+        };
+        got.map_err(|error| match error {
             PoolError::Backend(error) => from_postgres(operation, error),
-            PoolError::Timeout(TimeoutType::Wait) => {
-                away("repeat it later, or allow more connections: all are in use")
-            }
-            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-                away("check that PostgreSQL runs and can be reached: it does not answer")
-            }
+            PoolError::Timeout(TimeoutType::Wait) => away(USED_UP),
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => away(SILENT),
             PoolError::Closed => away("open the store again: it was closed"),
             other => Error::new(ErrorKind::Internal, operation).caused_by(other),
         })
@@ -190,5 +195,38 @@ impl Pool {
     /// Gives no more connections out, and closes those that come back.
     pub(super) fn close(&self) {
         self.connections.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A call that waits for its turn, and then for a database that says nothing, waits no longer than one that does
+    /// only the one or the other.
+    #[tokio::test]
+    async fn q8_a_call_waits_for_a_connection_as_long_as_it_is_told_in_all() {
+        // Its system takes connections; nobody answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let options = PgConnectOptions::new()
+            .host("127.0.0.1")
+            .port(silent.local_addr().unwrap().port())
+            .username("test");
+        let patience = Duration::from_secs(1);
+        let pool = Pool::new(options, 1, patience).unwrap();
+        let (first, second) = tokio::join!(pool.get("first"), async {
+            // Its turn comes when half of its patience is over.
+            tokio::time::sleep(patience / 2).await;
+            tokio::time::timeout(patience * 5 / 4, pool.get("second")).await
+        });
+        for waited in [first, second.expect("it waits longer than it was told")] {
+            let error = waited.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.context("fix").unwrap().contains("does not answer"), "{error:?}");
+        }
+        let statistics = pool.statistics();
+        assert_eq!((statistics.open, statistics.waiting, statistics.failed), (0, 0, 2));
     }
 }

@@ -238,6 +238,14 @@ pub enum Outcome {
     Released,
 }
 
+impl Outcome {
+    /// Done, with nothing that follows.
+    #[must_use]
+    pub const fn completed(result: Value) -> Self {
+        Self::Completed { result, follow_ups: Vec::new() }
+    }
+}
+
 /// How the queue decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePolicy {

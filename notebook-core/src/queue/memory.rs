@@ -10,8 +10,12 @@ use super::{
     Pulse, Queue, QueuePolicy, Worklist,
     plan::{Candidate, Tenant, plan},
     random, scope_of, step,
+    step::{has, has_ended_so},
 };
 use crate::{Clock, Error, ErrorKind, Result, TenantId, TenantScope};
+
+const INSERT: &str = "insert job";
+const FINISH: &str = "finish job";
 
 /// A queue that ends with the process.
 pub struct MemoryQueue {
@@ -67,7 +71,8 @@ impl MemoryQueue {
         })
     }
 
-    /// Ends a run, if it counts and `store` succeeds, which gives the jobs that follow from it; whether it counted.
+    /// Ends a run, if it counts and `store` succeeds, which gives the jobs that follow from it; whether it counted, now
+    /// or before.
     fn finish_one(
         &self,
         jobs: &mut BTreeMap<JobId, Job>,
@@ -77,14 +82,18 @@ impl MemoryQueue {
         let Finish { id, fence, outcome } = end;
         let event = Event::Finish { fence, outcome: outcome.clone(), random: random() };
         let Some(job) = jobs.get(&id).cloned() else { return Ok(false) };
+        if has_ended_so(&job, fence, &outcome) {
+            return Ok(true);
+        }
         let Ok(ended) = step(job, event, self.clock.now(), &self.policy) else { return Ok(false) };
-        let told = store()?;
         let tenant = ended.tenant;
-        jobs.insert(id, ended);
         let follow_ups = match outcome {
             Outcome::Completed { follow_ups, .. } => follow_ups,
             _ => Vec::new(),
         };
+        check_ids(FINISH, jobs, tenant, &follow_ups)?;
+        let told = store()?;
+        jobs.insert(id, ended);
         for new in follow_ups.into_iter().chain(told) {
             self.insert_one(jobs, tenant, new);
         }
@@ -98,6 +107,20 @@ impl MemoryQueue {
         store: impl FnOnce() -> Result<Vec<NewJob>>,
     ) -> Result<bool> {
         self.finish_one(&mut self.jobs.lock(), end, store)
+    }
+
+    /// Checks jobs of a tenant before something else is stored that they belong to.
+    ///
+    /// # Errors
+    /// As [`Queue::insert`].
+    pub(super) fn check(
+        &self,
+        operation: &'static str,
+        tenant: TenantId,
+        new: &[NewJob],
+    ) -> Result<()> {
+        new.iter().try_for_each(NewJob::check)?;
+        check_ids(operation, &self.jobs.lock(), tenant, new)
     }
 
     /// Whether a job is there that has not ended.
@@ -123,6 +146,25 @@ fn key_holder(jobs: &BTreeMap<JobId, Job>, tenant: TenantId, key: &str) -> Optio
     jobs.values().find(holds).map(|job| job.id)
 }
 
+/// Checks that no id is another tenant's job.
+fn check_ids(
+    operation: &'static str,
+    jobs: &BTreeMap<JobId, Job>,
+    tenant: TenantId,
+    new: &[NewJob],
+) -> Result<()> {
+    let is_foreign = |new: &NewJob| {
+        let held = new.unique_key.as_ref().and_then(|key| key_holder(jobs, tenant, key));
+        held.is_none() && jobs.get(&new.id).is_some_and(|job| job.tenant != tenant)
+    };
+    if new.iter().any(is_foreign) { Err(foreign_id(operation)) } else { Ok(()) }
+}
+
+/// Why a job is not stored whose id another tenant's job has.
+pub(super) fn foreign_id(operation: &'static str) -> Error {
+    Error::invalid(operation, "id", "make a new one")
+}
+
 fn own<'a>(
     jobs: &'a BTreeMap<JobId, Job>,
     scope: &TenantScope,
@@ -139,6 +181,7 @@ impl Queue for MemoryQueue {
     async fn insert(&self, scope: &TenantScope, new: Vec<NewJob>) -> Result<Vec<JobId>> {
         new.iter().try_for_each(NewJob::check)?;
         let mut jobs = self.jobs.lock();
+        check_ids(INSERT, &jobs, scope.tenant(), &new)?;
         Ok(new.into_iter().map(|new| self.insert_one(&mut jobs, scope.tenant(), new)).collect())
     }
 
@@ -234,6 +277,13 @@ impl Worklist for MemoryQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let mut jobs = self.jobs.lock();
+        // All first: when one is refused, none has counted.
+        for Finish { id, fence, outcome } in &ends {
+            let job = jobs.get(id).filter(|job| has(job, *fence));
+            if let (Some(job), Outcome::Completed { follow_ups, .. }) = (job, outcome) {
+                check_ids(FINISH, &jobs, job.tenant, follow_ups)?;
+            }
+        }
         ends.into_iter().map(|end| self.finish_one(&mut jobs, end, || Ok(Vec::new()))).collect()
     }
 

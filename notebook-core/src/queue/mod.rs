@@ -44,7 +44,7 @@ pub trait Queue: Send + Sync + 'static {
     /// - A job whose unique key is held by one that has not ended is not stored: the id is that one's.
     ///
     /// # Errors
-    /// `InvalidInput` when a job's fields are out of their bounds.
+    /// `InvalidInput` when a job's fields are out of their bounds, or its id is that of another tenant's job.
     async fn insert(&self, scope: &TenantScope, jobs: Vec<NewJob>) -> Result<Vec<JobId>>;
 
     /// The job.
@@ -96,6 +96,9 @@ pub trait Worklist: Send + Sync + 'static {
 
     /// Ends runs. For each, whether it counted: `false` means that the run had been taken away, and that
     /// nothing was stored.
+    ///
+    /// - Repeated, as by a worker that got no reply: an end that its job still has, by the same fence and outcome, has
+    ///   counted and is not stored again. That is said of results, and of what made the job dead.
     ///
     /// # Errors
     /// Only those of the storage itself; then none has counted.
@@ -179,6 +182,9 @@ pub enum Pulse {
     Kept,
     /// Go on to the next point where it can be cancelled, and end there.
     Cancel,
+    /// Something else is being written of the job at this moment, such as this run's own end. The lease is as it was:
+    /// ask again. Nobody else gets the job meanwhile.
+    Busy,
     /// The run was taken away: stop, and store nothing.
     Lost,
 }

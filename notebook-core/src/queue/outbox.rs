@@ -150,7 +150,7 @@ impl Outbox for MemoryOutbox {
         jobs: Vec<NewJob>,
     ) -> Result<()> {
         // Checked first: after the source is stored nothing can fail.
-        jobs.iter().try_for_each(NewJob::check)?;
+        self.queue.check("create source", scope.tenant(), &jobs)?;
         self.store.create_source(scope, source).await?;
         self.queue.insert(scope, jobs).await.map(drop)
     }
@@ -161,7 +161,7 @@ impl Outbox for MemoryOutbox {
         source: Source,
         jobs: Vec<NewJob>,
     ) -> Result<()> {
-        jobs.iter().try_for_each(NewJob::check)?;
+        self.queue.check("update source", scope.tenant(), &jobs)?;
         self.store.update_source(scope, source).await?;
         self.queue.insert(scope, jobs).await.map(drop)
     }
@@ -172,7 +172,7 @@ impl Outbox for MemoryOutbox {
         id: NotebookId,
         jobs: Vec<NewJob>,
     ) -> Result<()> {
-        jobs.iter().try_for_each(NewJob::check)?;
+        self.queue.check("hide notebook", scope.tenant(), &jobs)?;
         self.store.hide_notebook(scope, id)?;
         self.queue.insert(scope, jobs).await.map(drop)
     }
@@ -183,7 +183,7 @@ impl Outbox for MemoryOutbox {
         run: NewRun,
         jobs: Vec<NewJob>,
     ) -> Result<Opened> {
-        jobs.iter().try_for_each(NewJob::check)?;
+        self.queue.check("open run", scope.tenant(), &jobs)?;
         let opened = self.store.open(scope, run).await?;
         if matches!(opened, Opened::Created(_)) {
             self.queue.insert(scope, jobs).await?;

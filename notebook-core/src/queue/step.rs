@@ -129,8 +129,28 @@ const fn check(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::NotNow) }
 }
 
+/// Whether it is the run with this fence that has the job.
+pub(super) fn has(job: &Job, fence: Fence) -> bool {
+    job.state == JobState::Running && job.fence == fence
+}
+
+/// Whether a job is what the end of the run with this fence made of it: who says it again is told that it has counted.
+/// Of results, and of what made a job dead: one that waits again, or is cancelled, may be so for another reason.
+pub(super) fn has_ended_so(job: &Job, fence: Fence, outcome: &Outcome) -> bool {
+    job.fence == fence
+        && match outcome {
+            Outcome::Completed { result, .. } => {
+                job.state == JobState::Completed && job.result.as_ref() == Some(result)
+            }
+            Outcome::Hopeless(error) | Outcome::Failed { error, .. } => {
+                job.state == JobState::Dead && job.error.as_ref() == Some(error)
+            }
+            Outcome::Cancelled | Outcome::Snoozed(_) | Outcome::Released => false,
+        }
+}
+
 fn owned(job: &Job, fence: Fence) -> Result<(), Refusal> {
-    if job.state == JobState::Running && job.fence == fence { Ok(()) } else { Err(Refusal::Stale) }
+    if has(job, fence) { Ok(()) } else { Err(Refusal::Stale) }
 }
 
 fn finish(job: &mut Job, outcome: Outcome, random: u64, now: Timestamp, policy: &QueuePolicy) {

@@ -44,6 +44,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Counted<'a>>> {
         f4_nothing_ended_is_nothing_used,
         f4_answers_are_counted_by_day_model_and_notebook,
         f4_counting_again_changes_nothing,
+        f4_answers_from_elsewhere_used_nothing_here,
         f4_a_closed_day_stays_as_it_is,
         f4_more_answers_than_are_read_at_once_are_counted,
         f4_tenants_are_counted_apart,
@@ -188,6 +189,26 @@ pub async fn f4_counting_again_changes_nothing(all: &Counted<'_>) {
     all.store.delete_conversation(&scope, conversation.id).await.unwrap();
     assert_eq!(count().await.unwrap(), Some(1));
     assert_eq!(all.of(&scope, DAY).await[0].model.as_deref(), Some("b/y"));
+}
+
+pub async fn f4_answers_from_elsewhere_used_nothing_here(all: &Counted<'_>) {
+    let scope = samples::tenant();
+    let conversation = all.conversation(&scope).await;
+    for ended_at in [at(Day::from_number(19_000), 0), at(DAY, 5)] {
+        let mut new = samples::new_run(&conversation);
+        new.run.created_at = ended_at.before(Duration::from_secs(2));
+        let (answer, state) = (Some(samples::answer(&new.run)), RunState::Stopped);
+        let events = vec![RunEvent { seq: 1, at: ended_at, body: EventBody::Stopped }];
+        let outcome = RunOutcome { state, events, answer };
+        all.log.record(&scope, new, outcome).await.unwrap();
+    }
+    assert_eq!(all.usage.first_open_day(&scope).await.unwrap(), None);
+    assert_eq!(all.usage.count_day(&scope, DAY, false).await.unwrap(), Some(0));
+    assert_eq!(all.of(&scope, DAY).await, []);
+    all.ended(&scope, &conversation, at(DAY, 0), Some("a/x")).await;
+    assert_eq!(all.usage.first_open_day(&scope).await.unwrap(), Some(DAY));
+    assert_eq!(all.usage.count_day(&scope, DAY, false).await.unwrap(), Some(1));
+    assert_eq!(all.of(&scope, DAY).await[0].counts.answers, 1);
 }
 
 pub async fn f4_a_closed_day_stays_as_it_is(all: &Counted<'_>) {

@@ -28,14 +28,15 @@ pub trait UsageStore: Send + Sync + 'static {
     /// time, as for every day before it. How many answers there were; `None` when the day was closed before, and
     /// nothing was changed.
     ///
-    /// - Answers that were deleted before the count are not in it.
+    /// - Answers that were deleted before the count are not in it, nor those that were made elsewhere
+    ///   ([`RunLog::record`](crate::run_log::RunLog::record)): they used nothing here.
     ///
     /// # Errors
     /// Only those of the storage itself.
     async fn count_day(&self, scope: &TenantScope, day: Day, close: bool) -> Result<Option<u64>>;
 
-    /// The first day to count: the one after the last that was closed, or that of the first answer that ended. `None` when
-    /// none was closed and none ended.
+    /// The first day to count: the one after the last that was closed, or that of the first answer that ended here. `None`
+    /// when none was closed and none ended.
     ///
     /// # Errors
     /// Only those of the storage itself.

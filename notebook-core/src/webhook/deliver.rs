@@ -31,8 +31,6 @@ use crate::{
 /// How many messages to one webhook may be on their way at once in a process, so that one that does not answer holds up
 /// no other.
 const PER_WEBHOOK: usize = 4;
-/// How long a message waits when there are as many.
-const CROWDED_WAIT: Duration = Duration::from_secs(2);
 /// How long after a delivery could not be read or stored its job is tried again.
 const STORE_WAIT: Duration = Duration::from_secs(5);
 
@@ -82,8 +80,7 @@ impl Sender {
         let delivery = self.store.delivery(&work.scope, webhook, delivery).await?;
         if delivery.state != DeliveryState::Pending {
             // Another run of the job, or an earlier one, had ended it.
-            let (result, follow_ups) = (result(&delivery), Vec::new());
-            return Ok(Some(Outcome::Completed { result, follow_ups }.into()));
+            return Ok(Some(Outcome::completed(result(&delivery)).into()));
         }
         let webhook = self.store.webhook(&work.scope, webhook).await?;
         let made = if webhook.enabled {
@@ -131,35 +128,52 @@ impl Sender {
     }
 }
 
-/// How many messages are on their way to each webhook.
+/// The messages that are on their way to each webhook.
 #[derive(Default)]
-struct Crowd(Mutex<BTreeMap<WebhookId, usize>>);
+struct Crowd(Mutex<BTreeMap<WebhookId, OnTheirWay>>);
+
+/// Those to one webhook.
+#[derive(Default)]
+struct OnTheirWay {
+    /// When each began.
+    begun: Vec<Instant>,
+    /// How long the last one took that is not among them any more.
+    took: Duration,
+}
 
 /// A place among them.
 struct Place<'c> {
     crowd: &'c Crowd,
     webhook: WebhookId,
+    begun: Instant,
 }
 
 impl Crowd {
-    /// A place, if there is one.
-    fn enter(&self, webhook: WebhookId) -> Option<Place<'_>> {
+    /// A place; when there is none, how long one takes to become free.
+    fn enter(&self, webhook: WebhookId) -> std::result::Result<Place<'_>, Duration> {
         let mut all = self.0.lock();
-        let count = all.entry(webhook).or_default();
-        (*count < PER_WEBHOOK).then(|| {
-            *count += 1;
-            Place { crowd: self, webhook }
-        })
+        let on_their_way = all.entry(webhook).or_default();
+        if on_their_way.begun.len() >= PER_WEBHOOK {
+            let oldest = on_their_way.begun.iter().min().map(Instant::elapsed);
+            return Err(on_their_way.took.max(oldest.unwrap_or_default()));
+        }
+        let begun = Instant::now();
+        on_their_way.begun.push(begun);
+        Ok(Place { crowd: self, webhook, begun })
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut all = self.crowd.0.lock();
-        if let Entry::Occupied(mut count) = all.entry(self.webhook) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+        if let Entry::Occupied(mut entry) = all.entry(self.webhook) {
+            let OnTheirWay { begun, took } = entry.get_mut();
+            *took = self.begun.elapsed();
+            if let Some(place) = begun.iter().position(|begun| *begun == self.begun) {
+                begun.swap_remove(place);
+            }
+            if begun.is_empty() {
+                entry.remove();
             }
         }
     }
@@ -175,10 +189,14 @@ impl Deliverer {
     async fn attempt(&self, work: &Work) -> Result<Option<Ended>> {
         let named: Payload = serde_json::from_value(work.job.payload.clone())
             .map_err(|error| Error::new(ErrorKind::Corrupt, "send message").caused_by(error))?;
-        let Some(_place) = self.crowd.enter(named.webhook) else {
-            return Ok(Some(Outcome::Snoozed(CROWDED_WAIT).into()));
-        };
-        self.sender.attempt(work, named).await
+        match self.crowd.enter(named.webhook) {
+            Ok(_place) => self.sender.attempt(work, named).await,
+            Err(took) => {
+                let random = crate::queue::random();
+                let wait = rules::crowded(took, work.job.snooze_count, random);
+                Ok(Some(Outcome::Snoozed(wait).into()))
+            }
+        }
     }
 }
 
@@ -190,8 +208,7 @@ impl Handler for Deliverer {
             Ok(None) => Outcome::Released.into(),
             // The webhook was deleted, and its deliveries with it.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Outcome::Completed { result: json!({ "state": "deleted" }), follow_ups: Vec::new() }
-                    .into()
+                Outcome::completed(json!({ "state": "deleted" })).into()
             }
             Err(error) => {
                 tracing::warn!(job = %work.job.id, %error, "a message could not be read or its end stored");
@@ -246,4 +263,28 @@ fn sentence(error: &Error) -> String {
 fn excerpt(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A webhook has so many places; who finds none is told how long they take; nothing is kept of one that is idle.
+    #[test]
+    fn places_are_counted_and_forgotten() {
+        let (crowd, webhook) = (Crowd::default(), WebhookId::new());
+        let mut places: Vec<_> =
+            (0..PER_WEBHOOK).map(|_| crowd.enter(webhook).ok().unwrap()).collect();
+        std::thread::sleep(Duration::from_millis(30));
+        let waits = crowd.enter(webhook).err().unwrap();
+        assert!(waits >= Duration::from_millis(30), "{waits:?}");
+        assert!(crowd.enter(WebhookId::new()).is_ok(), "each has its own");
+        places.pop();
+        let place = crowd.enter(webhook).ok().unwrap();
+        assert!(crowd.enter(webhook).is_err());
+        places.clear();
+        assert_eq!(crowd.0.lock().len(), 1);
+        drop(place);
+        assert!(crowd.0.lock().is_empty());
+    }
 }

@@ -11,6 +11,8 @@ pub const MOST_WEBHOOKS: usize = 20;
 const MOST_URL: usize = 2_048;
 /// The most characters of a description.
 const MOST_DESCRIPTION: usize = 500;
+/// How long a message waits at least, and at most, while as many as may be are on their way to its webhook.
+const CROWDED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// How many attempts are kept in a delivery's record.
 const MOST_ATTEMPTS: usize = 20;
 
@@ -62,6 +64,8 @@ pub enum Health {
 pub struct Attempted {
     /// The delivery as it is then.
     pub delivery: Delivery,
+    /// The address that was called; none when nothing was sent.
+    pub called: Option<String>,
     /// What becomes of the webhook.
     pub health: Health,
     /// The job of the next attempt, where there is one.
@@ -125,10 +129,14 @@ pub fn changed(
     Ok(webhook)
 }
 
-/// A webhook, as it is stored now, after an attempt that ended at `at`.
+/// A webhook, as it is stored now, after an attempt.
 #[must_use]
-pub fn after(webhook: Webhook, health: Health, at: Timestamp) -> Webhook {
-    match health {
+pub fn after(webhook: Webhook, made: &Attempted) -> Webhook {
+    if made.called.as_ref() != Some(&webhook.url) {
+        // What is at another address says nothing of this one.
+        return webhook;
+    }
+    match made.health {
         Health::Unchanged => webhook,
         Health::Recovered => Webhook { failing_since: None, ..webhook },
         // Of attempts side by side the first says since when.
@@ -137,9 +145,12 @@ pub fn after(webhook: Webhook, health: Health, at: Timestamp) -> Webhook {
         }
         // One arrived meanwhile, or its owner made it begin anew.
         Health::Disabled(Disabled::Failing) if webhook.failing_since.is_none() => webhook,
-        Health::Disabled(why) => {
-            Webhook { enabled: false, disabled: Some(why), updated_at: at, ..webhook }
-        }
+        Health::Disabled(why) => Webhook {
+            enabled: false,
+            disabled: Some(why),
+            updated_at: made.delivery.updated_at,
+            ..webhook
+        },
     }
 }
 
@@ -159,7 +170,8 @@ pub fn attempted(
     let (at, status) = (attempt.at, attempt.status);
     delivery.tried = delivery.tried.saturating_add(1);
     record(&mut delivery, attempt);
-    let ended = |delivery, health| Attempted { delivery, health, next: None };
+    let called = Some(webhook.url.clone());
+    let ended = |delivery, health| Attempted { delivery, called, health, next: None };
     if status.is_some_and(|status| (200..300).contains(&status)) {
         delivery.state = DeliveryState::Delivered;
         let recovered = webhook.failing_since.is_some();
@@ -185,7 +197,7 @@ pub fn attempted(
     let wait = backoff(delivery.tried, policy, random).max(asked);
     delivery.job = JobId::new();
     let next = Some(delivery.job_after(wait));
-    Attempted { delivery, health: Health::Unchanged, next }
+    Attempted { next, ..ended(delivery, Health::Unchanged) }
 }
 
 /// What becomes of a pending delivery whose webhook is disabled: nothing is sent.
@@ -194,7 +206,7 @@ pub fn unsent(mut delivery: Delivery, at: Timestamp) -> Attempted {
     let error = Some("The webhook is disabled.".to_owned());
     record(&mut delivery, Attempt { at, millis: 0, status: None, error, answer: None });
     delivery.state = DeliveryState::Failed;
-    Attempted { delivery, health: Health::Unchanged, next: None }
+    Attempted { delivery, called: None, health: Health::Unchanged, next: None }
 }
 
 /// Keeps the last attempts.
@@ -236,10 +248,24 @@ pub fn check_enabled(operation: &'static str, webhook: &Webhook) -> Result<()> {
         .with("fix", "the webhook is disabled; enable it first"))
 }
 
+/// How long a message waits that found as many on their way as may be, for the `snoozes`th time since its last attempt,
+/// where another one `took` so long: a backlog for a receiver that answers goes on soon, one for a receiver that does
+/// not must not keep the queue busy. Up to half of it is added by chance.
+#[must_use]
+pub fn crowded(took: Duration, snoozes: u32, random: u64) -> Duration {
+    let (least, most) = CROWDED;
+    spread(took.saturating_mul(snoozes.saturating_add(1)).clamp(least, most), random)
+}
+
 /// Four times as long after each attempt, and up to half of that by chance.
 fn backoff(tried: u32, policy: &RetryPolicy, random: u64) -> Duration {
     let factor = 4_u32.checked_pow(tried.saturating_sub(1)).unwrap_or(u32::MAX);
     let least = policy.backoff.saturating_mul(factor).min(policy.most_backoff);
+    spread(least, random)
+}
+
+/// Up to half of a wait is added by chance.
+fn spread(least: Duration, random: u64) -> Duration {
     let half = least.as_millis() / 2;
     let chance = (u128::from(random) * half) >> 64;
     least + Duration::from_millis(u64::try_from(chance).unwrap_or(0))

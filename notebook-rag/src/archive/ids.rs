@@ -105,6 +105,14 @@ impl NewIds {
     }
 }
 
+/// Whether a source's id was made from a job's.
+pub(super) fn is_of(job: JobId, source: SourceId) -> bool {
+    let id = source.as_u128();
+    // The number as [`nth`] puts it there: 32 bits in all.
+    let number = (id >> 64 & 0xFFF) << 20 | (id >> 42 & 0xF_FFFF);
+    u32::try_from(number).is_ok_and(|number| nth(job.as_u128(), Kind::Source, number) == id)
+}
+
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -142,6 +150,13 @@ mod tests {
             assert_eq!(version, Some('7'), "{text}");
             assert!("89ab".contains(variant.unwrap()), "{text}");
             assert_eq!(id >> 80, job.as_u128() >> 80);
+        }
+        for n in [0, 1, 0xF_FFFF, 0x10_0000, u32::MAX] {
+            let made = |job: JobId, kind| SourceId::from_u128(nth(job.as_u128(), kind, n));
+            assert!(is_of(job, made(job, Kind::Source)), "{n}");
+            assert!(!is_of(job, made(job, Kind::Run)) && !is_of(job, SourceId::new()), "{n}");
+            let twin = JobId::from_u128(job.as_u128() ^ 1);
+            assert!(!is_of(job, made(twin, Kind::Source)), "of the same moment: {n}");
         }
         assert_ne!(nth(job.as_u128(), Kind::Run, 1), nth(job.as_u128(), Kind::Message, 1));
         assert_ne!(nth(1, Kind::Run, 1) as u64, nth(2, Kind::Run, 1) as u64);

@@ -1,15 +1,16 @@
 use std::{collections::BTreeSet, fs::File, sync::Arc};
 
+use futures::TryStreamExt;
 use notebook_core::{
     ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     document::Document,
     model::{
-        Conversation, EventBody, Message, NewRun, Notebook, Progress, Role, Run, RunEvent,
-        RunOutcome, RunState, Source, Stage,
+        Conversation, EventBody, Message, NewRun, Notebook, Page, PageRequest, Progress, Role, Run,
+        RunEvent, RunOutcome, RunState, Source, Stage,
     },
     queue::JobId,
 };
-use object_store::{ObjectStoreExt, WriteMultipart, path::Path as BlobPath};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path::Path as BlobPath};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Sender, channel};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ArchiveParts, LayoutFile, RunLine, check,
-    ids::NewIds,
+    ids::{NewIds, is_of},
     joined,
     manifest::{ConversationPart, Counts, Part, SourcePart},
     read::{Limits, READ, Reader, refused},
@@ -26,6 +27,8 @@ use crate::ingest::{Ingest, blob_error};
 
 /// Pieces and lines on their way from the file.
 const AHEAD: usize = 4;
+/// How many messages are counted at a time.
+const PAGE: usize = 200;
 
 /// Puts archives into new notebooks.
 pub struct Importer {
@@ -79,7 +82,6 @@ impl Importer {
             Ok::<_, Error>(reader)
         });
         let reader = reader.await.map_err(joined)??;
-        let counts = reader.manifest().counts;
         if !shown {
             let parts = reader.parts().collect();
             let ids = NewIds::new(job);
@@ -89,7 +91,27 @@ impl Importer {
             import.all(parts, stop, progress).await?;
             self.parts.store.show_notebook(scope, id).await?;
         }
-        Ok(Imported { notebook: id, counts })
+        Ok(Imported { notebook: id, counts: self.stored(scope, id).await? })
+    }
+
+    /// How much a notebook holds: what a manifest says of it is anybody's word.
+    async fn stored(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Counts> {
+        let ArchiveParts { store, log, .. } = &self.parts;
+        let sources = store.sources(scope, notebook).await?.len() as u64;
+        let mut counts = Counts { sources, ..Counts::default() };
+        for Conversation { id, .. } in store.conversations(scope, notebook).await? {
+            counts.conversations += 1;
+            counts.runs += log.runs(scope, id, usize::MAX).await?.len() as u64;
+            let mut next = Some(PageRequest::first(PAGE));
+            while let Some(page) = next {
+                let Page { items, next: after } = store.messages(scope, id, page).await?;
+                counts.messages += items.len() as u64;
+                counts.citations +=
+                    items.iter().map(|message| message.citations.len() as u64).sum::<u64>();
+                next = after.map(|after| PageRequest { after: Some(after), limit: PAGE });
+            }
+        }
+        Ok(counts)
     }
 
     /// Removes what an import that does not go on has left. A notebook that is shown stays.
@@ -101,10 +123,28 @@ impl Importer {
         if !self.parts.store.unfinished_notebooks(scope).await?.contains(&id) {
             return Ok(());
         }
+        self.discard_originals(scope, job).await?;
         match self.ingest.delete_unfinished(scope, id).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
+    }
+
+    /// Removes the originals, also one whose source was not stored any more.
+    async fn discard_originals(&self, scope: &TenantScope, job: JobId) -> Result<()> {
+        let blobs = &self.parts.blobs;
+        let folder = BlobPath::from(scope.tenant().to_string());
+        let mut all = blobs.list(Some(&folder));
+        while let Some(blob) = all.try_next().await.map_err(blob_error)? {
+            let source = blob.location.filename().and_then(|name| name.parse().ok());
+            if source.is_some_and(|source| is_of(job, source)) {
+                match blobs.delete(&blob.location).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(blob_error(error)),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The jobs whose imports have stored something that is not shown.
@@ -404,3 +444,6 @@ fn outcome(old: &Run, end: Option<RunEvent>, answer: Option<Message>) -> RunOutc
     let state = end.body.terminal_state().unwrap_or(RunState::Failed);
     RunOutcome { state, events: vec![RunEvent { seq: 1, ..end }], answer }
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,7 +264,7 @@ impl Inner {
             }
             Err(error) => return again(&error),
         };
-        Outcome::Completed { result, follow_ups: Vec::new() }
+        Outcome::completed(result)
     }
 }
 

@@ -194,7 +194,7 @@ fn unreadable(what: &str) -> Outcome {
 /// How a run ended, for the job.
 fn ended(result: Result<Value>, what: &str) -> Outcome {
     let error = match result {
-        Ok(result) => return Outcome::Completed { result, follow_ups: Vec::new() },
+        Ok(result) => return Outcome::completed(result),
         Err(error) if error.kind() == ErrorKind::Cancelled => return Outcome::Released,
         Err(error) => error,
     };

@@ -53,15 +53,8 @@ pub(super) async fn create(
     app.store.notebook(&scope, notebook).await?;
     let id = body.id.unwrap_or_else(ConversationId::new);
     let existed = app.store.conversation(&scope, id).await.is_ok();
-    let now = app.clock.now();
-    let conversation = Conversation {
-        id,
-        notebook,
-        title: body.title.map_or_else(|| Ok(String::new()), |title| checked_title(&title))?,
-        excluded_sources: Vec::new(),
-        created_at: now,
-        updated_at: now,
-    };
+    let title = body.title.map_or_else(|| Ok(String::new()), |title| checked_title(&title))?;
+    let conversation = Conversation { id, title, ..Conversation::new(notebook, app.clock.now()) };
     let conversation = app.store.create_conversation(&scope, conversation).await?;
     if conversation.notebook != notebook {
         return Err(Error::not_found("create conversation", "conversation").into());

@@ -118,16 +118,7 @@ async fn newest(app: &App, scope: &TenantScope, notebook: NotebookId) -> Result<
     if !all.is_empty() {
         return Ok(all.swap_remove(0));
     }
-    let now = app.clock.now();
-    let new = Conversation {
-        id: ConversationId::new(),
-        notebook,
-        title: String::new(),
-        excluded_sources: Vec::new(),
-        created_at: now,
-        updated_at: now,
-    };
-    app.store.create_conversation(scope, new).await
+    app.store.create_conversation(scope, Conversation::new(notebook, app.clock.now())).await
 }
 
 /// The run's events in this form.

@@ -94,13 +94,22 @@ impl Flow {
         self.shaper.replaced
     }
 
-    /// Puts a list item's marker before the next line.
+    /// Puts a list item's marker before the next line. One that is waiting already gets a line to itself.
     pub(super) fn marker(&mut self, text: String, indent: f32) {
+        self.end_item();
         self.marker = Some((text, indent));
+    }
+
+    /// Ends a list item: one that held nothing to put its marker before has it alone.
+    pub(super) fn end_item(&mut self) {
+        if self.marker.is_some() {
+            self.line(Look::BODY, Vec::new());
+        }
     }
 
     /// A line across.
     pub(super) fn rule(&mut self, indent: f32) {
+        self.end_item();
         let size = Look::PLAIN.size;
         self.lines.push(Line {
             indent,
@@ -112,12 +121,29 @@ impl Flow {
         });
     }
 
+    /// Adds a line of code with its blanks, also one of nothing else.
+    pub(super) fn code_line(&mut self, look: Look, code: &str) {
+        let mut pieces = Vec::new();
+        self.code(code, look.bold, &mut pieces);
+        let before = self.lines.len();
+        self.line(look, pieces);
+        if self.lines.len() == before {
+            let (mut look, mut empty) = (look, Vec::new());
+            self.end_line(&mut look, &mut empty, &mut None);
+        }
+    }
+
     /// Adds a paragraph.
     pub(super) fn paragraph(&mut self, look: Look, text: &[Inline]) {
-        // However deep it lies, there is room for some words.
-        let mut look = Look { indent: look.indent.min(WIDTH / 2.0), ..look };
         let mut pieces = Vec::new();
         self.pieces(text, (look.bold, look.grey), &mut pieces);
+        self.line(look, pieces);
+    }
+
+    /// Adds lines of words, behind the marker that waits for them.
+    fn line(&mut self, look: Look, pieces: Vec<Piece>) {
+        // However deep it lies, there is room for some words.
+        let mut look = Look { indent: look.indent.min(WIDTH / 2.0), ..look };
         let Some((marker, indent)) = self.marker.take() else {
             return self.fill(look, pieces, (Vec::new(), 0.0), None);
         };
@@ -231,17 +257,18 @@ impl Flow {
         }
     }
 
-    /// Code keeps the spaces that it begins with.
+    /// Code keeps its blanks; a line ends between two words all the same.
     fn code(&mut self, code: &str, bold: bool, out: &mut Vec<Piece>) {
         let shown = self.shaper.shown(&code.replace('\t', "    "));
-        let spaces = shown.len() - shown.trim_start().len();
-        if spaces > 0 {
-            push(out, &" ".repeat(spaces), (bold, false), false);
-        }
-        let mut space = false;
-        for word in shown.split_ascii_whitespace() {
-            push(out, word, (bold, false), space);
-            space = true;
+        let (mut rest, mut begins) = (shown.as_str(), true);
+        while !rest.is_empty() {
+            let (blanks, after) = rest.split_at(rest.len() - rest.trim_start_matches(' ').len());
+            let (word, after) = after.split_at(after.find(' ').unwrap_or(after.len()));
+            // One blank between two words is where a line may end.
+            let gap = !begins && !word.is_empty() && !blanks.is_empty();
+            push(out, blanks.get(usize::from(gap)..).unwrap_or_default(), (bold, false), false);
+            push(out, word, (bold, false), gap);
+            (rest, begins) = (after, false);
         }
     }
 }

@@ -15,7 +15,7 @@ use self::{
 };
 use super::{
     Note, Transcript, Turn,
-    block::{Block, Inline},
+    block::{Block, Inline, code_lines},
     moment, place,
 };
 
@@ -126,8 +126,8 @@ fn blocks(flow: &mut Flow, all: &[Block], indent: f32) {
             Block::Paragraph(text) => flow.paragraph(Look::BODY.at(indent), text),
             Block::List { start, items } => list(flow, *start, items, indent),
             Block::Code(code) => {
-                for line in code.trim_end_matches('\n').split('\n') {
-                    flow.paragraph(Look::CODE.at(indent + 12.0), &[Inline::Code(line.to_owned())]);
+                for line in code_lines(code) {
+                    flow.code_line(Look::CODE.at(indent + 12.0), line);
                 }
             }
             Block::Quote(inner) => blocks(flow, inner, indent + 14.0),
@@ -161,5 +161,41 @@ fn list(flow: &mut Flow, start: Option<u64>, items: &[Vec<Block>], indent: f32) 
         );
         flow.marker(marker, indent);
         blocks(flow, item, indent + 18.0);
+        flow.end_item();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::answer::parse;
+
+    /// The lines of an answer.
+    fn lines(answer: &str) -> Vec<String> {
+        let mut flow = Flow::new(Shaper::new().unwrap());
+        blocks(&mut flow, &parse(answer, &[]), 0.0);
+        let text = |line: &flow::Line| line.runs.iter().map(|run| run.text.as_str()).collect();
+        flow.lines.iter().map(text).collect()
+    }
+
+    #[test]
+    fn f2_an_empty_item_has_its_marker() {
+        assert_eq!(lines("- a\n-\n- b\n-\n\nafter"), ["• a", "• ", "• b", "• ", "after"]);
+        assert_eq!(lines("1.\n2. b\n3.\n"), ["1. ", "2. b", "3. "]);
+        assert_eq!(lines("- - x"), ["• ", "• x"]);
+        assert_eq!(lines("- ```\n  let\n  ```"), ["• let"]);
+    }
+
+    #[test]
+    fn f2_code_keeps_its_blanks() {
+        let code = "a  b \n\n  c\td   \n   \nend";
+        let expected = ["a  b ", "", "  c    d   ", "   ", "end", ""];
+        assert_eq!(lines(&format!("```\n{code}\n\n```")), expected);
+        // Too long for a line, it is whole.
+        let long = "word   ".repeat(60);
+        let whole = lines(&format!("```\n{long}\n```"));
+        assert!(whole.len() > 2);
+        assert_eq!(whole.concat().replace(' ', ""), "word".repeat(60));
+        assert_eq!(lines("say `a  b` now"), ["say a  b now"]);
     }
 }

@@ -107,16 +107,30 @@ async fn u42_u43_u51_names_that_do_not_lead_outside() {
     let client = EgressClient::with_lookup(quick(Allowed::default()), turns(&[&[]])).unwrap();
     let error = client.get("http://a.test/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    // The first answer is for the check and the connection alike; the next call asks anew and is refused.
-    let lookup = turns(&[&["8.8.8.8"], &["127.0.0.1"]]);
-    let client = EgressClient::with_lookup(quick(Allowed::default()), lookup.clone()).unwrap();
-    let url = "http://a.test/";
-    // Whatever is there, if anything: it was called.
-    let first = client.get(url).await.err().map(|error| error.kind());
-    assert_ne!(first, Some(ErrorKind::InvalidInput), "it went to 8.8.8.8");
-    // By another scheme, so that no connection is used again.
-    let second = client.get("https://a.test/").await.unwrap_err();
-    assert_eq!(second.kind(), ErrorKind::InvalidInput);
+}
+
+/// U42, U43: a name is asked for once for its check and its connection alike; for the next one it is asked for, and
+/// checked, anew.
+#[tokio::test]
+async fn u42_u43_a_name_that_leads_inside_the_second_time() {
+    let guard =
+        Guard { lookup: turns(&[&["8.8.8.8"], &["127.0.0.1"]]), allowed: Allowed::default() };
+    let resolve = || guard.resolve("a.test".parse().unwrap());
+    let first: Vec<SocketAddr> = resolve().await.ok().unwrap().collect();
+    assert_eq!(first, ["8.8.8.8:0".parse().unwrap()], "what is connected to is what was checked");
+    assert!(resolve().await.err().unwrap().is::<NotPublic>());
+
+    // The same by calls, in which connections are not used again.
+    let inside = serve(|_| page("200 OK", "inside")).await;
+    let place = format!("a.test:{}", inside.port());
+    let lookup = turns(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let allowed = Allowed::new([place.as_str()]).unwrap();
+    let client = EgressClient::with_lookup(quick(allowed), lookup.clone()).unwrap();
+    let url = format!("http://{place}/");
+    assert_eq!(client.get(&url).await.unwrap().body, b"inside");
+    assert_eq!(lookup.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(client.get(&url).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(lookup.asked.load(Ordering::SeqCst), 2);
 }
 
 /// U42: a name that an operator allows leads inside, but never to a cloud's metadata.

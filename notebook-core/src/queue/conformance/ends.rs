@@ -18,6 +18,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         q4_a_zombie_that_fails_late_changes_nothing,
         q5_a_zombie_is_told_to_stop,
         a_run_ends_once,
+        q29_an_end_that_is_repeated_has_counted,
         y6_a_failure_is_tried_again_later,
         y9_a_job_dies_when_its_attempts_are_used_up,
         y9_a_hopeless_job_dies_at_once,
@@ -93,6 +94,35 @@ pub async fn a_run_ends_once(subject: &Subject<'_>) {
     let winner = counted.iter().position(|counted| *counted).unwrap();
     assert_eq!(counted.iter().filter(|counted| **counted).count(), 1);
     assert_eq!(subject.job(&scope, id).await.result, Some(json!(winner)));
+}
+
+/// Whoever got no reply asks again, and is told what became of the first time; what follows is stored once.
+pub async fn q29_an_end_that_is_repeated_has_counted(subject: &Subject<'_>) {
+    let (scope, kind, follow) = (tenant(), kind(), kind());
+    let follow_up = new(&follow);
+    let last = [
+        Outcome::Completed { result: json!("once"), follow_ups: vec![follow_up.clone()] },
+        Outcome::completed(json!("plain")),
+        Outcome::Hopeless(error()),
+        Outcome::Failed { error: error(), not_before: Duration::ZERO },
+    ];
+    for outcome in last {
+        let id = subject.insert(&scope, NewJob { max_attempts: 1, ..new(&kind) }).await;
+        let claimed = subject.claim_one(&kind).await;
+        assert!(subject.finish(finish(&claimed, outcome.clone())).await);
+        let ended = subject.job(&scope, id).await;
+        assert!(subject.finish(finish(&claimed, outcome.clone())).await, "{outcome:?}");
+        let both = vec![finish(&claimed, outcome.clone()), finish(&claimed, outcome.clone())];
+        assert_eq!(subject.worklist.finish(both).await.unwrap(), [true, true], "{outcome:?}");
+        // Another end, or that of another run, is none.
+        let other = completed(&claimed, json!("another"));
+        assert!(!subject.finish(other).await, "{outcome:?}");
+        let mut before = finish(&claimed, outcome.clone());
+        before.fence.0 -= 1;
+        assert!(!subject.finish(before).await, "{outcome:?}");
+        assert_eq!(subject.job(&scope, id).await, ended);
+    }
+    assert_eq!(subject.claim(&follow, 9).await.len(), 1);
 }
 
 pub async fn y6_a_failure_is_tried_again_later(subject: &Subject<'_>) {

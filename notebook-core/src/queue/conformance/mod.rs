@@ -77,7 +77,7 @@ fn request(kind: &str, max: usize) -> ClaimRequest {
 }
 
 fn completed(claimed: &Claimed, result: Value) -> Finish {
-    finish(claimed, Outcome::Completed { result, follow_ups: Vec::new() })
+    finish(claimed, Outcome::completed(result))
 }
 
 fn failed(claimed: &Claimed) -> Finish {

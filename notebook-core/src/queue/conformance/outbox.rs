@@ -44,6 +44,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         y1_a_source_and_its_job_are_stored_together,
         q28_a_refused_source_leaves_no_job,
         q28_a_refused_job_leaves_no_source,
+        q28_a_job_with_another_tenant_s_id_leaves_no_source,
         y1_a_changed_source_and_its_job_are_stored_together,
         a6_a_hidden_notebook_is_gone_for_all_but_its_deletion,
         a6_what_is_added_while_a_notebook_is_hidden_is_hidden_too,
@@ -101,6 +102,17 @@ pub async fn q28_a_refused_job_leaves_no_source(shared: &Shared<'_>) {
     let source = samples::source(notebook.id);
     let bad = NewJob { max_attempts: 0, ..job() };
     let created = shared.outbox.create_source(&scope, source.clone(), vec![job(), bad]).await;
+    assert_eq!(created.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let found = shared.store.source(&scope, source.id).await;
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+pub async fn q28_a_job_with_another_tenant_s_id_leaves_no_source(shared: &Shared<'_>) {
+    let (scope, taken) = (samples::tenant(), job());
+    shared.queue.insert(&samples::tenant(), vec![taken.clone()]).await.unwrap();
+    let notebook = shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
+    let source = samples::source(notebook.id);
+    let created = shared.outbox.create_source(&scope, source.clone(), vec![taken]).await;
     assert_eq!(created.unwrap_err().kind(), ErrorKind::InvalidInput);
     let found = shared.store.source(&scope, source.id).await;
     assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
@@ -359,7 +371,12 @@ pub async fn y5_an_answer_and_the_end_of_its_job_are_stored_together(shared: &Sh
     assert_eq!(shared.log.run(&scope, run.id).await.unwrap().state, RunState::Completed);
     assert_eq!(shared.log.events(&scope, run.id, 0, 9).await.unwrap(), outcome.events);
     assert!(shared.store.message(&scope, run.answer).await.is_ok());
-    assert!(!shared.outbox.close_run(&scope, finish, run.id, outcome).await.unwrap());
+    // Who got no reply and asks again is told so; another end does not count.
+    let again = shared.outbox.close_run(&scope, finish.clone(), run.id, outcome.clone()).await;
+    assert!(again.unwrap());
+    assert_eq!(shared.log.events(&scope, run.id, 0, 9).await.unwrap(), outcome.events);
+    let other = Finish { outcome: Outcome::Hopeless(super::error()), ..finish };
+    assert!(!shared.outbox.close_run(&scope, other, run.id, outcome).await.unwrap());
 }
 
 pub async fn q3_a_worker_that_lost_its_job_ends_no_answer(shared: &Shared<'_>) {

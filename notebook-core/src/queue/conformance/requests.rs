@@ -20,6 +20,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         the_holder_of_a_key_is_found_while_it_has_not_ended,
         q29_an_insert_that_is_repeated_stores_nothing,
         one_key_in_two_tenants_is_two_jobs,
+        an_id_of_another_tenant_is_refused,
         y10_a_waiting_job_is_cancelled_at_once,
         y11_a_running_job_is_told_and_ends_where_it_can,
         y11_a_cancelled_job_keeps_its_key_until_it_has_stopped,
@@ -157,6 +158,33 @@ pub async fn one_key_in_two_tenants_is_two_jobs(subject: &Subject<'_>) {
     let second = subject.insert(&tenant(), keyed(&kind)).await;
     assert_ne!(first, second);
     assert_eq!(subject.claim(&kind, 9).await.len(), 2);
+}
+
+pub async fn an_id_of_another_tenant_is_refused(subject: &Subject<'_>) {
+    let (scope, other, kind) = (tenant(), tenant(), kind());
+    let (taken, free) = (new(&kind), new(&kind));
+    subject.insert(&scope, taken.clone()).await;
+    let before = subject.job(&scope, taken.id).await;
+    for jobs in [vec![taken.clone()], vec![free.clone(), taken.clone()]] {
+        let error = subject.queue.insert(&other, jobs).await.unwrap_err();
+        assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("id")));
+    }
+    assert!(subject.queue.job(&other, free.id).await.is_err(), "all or none");
+    assert!(subject.queue.job(&other, taken.id).await.is_err());
+    assert_eq!(subject.job(&scope, taken.id).await, before);
+    // Nor does it follow from another's end, which is not stored then.
+    let end = super::kind();
+    subject.queue.insert(&other, vec![new(&end), new(&end)]).await.unwrap();
+    let claimed = subject.claim(&end, 2).await;
+    let outcome = Outcome::Completed { result: json!(1), follow_ups: vec![taken] };
+    let ends = vec![completed(&claimed[0], json!(1)), finish(&claimed[1], outcome)];
+    let error = subject.worklist.finish(ends).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("id")));
+    for claimed in &claimed {
+        assert_eq!(subject.job(&other, claimed.job.id).await.state, JobState::Running);
+        assert!(subject.finish(completed(claimed, json!(1))).await);
+    }
+    assert_eq!(subject.job(&scope, before.id).await, before);
 }
 
 pub async fn y10_a_waiting_job_is_cancelled_at_once(subject: &Subject<'_>) {

@@ -33,6 +33,14 @@ pub(super) struct Beating {
     granted: Instant,
 }
 
+impl Beating {
+    /// Keeps progress that was not stored for the next beat, unless there is newer.
+    fn tell_again(&self, old: Option<Progress>) {
+        let mut progress = self.progress.lock();
+        *progress = progress.or(old);
+    }
+}
+
 impl Registry {
     pub(super) fn add(
         &self,
@@ -66,8 +74,7 @@ impl Registry {
         let runs = self.0.lock();
         for beat in beats {
             if let Some(beating) = runs.get(&(beat.id, beat.fence)) {
-                let mut progress = beating.progress.lock();
-                *progress = progress.or(beat.progress);
+                beating.tell_again(beat.progress);
             }
         }
     }
@@ -83,6 +90,7 @@ impl Registry {
                     beating.granted = asked;
                     beating.cancel.cancel();
                 }
+                Pulse::Busy => beating.tell_again(beat.progress),
                 Pulse::Lost => beating.lost.cancel(),
             }
         }
@@ -155,4 +163,29 @@ async fn round(worklist: &dyn Worklist, registry: &Registry, config: RunnerConfi
         }
     }
     registry.give_up(config.lease.saturating_sub(config.safety));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A beat that found the job's row in other hands changes nothing: the run goes on as long as its lease was granted
+    /// for, and its progress is told with the next beat.
+    #[test]
+    fn q38_a_busy_job_is_neither_kept_nor_lost() {
+        let (registry, progress) = (Registry::default(), Arc::new(Mutex::new(None)));
+        let (id, fence) = (JobId::new(), Fence(1));
+        let granted = Instant::now();
+        let (cancel, lost) = registry.add(id, fence, granted, Arc::clone(&progress));
+        *progress.lock() = Some(Progress { done: 1, total: 2 });
+        let beats = registry.beats();
+        assert_eq!(*progress.lock(), None);
+        registry.answered(granted + Duration::from_secs(9), &beats, &[Pulse::Busy]);
+        assert_eq!(*progress.lock(), Some(Progress { done: 1, total: 2 }));
+        assert!(!lost.is_cancelled() && !cancel.is_cancelled());
+        registry.give_up(Duration::from_secs(9));
+        assert!(!lost.is_cancelled());
+        registry.give_up(Duration::ZERO);
+        assert!(lost.is_cancelled());
+    }
 }

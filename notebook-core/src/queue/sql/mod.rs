@@ -7,6 +7,8 @@
 mod jobs;
 mod rows;
 mod statement;
+#[cfg(all(test, feature = "postgres", feature = "conformance"))]
+mod tests;
 mod together;
 mod worklist;
 
@@ -20,10 +22,11 @@ pub use self::jobs::QueueTime;
 use self::{
     jobs::{Jobs, Now},
     together::Together,
+    worklist::Counted,
 };
 use super::{
     Event, Finish, Job, JobId, NewJob, Queue, QueuePolicy,
-    memory::not_dead,
+    memory::{foreign_id, not_dead},
     outbox::{self, Outbox, SourceChange},
 };
 use crate::{
@@ -110,7 +113,7 @@ impl SqlQueue {
         Ok(done)
     }
 
-    /// Ends a job together with what it made, if it may still end it.
+    /// Ends a job together with what it made, if it may still end it. Done before, nothing of it is stored again.
     async fn finish_with<I: Send + Sync + 'static>(
         &self,
         operation: &'static str,
@@ -125,11 +128,11 @@ impl SqlQueue {
         let input = (scope.tenant(), [end], made, store);
         let work = self.jobs.write(operation, input, |tx, (tenant, end, made, store), now| {
             Box::pin(async move {
-                let counts = worklist::finish(tx, end, now).await?.first() == Some(&true);
-                if counts {
+                let counted = worklist::finish(tx, end, now).await?.pop().unwrap_or(Counted::Not);
+                if counted == Counted::Now {
                     store(tx, *tenant, made).await?;
                 }
-                Ok(counts)
+                Ok(counted.counts())
             })
         });
         let counts = work.await?;
@@ -194,13 +197,8 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
             return Ok(holder);
         }
         if let Some(job) = rows::by_id(tx, id, Lock::Keep).await? {
-            // Made by a client: another tenant's id must not be told from a free one.
             let own = job.tenant == tenant;
-            return if own {
-                Ok(id)
-            } else {
-                Err(Error::invalid(tx.operation, "id", "make a new one"))
-            };
+            return if own { Ok(id) } else { Err(foreign_id(tx.operation)) };
         }
         // The holder ended between the two looks: the key is free now.
     }

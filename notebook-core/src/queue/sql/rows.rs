@@ -42,10 +42,14 @@ pub(super) async fn by_ids(
     lock: Lock,
 ) -> Result<BTreeMap<JobId, Job>> {
     let keys: Vec<[u8; 16]> = ids.iter().map(|id| *id.as_bytes()).collect();
-    if keys.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let found = tx.each_locked(lock, (statement::BY_ID, statement::BY_IDS), &keys, read).await?;
+    Ok(found.into_iter().map(|job| (job.id, job)).collect())
+}
+
+/// The jobs as they are.
+pub(super) async fn find_all(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<BTreeMap<JobId, Job>> {
+    let keys: Vec<Vec<Value<'_>>> = ids.iter().map(|id| values![id.as_bytes()].to_vec()).collect();
+    let found = tx.each((statement::BY_ID, statement::BY_IDS), &keys, read).await?;
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
 }
 

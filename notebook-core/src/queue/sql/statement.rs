@@ -89,12 +89,17 @@ pub(super) const COMPLETE: &str = "UPDATE jobs SET state = 'completed', result =
     finished_at = $2, lease_until = NULL, worker_id = NULL
     WHERE id = $3 AND fence = $4 AND state = 'running' RETURNING id, fence";
 
-/// The same for arrays; `state || ''` for the same reason.
-pub(super) const COMPLETE_ALL: &str = "UPDATE jobs SET state = 'completed', result = n.result,
-    error = NULL, finished_at = n.finished_at, lease_until = NULL, worker_id = NULL
-    FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bigint[])
-    AS n (result, finished_at, done_id, had)
-    WHERE id = n.done_id AND fence = n.had AND state || '' = 'running' RETURNING id, fence";
+/// The same for arrays; `state || ''` for the same reason, and the rows are locked in the order in which all lock them,
+/// whatever the plan: no index has that of `done_id || ''`.
+pub(super) const COMPLETE_ALL: &str = "WITH held AS MATERIALIZED (
+        SELECT j.id AS held_id, n.result, n.finished_at
+        FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bigint[])
+            AS n (result, finished_at, done_id, had)
+        JOIN jobs j ON j.id = n.done_id WHERE j.fence = n.had AND j.state || '' = 'running'
+        ORDER BY n.done_id || ''::bytea FOR NO KEY UPDATE OF j)
+    UPDATE jobs SET state = 'completed', result = held.result, error = NULL,
+        finished_at = held.finished_at, lease_until = NULL, worker_id = NULL
+    FROM held WHERE id = held.held_id RETURNING id, fence";
 
 pub(super) const KEY_HOLDER: &str = "SELECT id FROM jobs
     WHERE tenant_id = $1 AND unique_key = $2 AND state IN ('scheduled', 'available', 'running')";

@@ -18,7 +18,10 @@ use crate::{
     Result, TenantId, Timestamp,
     queue::{
         ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
-        Worklist, plan::plan, random, scope_of, step::lease,
+        Worklist,
+        plan::plan,
+        random, scope_of,
+        step::{self, lease},
     },
     sql::{Lock, Tx},
 };
@@ -35,6 +38,24 @@ const SPARE: usize = 16;
 const MOST_SPARE: usize = 1_024;
 /// Claims under limits take turns by it: any number that nobody else uses in the database.
 const TURN: i64 = 0x6e6f_7465_5f71_7565;
+
+/// What the end of a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It is stored now.
+    Now,
+    /// It had been stored before.
+    Before,
+    /// The run had been taken away.
+    Not,
+}
+
+impl Counted {
+    /// Whether the job ended as its run said.
+    pub(super) const fn counts(self) -> bool {
+        !matches!(self, Self::Not)
+    }
+}
 
 #[async_trait]
 impl Worklist for SqlQueue {
@@ -76,7 +97,9 @@ impl Worklist for SqlQueue {
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
         let counted = if !ends.iter().all(|end| result(end).is_some()) {
-            self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+            let ended =
+                self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+            ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
         } else if let [only] = ends.as_slice() {
             self.ends.call(only.clone()).await.map(|counts| vec![counts])
         } else {
@@ -211,7 +234,9 @@ async fn choose(
 
 async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec<Pulse>> {
     let ids: Vec<JobId> = beats.iter().map(|beat| beat.id).collect();
-    let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
+    // One whose end is being stored, however long that takes, must not keep the others from being kept.
+    let mut jobs = rows::by_ids(tx, &ids, Lock::Skip).await?;
+    let passed: Vec<JobId> = ids.into_iter().filter(|id| !jobs.contains_key(id)).collect();
     let mut pulses = vec![Pulse::Lost; beats.len()];
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, beat) in beats.iter().enumerate() {
@@ -226,6 +251,12 @@ async fn heartbeat(tx: &mut Tx<'_>, beats: &[Heartbeat], now: Now) -> Result<Vec
     for (place, job) in places.into_iter().zip(kept) {
         if let (Some(pulse), Some(job)) = (pulses.get_mut(place), job) {
             *pulse = Pulse::of(Some(Ok(job)));
+        }
+    }
+    let passed = rows::find_all(tx, &passed).await?;
+    for (pulse, beat) in pulses.iter_mut().zip(beats) {
+        if passed.get(&beat.id).is_some_and(|job| step::has(job, beat.fence)) {
+            *pulse = Pulse::Busy;
         }
     }
     Ok(pulses)
@@ -252,20 +283,35 @@ async fn complete(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool
     let rows: Vec<_> =
         first.iter().map(|((id, fence), (_, result))| (*id, *fence, *result)).collect();
     let ended = rows::complete(tx, &rows, now.at).await?;
-    let mut counted = vec![false; ends.len()];
+    let mut counted = vec![Counted::Not; ends.len()];
     for ((id, fence), (place, _)) in first {
         let counts = counted.get_mut(place).filter(|_| ended.get(&id) == Some(&fence));
         if let Some(counts) = counts {
-            *counts = true;
+            *counts = Counted::Now;
         }
     }
-    Ok(counted)
+    see_repeated(tx, ends, &mut counted).await?;
+    Ok(counted.into_iter().map(Counted::counts).collect())
 }
 
-pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<bool>> {
+/// Finds those among the ends that did not count whose jobs have ended so before.
+async fn see_repeated(tx: &mut Tx<'_>, ends: &[Finish], counted: &mut [Counted]) -> Result<()> {
+    let missed = ends.iter().zip(&*counted).filter(|(_, counted)| !counted.counts());
+    let missed: Vec<JobId> = missed.map(|(end, _)| end.id).collect();
+    let jobs = rows::find_all(tx, &missed).await?;
+    for (end, counted) in ends.iter().zip(counted).filter(|(_, counted)| !counted.counts()) {
+        let ended = |job: &Job| step::has_ended_so(job, end.fence, &end.outcome);
+        if jobs.get(&end.id).is_some_and(ended) {
+            *counted = Counted::Before;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result<Vec<Counted>> {
     let ids: Vec<JobId> = ends.iter().map(|end| end.id).collect();
     let mut jobs = rows::by_ids(tx, &ids, Lock::Change).await?;
-    let mut counted = vec![false; ends.len()];
+    let mut counted = vec![Counted::Not; ends.len()];
     let (mut places, mut events) = (Vec::new(), Vec::new());
     for (place, end) in ends.iter().enumerate() {
         // Of two ends of one run the first counts.
@@ -282,11 +328,12 @@ pub(super) async fn finish(tx: &mut Tx<'_>, ends: &[Finish], now: Now) -> Result
         else {
             continue;
         };
-        *counts = true;
+        *counts = Counted::Now;
         if let Outcome::Completed { follow_ups, .. } = &end.outcome {
             insert_all(tx, job.tenant, follow_ups, now).await?;
         }
     }
+    see_repeated(tx, ends, &mut counted).await?;
     Ok(counted)
 }
 

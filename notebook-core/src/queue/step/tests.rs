@@ -74,7 +74,7 @@ fn only_the_run_that_has_the_job_moves_it() {
 fn what_has_ended_stays_as_it_is() {
     for state in [JobState::Completed, JobState::Cancelled, JobState::Dead] {
         let job = Job { state, ..running() };
-        let outcome = Outcome::Completed { result: json!(2), follow_ups: Vec::new() };
+        let outcome = Outcome::completed(json!(2));
         for event in [
             Event::Due,
             Event::Claim(WorkerId::new()),

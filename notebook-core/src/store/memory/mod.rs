@@ -119,6 +119,8 @@ struct StoredRun {
     idempotency_key: Option<String>,
     request_hash: String,
     events: Vec<RunEvent>,
+    /// It was made elsewhere.
+    recorded: bool,
 }
 
 impl Tenant {

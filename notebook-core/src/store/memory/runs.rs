@@ -69,6 +69,7 @@ impl RunLog for MemoryStore {
                 tenant.check_answer("record run", &new, answer)?;
             }
             let run = open(tenant, new)?.run().clone();
+            tenant.run("record run", run.id)?.recorded = true;
             tenant.close("record run", run.id, outcome).map(drop)
         })
     }
@@ -166,7 +167,8 @@ fn open(tenant: &mut Tenant, new: NewRun) -> Result<Opened> {
         None => return Err(Error::not_found(OPERATION, "question")),
     }
     tenant.touch(&run, run.created_at);
-    let stored = StoredRun { run: run.clone(), idempotency_key, request_hash, events: Vec::new() };
+    let (events, recorded) = (Vec::new(), false);
+    let stored = StoredRun { run: run.clone(), idempotency_key, request_hash, events, recorded };
     tenant.runs.insert(run.id, stored);
     Ok(Opened::Created(run))
 }

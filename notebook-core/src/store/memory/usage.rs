@@ -13,7 +13,8 @@ impl UsageStore for MemoryStore {
             if tenant.usage_open_from.is_some_and(|open| day < open) {
                 return None;
             }
-            let runs = tenant.runs.values().map(|stored| &stored.run);
+            let made_here = tenant.runs.values().filter(|stored| !stored.recorded);
+            let runs = made_here.map(|stored| &stored.run);
             let ended = runs.filter(|run| run.ended_at.is_some_and(|at| Day::of(at) == day));
             let ended: Vec<_> = ended
                 .filter_map(|run| EndedRun::of(run, tenant.messages.get(&run.answer)))
@@ -29,7 +30,8 @@ impl UsageStore for MemoryStore {
 
     async fn first_open_day(&self, scope: &TenantScope) -> Result<Option<Day>> {
         Ok(self.with(scope, |tenant| {
-            let ended = tenant.runs.values().filter_map(|stored| stored.run.ended_at);
+            let made_here = tenant.runs.values().filter(|stored| !stored.recorded);
+            let ended = made_here.filter_map(|stored| stored.run.ended_at);
             tenant.usage_open_from.or_else(|| ended.map(Day::of).min())
         }))
     }

@@ -65,12 +65,12 @@ impl Tenant {
 impl MemoryStore {
     /// Stores what an attempt made, but for its next job, which follows from the job's end.
     pub(crate) fn attempted(&self, scope: &TenantScope, made: Attempted) -> Result<Vec<NewJob>> {
-        let Attempted { delivery, health, .. } = made;
+        let Delivery { id, webhook, .. } = made.delivery;
         self.with(scope, |tenant| {
-            tenant.delivery("store attempt", delivery.webhook, delivery.id)?;
-            let (webhook, _) = tenant.webhook_mut("store attempt", delivery.webhook)?;
-            *webhook = rules::after(webhook.clone(), health, delivery.updated_at);
-            tenant.deliveries.insert(delivery.id, delivery);
+            tenant.delivery("store attempt", webhook, id)?;
+            let (webhook, _) = tenant.webhook_mut("store attempt", webhook)?;
+            *webhook = rules::after(webhook.clone(), &made);
+            tenant.deliveries.insert(id, made.delivery);
             Ok(Vec::new())
         })
     }

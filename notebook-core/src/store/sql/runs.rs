@@ -254,6 +254,7 @@ async fn record(
         return Ok(());
     }
     open(tx, tenant, new).await?;
+    tx.execute(statement::SET_RECORDED, values).await?;
     // It ended long ago, elsewhere: nobody is told.
     end(tx, tenant, new.run.id, outcome).await.map(drop)
 }

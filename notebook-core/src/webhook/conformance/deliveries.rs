@@ -8,6 +8,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Parts<'a>>> {
     crate::scenarios![
         Parts<'a>;
         an_attempt_and_the_end_of_its_job_are_stored_together,
+        a_late_answer_of_an_old_address_says_nothing_of_the_new_one,
         a_worker_that_lost_its_job_records_no_attempt,
         what_has_ended_is_replayed_under_its_id,
         deliveries_are_listed_newest_first_in_pages,
@@ -42,6 +43,23 @@ pub async fn an_attempt_and_the_end_of_its_job_are_stored_together(parts: &Parts
     try_once(parts, &scope, &sent, 410, &at_once(2)).await;
     let gone = parts.webhooks.webhook(&scope, hook.id).await.unwrap();
     assert_eq!((gone.enabled, gone.disabled), (false, Some(Disabled::Gone)));
+}
+
+pub async fn a_late_answer_of_an_old_address_says_nothing_of_the_new_one(parts: &Parts<'_>) {
+    let scope = tenant();
+    let hook = create(parts, &scope, &[]).await;
+    let sent = ping(parts, &scope, &hook, 1).await;
+    let claimed = claim(parts, KIND, Some(&sent)).await;
+    let policy = RetryPolicy::default();
+    let made = rules::attempted(&hook, sent.clone(), attempt(410), None, &policy, 0);
+    let change =
+        WebhookChange { url: Some("https://example.org/new".into()), ..Default::default() };
+    let changed = parts.webhooks.change_webhook(&scope, hook.id, change, at(5)).await.unwrap();
+    let finish = end(&claimed, Vec::new());
+    assert!(parts.shared.outbox.finish_delivery(&scope, finish, made.clone()).await.unwrap());
+    assert_eq!(parts.webhooks.webhook(&scope, hook.id).await.unwrap(), changed);
+    let stored = parts.webhooks.delivery(&scope, hook.id, sent.id).await.unwrap();
+    assert_eq!(stored, made.delivery);
 }
 
 pub async fn a_worker_that_lost_its_job_records_no_attempt(parts: &Parts<'_>) {

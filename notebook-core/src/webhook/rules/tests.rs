@@ -77,6 +77,19 @@ fn a_receiver_may_ask_to_be_left_alone_but_not_for_ever() {
     assert_eq!([wait(0), wait(31), wait(100_000)], [30, 31, 3_600]);
 }
 
+/// A backlog for a receiver that hangs asks ever more seldom; one for a quick receiver goes on soon.
+#[test]
+fn who_finds_no_place_waits_longer_each_time_within_bounds() {
+    let waits = |took: u64| {
+        let wait = |snoozes| crowded(Duration::from_secs(took), snoozes, 0).as_secs();
+        [0, 1, 5, 100, u32::MAX].map(wait)
+    };
+    assert_eq!(waits(0), [2, 2, 2, 2, 2]);
+    assert_eq!(waits(10), [10, 20, 60, 300, 300]);
+    let spread = crowded(Duration::from_secs(10), 0, u64::MAX);
+    assert!((Duration::from_secs(14)..Duration::from_secs(15)).contains(&spread), "{spread:?}");
+}
+
 #[test]
 fn gone_disables_at_once_and_days_of_failures_do() {
     let made = after_status(&webhook(), delivery(), 410);
@@ -89,7 +102,7 @@ fn gone_disables_at_once_and_days_of_failures_do() {
     for (days, status) in [(0, 500), (4, 500), (4, 200), (5, 500), (9, 500), (10, 500)] {
         let attempt = attempt(days * day, status);
         let made = attempted(&hook, delivery(), attempt, None, &policy, 0);
-        hook = after(hook, made.health, at(days * day));
+        hook = after(hook, &made);
         health.push(made.health);
     }
     let since = Health::Failing(at(5 * day));
@@ -115,11 +128,32 @@ fn gone_disables_at_once_and_days_of_failures_do() {
 #[test]
 fn health_is_not_undone_by_an_attempt_that_began_before() {
     let failing = Webhook { failing_since: Some(at(1)), ..webhook() };
-    assert_eq!(after(failing.clone(), Health::Failing(at(2)), at(3)), failing);
-    let late = Health::Disabled(Disabled::Failing);
-    assert_eq!(after(webhook(), late, at(3)), webhook(), "it recovered");
-    assert!(!after(failing, late, at(3)).enabled);
-    assert!(!after(webhook(), Health::Disabled(Disabled::Gone), at(3)).enabled);
+    let made = |health| Attempted { health, ..after_status(&webhook(), delivery(), 500) };
+    assert_eq!(after(failing.clone(), &made(Health::Failing(at(2)))), failing);
+    let late = made(Health::Disabled(Disabled::Failing));
+    assert_eq!(after(webhook(), &late), webhook(), "it recovered");
+    assert!(!after(failing, &late).enabled);
+    assert!(!after(webhook(), &made(Health::Disabled(Disabled::Gone))).enabled);
+}
+
+/// An answer that comes after the address was changed is that of the old one.
+#[test]
+fn what_an_old_address_says_is_not_held_against_the_new_one() {
+    let elsewhere = Webhook { url: "https://example.org/new".into(), ..webhook() };
+    let failing = Webhook { failing_since: Some(at(1)), ..elsewhere.clone() };
+    for status in [410, 500, 200] {
+        let made = attempted(
+            &Webhook { failing_since: Some(at(-1_000_000_000)), ..webhook() },
+            delivery(),
+            attempt(10, status),
+            None,
+            &RetryPolicy { attempts: 1, ..RetryPolicy::default() },
+            0,
+        );
+        assert_ne!(made.health, Health::Unchanged, "{status}");
+        assert_eq!(after(elsewhere.clone(), &made), elsewhere, "{status}");
+        assert_eq!(after(failing.clone(), &made), failing, "{status}");
+    }
 }
 
 #[test]

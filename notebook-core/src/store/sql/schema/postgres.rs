@@ -20,6 +20,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
     Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
     Migration { version: 13, name: "rate limits", sql: V13 },
+    Migration { version: 14, name: "runs from elsewhere", sql: V14 },
 ];
 
 const V1: &str = r#"
@@ -446,3 +447,9 @@ CREATE UNLOGGED TABLE rate_limits (
     taken BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 "#;
+
+/// Those that an archive brought are known by what stands where requests have their hash.
+const V14: &str = "
+ALTER TABLE runs ADD COLUMN recorded BIGINT NOT NULL DEFAULT 0;
+UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
+";

@@ -65,6 +65,9 @@ pub(in crate::store::sql) const PRUNE: &str = "DELETE FROM run_events
     WHERE tenant_id = $1 AND run_id = $2 AND seq < (
         SELECT MAX(seq) FROM run_events WHERE tenant_id = $1 AND run_id = $2)";
 
+pub(in crate::store::sql) const SET_RECORDED: &str =
+    "UPDATE runs SET recorded = 1 WHERE tenant_id = $1 AND id = $2";
+
 pub(in crate::store::sql) const SET_PRUNED: &str =
     "UPDATE runs SET pruned = 1 WHERE tenant_id = $1 AND id = $2";
 
@@ -95,6 +98,7 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     PRUNABLE,
     PRUNE,
     SET_PRUNED,
+    SET_RECORDED,
     STOPPING,
     LAST_EVENT,
     INSERT_EVENT,

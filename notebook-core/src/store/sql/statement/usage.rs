@@ -1,14 +1,14 @@
 //! Statements about usage.
 
-/// Answers that ended after the moment and id `$2`, `$3` and before `$4`.
+/// Answers that were made here and ended after the moment and id `$2`, `$3` and before `$4`.
 pub(in crate::store::sql) const ENDED: &str = "SELECT r.id, r.notebook_id, r.state, r.created_at,
         r.ended_at, m.model, m.usage, m.timings
     FROM runs r LEFT JOIN messages m ON m.tenant_id = r.tenant_id AND m.id = r.answer_id
-    WHERE r.tenant_id = $1 AND (r.ended_at, r.id) > ($2, $3) AND r.ended_at < $4
+    WHERE r.tenant_id = $1 AND (r.ended_at, r.id) > ($2, $3) AND r.ended_at < $4 AND r.recorded = 0
     ORDER BY r.ended_at, r.id LIMIT $5";
 
 pub(in crate::store::sql) const FIRST_ENDED: &str = "SELECT ended_at FROM runs
-    WHERE tenant_id = $1 AND ended_at IS NOT NULL ORDER BY ended_at LIMIT 1";
+    WHERE tenant_id = $1 AND ended_at IS NOT NULL AND recorded = 0 ORDER BY ended_at LIMIT 1";
 
 pub(in crate::store::sql) const OPEN_FROM: &str =
     "SELECT open_from FROM usage_closed WHERE tenant_id = $1";

@@ -38,7 +38,7 @@ pub(crate) async fn attempted(tx: &mut Tx<'_>, tenant: TenantId, made: &Attempte
     let lock = if *health == Health::Unchanged { Lock::Keep } else { Lock::Change };
     let webhook = super::find_locked(tx, tenant, delivery.webhook, lock).await?;
     if *health != Health::Unchanged {
-        super::update(tx, tenant, &rules::after(webhook, *health, delivery.updated_at)).await?;
+        super::update(tx, tenant, &rules::after(webhook, made)).await?;
     }
     update(tx, tenant, delivery).await
 }
