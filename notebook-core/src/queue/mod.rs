@@ -210,7 +210,6 @@ impl Finish {
     }
 
     /// Whether jobs are stored with it.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn has_follow_ups(&self) -> bool {
         matches!(&self.outcome, Outcome::Completed { follow_ups, .. } if !follow_ups.is_empty())
     }

@@ -6,15 +6,25 @@
 //!   have the job.
 //! - A run that cannot be stopped, because it never gives way, is no longer kept: the queue takes the job
 //!   away from it, and its fence keeps it from storing anything.
+//! - Where runs of a kind were short of late, more of its jobs are claimed than there are free slots: what the slots
+//!   work off in 50 ms, and at most 256. They show as running, and count as such for tenants and kinds. They are given
+//!   back, with no attempt counted, when the runner drains, or when they still wait after half a second; one whose end
+//!   was asked for does not begin. Kinds with a `limit`, and all kinds where tenants have one, are claimed for free
+//!   slots only.
+//! - A slot is free for the next job when its handler has returned; up to 256 ends are stored behind the slots. A job
+//!   may so show as running for a moment after its handler returned. With follow-up jobs the slot waits for its end.
+//! - A worker that is killed leaves all that it had claimed to be rescued, and that counts as a crash of each job: of
+//!   those that ran, of those that waited for a slot, and of those whose ends were not stored yet. So that a job that
+//!   takes its workers down does not take others with it again and again, jobs with a crash are never held: where a
+//!   claim brings one, or one runs, no more is claimed than there are free slots.
 
+mod asking;
+mod desk;
 mod heart;
 mod run;
+mod work;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -25,14 +35,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use self::heart::Heart;
-use super::{
-    ClaimRequest, Claimed, Finish, Job, KindRule, Outcome, QueuePolicy, WorkerId, Worklist,
-};
+use self::{heart::Heart, work::Loop};
+use super::{Finish, Job, Outcome, QueuePolicy, WorkerId, Worklist};
 use crate::{Result, TenantScope, model::Progress};
 
-/// The least time between two claims of a runner that has something to do.
-const PACE: Duration = Duration::from_millis(3);
+/// The most ends of runs that wait to be stored; with more, slots wait for them.
+const ENDS: usize = 256;
 /// How many old jobs are forgotten at once.
 const FORGOTTEN: usize = 10_000;
 
@@ -195,16 +203,15 @@ struct Shared {
     worker: WorkerId,
     /// Rung when there may be work.
     bell: Arc<Notify>,
-    slots: Arc<Semaphore>,
-    /// How many runs of each kind there are in this process.
-    running: Mutex<BTreeMap<String, usize>>,
     heart: heart::Registry,
     /// No more jobs are claimed.
     draining: CancellationToken,
-    /// Held from a claim until its runs have begun: who goes down waits for it, or the jobs would be left to their leases.
-    claiming: tokio::sync::Mutex<()>,
     /// Runs come to an end.
     ending: CancellationToken,
+    /// Nothing is claimed any more, all runs have ended, and their ends are stored.
+    done: CancellationToken,
+    /// Ends that may wait to be stored.
+    ends: Semaphore,
 }
 
 impl Runner {
@@ -226,16 +233,15 @@ impl Runner {
             config,
             worker: WorkerId::new(),
             bell,
-            slots: Arc::new(Semaphore::new(config.slots)),
-            running: Mutex::default(),
             heart: registry,
             draining: CancellationToken::new(),
-            claiming: tokio::sync::Mutex::default(),
             ending: CancellationToken::new(),
+            done: CancellationToken::new(),
+            ends: Semaphore::new(ENDS),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&shared).look_after());
-        tasks.spawn(Arc::clone(&shared).claim_all());
+        tasks.spawn(Loop::new(Arc::clone(&shared)).work());
         Ok(Self { shared, tasks, heart })
     }
 
@@ -248,22 +254,16 @@ impl Runner {
         });
     }
 
-    /// Stops claiming, lets runs end for as long as `patience`, then tells the rest to stop and gives their
-    /// jobs back.
+    /// Stops claiming and gives back what has not begun, lets runs end for as long as `patience`, then tells the rest
+    /// to stop and gives their jobs back. Waits until all of that is stored.
     pub async fn shutdown(mut self, patience: Duration) {
         self.shared.draining.cancel();
-        let most = patience + self.shared.config.grace;
-        if tokio::time::timeout(most, self.shared.claiming.lock()).await.is_err() {
-            warn!("the queue does not answer; jobs that it gives out now are left to their leases");
-        }
-        let all = u32::try_from(self.shared.config.slots).unwrap_or(u32::MAX);
-        let idle = self.shared.slots.acquire_many(all);
-        if tokio::time::timeout(patience, idle).await.is_err() {
+        let done = self.shared.done.cancelled();
+        if tokio::time::timeout(patience, done).await.is_err() {
             self.shared.ending.cancel();
             // A run that never gives way is left to its lease.
             let most = self.shared.config.grace * 2 + Duration::from_secs(1);
-            let idle = self.shared.slots.acquire_many(all);
-            if tokio::time::timeout(most, idle).await.is_err() {
+            if tokio::time::timeout(most, self.shared.done.cancelled()).await.is_err() {
                 warn!("some runs did not end; their jobs are taken up when their leases run out");
             }
         }
@@ -273,74 +273,6 @@ impl Runner {
 }
 
 impl Shared {
-    /// Takes jobs as long as there are slots.
-    async fn claim_all(self: Arc<Self>) {
-        let mut runs = JoinSet::new();
-        while !self.draining.is_cancelled() {
-            while runs.try_join_next().is_some() {}
-            let claiming = self.claiming.lock().await;
-            if self.draining.is_cancelled() {
-                break;
-            }
-            let free = self.slots.available_permits();
-            let asked = Instant::now();
-            let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
-            let (found, all) = (!claimed.is_empty(), claimed.len() == free);
-            for claimed in claimed {
-                // There was room for as many; only this loop takes it.
-                let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-                let Some((rule, handler)) = self.handlers.0.get(&claimed.job.kind).cloned() else {
-                    continue;
-                };
-                let (shared, kind) = (Arc::clone(&self), claimed.job.kind.clone());
-                *self.running.lock().entry(kind.clone()).or_default() += 1;
-                runs.spawn(async move {
-                    run::run(&shared, claimed, asked, rule, handler).await;
-                    if let Some(count) = shared.running.lock().get_mut(&kind) {
-                        *count -= 1;
-                    }
-                    drop(slot);
-                    // There may have been more work than slots.
-                    shared.bell.notify_one();
-                });
-            }
-            drop(claiming);
-            if !found {
-                let rung = tokio::time::timeout(self.config.poll, self.bell.notified());
-                let _ = self.draining.run_until_cancelled(rung).await;
-            }
-            if !all && self.slots.available_permits() < self.config.slots {
-                // There was no more to be had: while there are runs, many ends and new jobs are worth one question.
-                let next = tokio::time::Instant::from_std(asked + PACE);
-                let _ = self.draining.run_until_cancelled(tokio::time::sleep_until(next)).await;
-            }
-        }
-        // The runs go on; whoever waits for the slots waits for them.
-        while runs.join_next().await.is_some() {}
-    }
-
-    async fn claim(&self, max: usize) -> Vec<Claimed> {
-        let kinds = {
-            let running = self.running.lock();
-            let rules = self.handlers.0.iter().filter_map(|(kind, (rule, _))| {
-                let busy = running.get(kind).copied().unwrap_or_default();
-                let take = rule.slots.map_or(usize::MAX, |slots| slots.saturating_sub(busy));
-                let HandlerRule { payload_version, limit, .. } = *rule;
-                (take > 0).then(|| (kind.clone(), KindRule { payload_version, limit, take }))
-            });
-            rules.collect()
-        };
-        let per_tenant = self.config.per_tenant;
-        let request = ClaimRequest { worker: self.worker, kinds, per_tenant, max };
-        match self.worklist.claim(&request).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                warn!(%error, "no jobs could be claimed; it is tried again");
-                Vec::new()
-            }
-        }
-    }
-
     /// Forgets jobs that ended long ago, however many they are.
     async fn forget(&self) -> Result<()> {
         while self.worklist.forget(self.config.keep, FORGOTTEN).await? == FORGOTTEN {}

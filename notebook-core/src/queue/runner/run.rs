@@ -1,12 +1,15 @@
 //! One run, from its claim to its end.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
-use super::{Ended, Handler, HandlerRule, Shared, Work};
+use super::{
+    Ended, Handler, HandlerRule, Shared, Work,
+    work::{Held, Slot},
+};
 use crate::queue::{Claimed, Finish, JobError, Outcome};
 
 /// Why a run was told to stop.
@@ -17,23 +20,22 @@ enum Why {
     Ending,
 }
 
-/// Runs a job that was `asked` for at that moment, and stores how it ends, if it still may.
+/// Runs a job, frees its slot, and stores how it ends, if it still may.
 pub(super) async fn run(
     shared: &Shared,
-    claimed: Claimed,
-    asked: Instant,
+    held: Held,
+    slot: Slot,
     rule: HandlerRule,
     handler: Arc<dyn Handler>,
 ) {
-    let Claimed { job, scope } = claimed;
+    let Held { claimed: Claimed { job, scope }, cancel, lost, progress } = held;
     let (id, fence, kind) = (job.id, job.fence, job.kind.clone());
-    let progress = Arc::default();
-    let (cancel, lost) = shared.heart.add(id, fence, asked, Arc::clone(&progress));
     let stop = CancellationToken::new();
     let work = Work { job, scope, stop: stop.clone(), progress };
     // A task of its own: a handler that blocks holds up one thread, and not this watch over it.
-    let mut task =
+    let task =
         tokio::spawn(AssertUnwindSafe(async move { handler.run(work).await }).catch_unwind());
+    let mut task = AbortOnDropHandle::new(task);
     let abort = task.abort_handle();
 
     let watch = async {
@@ -62,7 +64,9 @@ pub(super) async fn run(
     let ended = watch.await;
     abort.abort();
     match ended {
-        Some(Ended::With(outcome)) => store(shared, Finish { id, fence, outcome }, &lost).await,
+        Some(Ended::With(outcome)) => {
+            end(shared, Finish { id, fence, outcome }, slot, &lost).await;
+        }
         Some(Ended::Stored) => {}
         None => warn!(job = %id, %kind, "a run was given up; another may have the job"),
     }
@@ -104,6 +108,18 @@ fn told(why: Why, ended: Ended) -> Ended {
 fn failed(code: &str, message: &str) -> Outcome {
     let error = JobError { code: code.into(), message: message.into() };
     Outcome::Failed { error, not_before: std::time::Duration::ZERO }
+}
+
+/// Stores the end, most often behind the slot, which is free for another meanwhile.
+async fn end(shared: &Shared, end: Finish, slot: Slot, lost: &CancellationToken) {
+    if end.has_follow_ups() {
+        // A transaction of its own: as many at once as there are slots.
+        store(shared, end, lost).await;
+        drop(slot);
+    } else if let Some(_room) = lost.run_until_cancelled(shared.ends.acquire()).await {
+        drop(slot);
+        store(shared, end, lost).await;
+    }
 }
 
 /// Stores the end, again and again as long as the lease is kept.

@@ -56,6 +56,8 @@ pub struct SqlQueue {
     inserts: Together<(TenantId, NewJob), bool>,
     /// Results of runs: whether they counted.
     ends: Together<Finish, bool>,
+    /// Other ends of runs from which nothing follows.
+    rest: Together<Finish, bool>,
 }
 
 impl SqlQueue {
@@ -66,7 +68,7 @@ impl SqlQueue {
         let pubsub = Arc::clone(store.pubsub());
         let (hearts, turn) = (database.reserved(), Arc::default());
         let jobs = Jobs { database, hearts, time, policy, turn };
-        let (storing, ending) = (jobs.clone(), jobs.clone());
+        let (storing, ending, resting) = (jobs.clone(), jobs.clone(), jobs.clone());
         let inserts = Together::new(INSERT, move |new| {
             let jobs = storing.clone();
             Box::pin(async move { jobs.insert(new).await })
@@ -75,7 +77,11 @@ impl SqlQueue {
             let jobs = ending.clone();
             Box::pin(async move { jobs.complete(ends).await })
         });
-        Self { jobs, pubsub, inserts, ends }
+        let rest = Together::new(FINISH, move |ends| {
+            let jobs = resting.clone();
+            Box::pin(async move { jobs.finish(ends).await })
+        });
+        Self { jobs, pubsub, inserts, ends, rest }
     }
 
     /// Rings the bell of a runner when a job has been stored in any process, where the store can tell (PostgreSQL).

@@ -96,14 +96,12 @@ impl Worklist for SqlQueue {
     async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
-        let counted = if !ends.iter().all(|end| result(end).is_some()) {
-            let ended =
-                self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
-            ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
-        } else if let [only] = ends.as_slice() {
-            self.ends.call(only.clone()).await.map(|counts| vec![counts])
-        } else {
-            self.jobs.complete(ends).await
+        let plain = ends.iter().all(|end| result(end).is_some());
+        let counted = match ends.as_slice() {
+            [only] if plain => self.ends.call(only.clone()).await.map(|counts| vec![counts]),
+            [only] if !follow => self.rest.call(only.clone()).await.map(|counts| vec![counts]),
+            _ if plain => self.jobs.complete(ends).await,
+            _ => self.jobs.finish(ends).await,
         };
         let counted = counted?;
         if follow {
@@ -150,6 +148,12 @@ impl Jobs {
             })
         })
         .await
+    }
+
+    /// Ends runs, however they ended; for each, whether it counted.
+    pub(super) async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
+        let ended = self.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+        ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
     }
 
     /// Ends runs with results; for each, whether it counted.
