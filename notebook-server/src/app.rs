@@ -19,8 +19,14 @@ use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::Access, config::Limits, deletion::Deletion, limit::Limiter, models::Models,
-    reserve::Reserve, status::Status, stream::socket::Sockets,
+    access::Access,
+    config::Limits,
+    deletion::Deletion,
+    limit::{Forwarding, Limiter},
+    models::Models,
+    reserve::Reserve,
+    status::Status,
+    stream::socket::Sockets,
 };
 
 /// What the routes work with. Cloning it is cheap.
@@ -61,6 +67,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Counts requests, where there are limits.
     pub(crate) limiter: Option<Arc<Limiter>>,
+    /// Whose word on a client's address is believed.
+    pub(crate) forwarding: Forwarding,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Folder for uploads on their way.

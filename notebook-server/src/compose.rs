@@ -51,7 +51,7 @@ use crate::{
     config::Config,
     deletion::Deletion,
     exports::{self, Exports},
-    limit::Limiter,
+    limit::{Forwarding, Limiter},
     models,
     reserve::Reserve,
     retention::{self, Retention},
@@ -252,7 +252,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let (following, of, ended) = (ingest.clone(), tenants.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(following.follow(&*of)).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));
-    let limiter = Limiter::build(config, &store, redis.as_ref(), true)?;
+    let limiter = Limiter::build(config, &store, redis.as_ref(), access.is_single_user())?;
     if let Some(limiter) = &limiter {
         tokio::spawn(Arc::clone(limiter).keep(ending.clone()));
     }
@@ -273,6 +273,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         usage: store.clone(),
         clock,
         limiter,
+        forwarding: Forwarding::new(&config.server)
+            .map_err(|wrong| Error::invalid("set up server", "server", wrong.join("; ")))?,
         limits: config.limits,
         spool: folder.join("spool"),
         reserve,

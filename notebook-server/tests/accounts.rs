@@ -40,7 +40,13 @@ fn jar(cookies: &[(String, String, String)]) -> String {
 }
 
 /// As our own page sends it.
-async fn from_page(server: &Server, method: Method, path: &str, jar: &str, body: Option<Value>) -> Response {
+async fn from_page(
+    server: &Server,
+    method: Method,
+    path: &str,
+    jar: &str,
+    body: Option<Value>,
+) -> Response {
     let mut request = server
         .http
         .request(method, format!("{}{path}", server.url))
@@ -80,7 +86,11 @@ async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
         assert!(!rest.contains("Domain"), "{rest}");
     }
     assert!(set[0].0.starts_with("__Host-") && set[0].2.contains("Path=/;"), "{:?}", set[0]);
-    assert!(set[1].0.starts_with("__Secure-") && set[1].2.contains("Path=/api/auth;"), "{:?}", set[1]);
+    assert!(
+        set[1].0.starts_with("__Secure-") && set[1].2.contains("Path=/api/auth;"),
+        "{:?}",
+        set[1]
+    );
     let again = server.post("/api/auth/register", new).await;
     assert_eq!(again.status(), 409);
 
@@ -88,8 +98,13 @@ async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
     let session = from_page(&server, Method::GET, "/api/auth/session", &jar, None).await;
     let session: Value = session.json().await.unwrap();
     assert_eq!(session["user"]["email"], "ada@example.org");
-    assert_eq!((&session["workspace"]["kind"], &session["workspace"]["role"]), (&json!("personal"), &json!("admin")));
-    let made = from_page(&server, Method::POST, "/api/notebooks", &jar, Some(json!({ "name": "a" }))).await;
+    assert_eq!(
+        (&session["workspace"]["kind"], &session["workspace"]["role"]),
+        (&json!("personal"), &json!("admin"))
+    );
+    let made =
+        from_page(&server, Method::POST, "/api/notebooks", &jar, Some(json!({ "name": "a" })))
+            .await;
     assert_eq!(made.status(), 201);
 
     let refreshed = from_page(&server, Method::POST, "/api/auth/refresh", &jar, None).await;
@@ -99,12 +114,18 @@ async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
 
     let out = from_page(&server, Method::POST, "/api/auth/logout", &jar, None).await;
     assert_eq!(out.status(), 204);
-    assert!(cookies(&out).iter().all(|(_, value, rest)| value.is_empty() && rest.contains("Max-Age=0")));
+    assert!(
+        cookies(&out).iter().all(|(_, value, rest)| value.is_empty() && rest.contains("Max-Age=0"))
+    );
     assert_eq!(from_page(&server, Method::GET, "/api/notebooks", &jar, None).await.status(), 401);
     let late = from_page(&server, Method::POST, "/api/auth/refresh", &jar, None).await;
     assert_eq!(late.status(), 401);
     assert!(cookies(&late).is_empty(), "R33: another tab may just have signed in");
-    assert_eq!(from_page(&server, Method::POST, "/api/auth/logout", &jar, None).await.status(), 204, "X12");
+    assert_eq!(
+        from_page(&server, Method::POST, "/api/auth/logout", &jar, None).await.status(),
+        204,
+        "X12"
+    );
 }
 
 /// R31, R32, S55: a page of another origin does nothing with our cookies, by whatever form.
@@ -145,16 +166,24 @@ async fn r31_r32_s55_other_origins_do_nothing_by_cookie() {
     assert_eq!(send(Method::POST, "/api/auth/refresh", &[], "").await, 403);
     let ours = ("sec-fetch-site", "same-origin");
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
-        let status = send(Method::POST, "/api/auth/refresh", &[ours, ("content-type", kind)], "a=b").await;
+        let status =
+            send(Method::POST, "/api/auth/refresh", &[ours, ("content-type", kind)], "a=b").await;
         assert_eq!(status, 415, "{kind}");
     }
     let get = Method::GET;
-    assert_eq!(send(get.clone(), "/api/notebooks", &[("sec-fetch-site", "cross-site")], "").await, 401);
+    assert_eq!(
+        send(get.clone(), "/api/notebooks", &[("sec-fetch-site", "cross-site")], "").await,
+        401
+    );
     // Asking by `EventSource` is a GET that begins an answer.
     let ask = "/api/projects/00000000-0000-7000-8000-000000000000/messages/stream?content=a";
     assert_eq!(send(get.clone(), ask, &[("sec-fetch-site", "none")], "").await, 403);
     assert_eq!(send(get, ask, &[ours], "").await, 404);
-    assert_eq!(from_page(&server, Method::GET, "/api/auth/session", &jar, None).await.status(), 200, "nothing has happened");
+    assert_eq!(
+        from_page(&server, Method::GET, "/api/auth/session", &jar, None).await.status(),
+        200,
+        "nothing has happened"
+    );
 }
 
 /// R2 over HTTP, with the default limit: one rotation for all tabs, and nobody is signed out.
@@ -163,7 +192,8 @@ async fn r2_many_refreshes_at_once_are_one() {
     let folder = folder();
     let server = with_accounts(Setup::new(folder.path())).start();
     let ada = Person::register(&server, "ada").await;
-    let tries = (0..40).map(|_| server.post("/api/auth/refresh", json!({ "refresh_token": ada.refresh })));
+    let tries =
+        (0..40).map(|_| server.post("/api/auth/refresh", json!({ "refresh_token": ada.refresh })));
     let mut tokens = Vec::new();
     for response in join_all(tries).await {
         assert_eq!(response.status(), 200);
@@ -191,7 +221,9 @@ async fn s54_streams_end_with_their_session() {
         assert_eq!(response.status(), 200);
         response.bytes_stream()
     };
-    let ended = async |mut stream: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>| {
+    let ended = async |mut stream: std::pin::Pin<
+        Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>,
+    >| {
         let since = Instant::now();
         let all = async { while stream.next().await.is_some_and(|piece| piece.is_ok()) {} };
         tokio::time::timeout(PATIENCE, all).await.expect("the stream ends");
@@ -203,7 +235,14 @@ async fn s54_streams_end_with_their_session() {
     assert_eq!(other.get("/api/notebooks").await.status(), 401);
     // By the console, in a process of its own.
     let mut own = own;
-    assert!(tokio::time::timeout(Duration::from_millis(300), async { while own.next().await.is_some() {} }).await.is_err(), "the other goes on");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), async {
+            while own.next().await.is_some() {}
+        })
+        .await
+        .is_err(),
+        "the other goes on"
+    );
     let said = command(folder.path(), &["user", "sign-out", "ada@example.org"], "");
     assert!(said.contains("1 sessions"), "{said}");
     ended(own).await;
@@ -240,9 +279,18 @@ async fn g1_g8_accounts_from_the_console() {
     let server = with_accounts(Setup::new(folder.path()))
         .with("NOTEBOOK__AUTH__REGISTRATION", "closed")
         .start();
-    let refused = server.post("/api/auth/register", json!({ "email": "a@example.org", "name": "a", "password": PASSWORD })).await;
+    let refused = server
+        .post(
+            "/api/auth/register",
+            json!({ "email": "a@example.org", "name": "a", "password": PASSWORD }),
+        )
+        .await;
     assert_eq!(refused.status(), 403);
-    command(folder.path(), &["user", "add", "ada@example.org", "--name", "Ada"], &format!("{PASSWORD}\n"));
+    command(
+        folder.path(),
+        &["user", "add", "ada@example.org", "--name", "Ada"],
+        &format!("{PASSWORD}\n"),
+    );
     let ada = Person::sign_in(&server, "ada").await;
     assert_eq!(ada.session["user"]["name"], "Ada");
     let link = command(folder.path(), &["user", "reset", "ada@example.org"], "");
@@ -275,7 +323,8 @@ async fn g3_t15_roles_and_invitations() {
     let server = with_accounts(Setup::new(folder.path())).start();
     let ada = Person::register(&server, "ada").await;
     let team = text(&ada.made("/api/workspaces", json!({ "name": "Herons" })).await["id"]);
-    let switched = ada.made("/api/auth/workspace", json!({ "workspace": team, "transport": "bearer" })).await;
+    let switched =
+        ada.made("/api/auth/workspace", json!({ "workspace": team, "transport": "bearer" })).await;
     // T14: the token of before is good no more.
     assert_eq!(ada.get("/api/notebooks").await.status(), 401);
     let ada = Person { access: text(&switched["access_token"]), ..ada };
@@ -303,7 +352,12 @@ async fn g3_t15_roles_and_invitations() {
             ("ask", Method::POST, format!("/api/notebooks/{notebook}/conversations"), json!({})),
             ("export", Method::POST, format!("/api/notebooks/{notebook}/exports"), json!({})),
             ("write", Method::PATCH, format!("/api/notebooks/{notebook}"), json!({ "name": "b" })),
-            ("source", Method::POST, format!("/api/notebooks/{notebook}/sources/text"), json!({ "name": "a.md", "text": "a" })),
+            (
+                "source",
+                Method::POST,
+                format!("/api/notebooks/{notebook}/sources/text"),
+                json!({ "name": "a.md", "text": "a" }),
+            ),
             ("usage", Method::GET, "/api/usage".into(), json!(null)),
             ("audit", Method::GET, "/api/audit".into(), json!(null)),
             ("hooks", Method::GET, "/api/webhooks".into(), json!(null)),
@@ -327,16 +381,22 @@ async fn g3_t15_roles_and_invitations() {
         ("viewer", vec!["read"]),
         ("analyst", vec!["read", "ask", "export"]),
         ("data_scientist", vec!["read", "ask", "export", "write", "source", "usage"]),
-        ("admin", vec!["read", "ask", "export", "write", "source", "usage", "audit", "hooks", "invite"]),
+        (
+            "admin",
+            vec!["read", "ask", "export", "write", "source", "usage", "audit", "hooks", "invite"],
+        ),
         ("viewer", vec!["read"]),
     ] {
-        let set = ada.request(Method::PUT, &format!("/api/members/{user}")).json(&json!({ "role": role }));
+        let set = ada
+            .request(Method::PUT, &format!("/api/members/{user}"))
+            .json(&json!({ "role": role }));
         assert_eq!(set.send().await.unwrap().status(), 204, "{role}");
         let again = server.post("/api/auth/refresh", json!({ "refresh_token": bob.refresh })).await;
         bob = Person::of(&server, again.json().await.unwrap());
         assert_eq!(may(&bob).await, allowed, "{role}");
     }
-    let above = bob.request(Method::PUT, &format!("/api/members/{user}")).json(&json!({ "role": "admin" }));
+    let above =
+        bob.request(Method::PUT, &format!("/api/members/{user}")).json(&json!({ "role": "admin" }));
     assert_eq!(above.send().await.unwrap().status(), 403);
     // A key may no more than it was made for, and its maker may.
     let key = ada.made("/api/keys", json!({ "name": "reader", "scopes": ["notebook.read"] })).await;
@@ -345,14 +405,23 @@ async fn g3_t15_roles_and_invitations() {
     assert_eq!(key.get("/api/auth/sessions").await.status(), 403, "a key is nobody who signed in");
     let keys = ada.json("/api/keys").await;
     let id = text(&keys["items"][0]["id"]);
-    assert_eq!(ada.request(Method::DELETE, &format!("/api/keys/{id}")).send().await.unwrap().status(), 204);
+    assert_eq!(
+        ada.request(Method::DELETE, &format!("/api/keys/{id}")).send().await.unwrap().status(),
+        204
+    );
     assert_eq!(key.get(&format!("/api/notebooks/{notebook}")).await.status(), 401);
 
     let gone = ada.request(Method::DELETE, &format!("/api/members/{user}")).send().await.unwrap();
     assert_eq!(gone.status(), 204);
     assert_eq!(bob.get(&format!("/api/notebooks/{notebook}")).await.status(), 401);
     let log = ada.json("/api/audit").await.to_string();
-    for action in ["invitation.created", "invitation.accepted", "role.changed", "member.removed", "audit.read"] {
+    for action in [
+        "invitation.created",
+        "invitation.accepted",
+        "role.changed",
+        "member.removed",
+        "audit.read",
+    ] {
         assert!(log.contains(action), "{action}: {log}");
     }
 }
@@ -413,7 +482,9 @@ async fn r39_no_token_is_logged() {
     assert!(server.terminate().success());
     let said = std::fs::read_to_string(log).unwrap();
     assert!(!said.is_empty(), "it logs");
-    for secret in [&*ada.access, &ada.refresh, &refreshed.access, &key, PASSWORD, "never-to-be-logged"] {
+    for secret in
+        [&*ada.access, &ada.refresh, &refreshed.access, &key, PASSWORD, "never-to-be-logged"]
+    {
         assert!(!said.contains(secret));
     }
 }

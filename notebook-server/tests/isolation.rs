@@ -318,7 +318,12 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors() {
     let cases = |ids: &Things| -> Vec<Case<'static>> {
         let id = |kind: &str| ids[kind].clone();
         vec![
-            ("POST", runs.clone(), Some(json!({ "question": "Where?", "parent": id("message") })), None),
+            (
+                "POST",
+                runs.clone(),
+                Some(json!({ "question": "Where?", "parent": id("message") })),
+                None,
+            ),
             ("POST", runs.clone(), Some(json!({ "regenerate": id("question") })), None),
             (
                 "POST",
@@ -353,12 +358,19 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors() {
                 None,
                 Some(("last-event-id", format!("{}:1", id("run")))),
             ),
-            ("POST", "/api/auth/workspace".into(), Some(json!({ "workspace": id("workspace") })), None),
+            (
+                "POST",
+                "/api/auth/workspace".into(),
+                Some(json!({ "workspace": id("workspace") })),
+                None,
+            ),
             (
                 "POST",
                 "/api/auth/login".into(),
-                Some(json!({ "email": "ada@example.org", "password": PASSWORD, "transport": "bearer",
-                    "workspace": id("workspace") })),
+                Some(
+                    json!({ "email": "ada@example.org", "password": PASSWORD, "transport": "bearer",
+                    "workspace": id("workspace") }),
+                ),
                 None,
             ),
             (
@@ -368,10 +380,25 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors() {
                 None,
             ),
             ("GET", format!("/api/notebooks?after={}", id("notebook")), None, None),
-            ("GET", format!("/api/conversations/{conversation}/messages?after={}", id("message")), None, None),
+            (
+                "GET",
+                format!("/api/conversations/{conversation}/messages?after={}", id("message")),
+                None,
+                None,
+            ),
             // T12: nobody says whose something is.
-            ("POST", "/api/notebooks".into(), Some(json!({ "name": "a", "tenant_id": id("workspace") })), None),
-            ("POST", "/api/notebooks".into(), Some(json!({ "name": "a", "workspace": id("workspace") })), None),
+            (
+                "POST",
+                "/api/notebooks".into(),
+                Some(json!({ "name": "a", "tenant_id": id("workspace") })),
+                None,
+            ),
+            (
+                "POST",
+                "/api/notebooks".into(),
+                Some(json!({ "name": "a", "workspace": id("workspace") })),
+                None,
+            ),
             ("GET", "/api/notebooks".into(), None, Some(("x-tenant-id", id("workspace")))),
         ]
     };
@@ -379,7 +406,16 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors() {
         let mut said = Vec::new();
         for (method, path, body, header) in [&theirs, &none] {
             let header = header.as_ref().map(|(name, value)| (*name, value.as_str()));
-            let kinds = ["notebook", "source", "conversation", "message", "question", "run", "workspace", "invitation token"];
+            let kinds = [
+                "notebook",
+                "source",
+                "conversation",
+                "message",
+                "question",
+                "run",
+                "workspace",
+                "invitation token",
+            ];
             let secret: Vec<&String> =
                 kinds.iter().flat_map(|kind| [&foreign[kind], &nowhere[kind]]).collect();
             said.push(reply(&ada, method, path, body.as_ref(), header, &secret).await);
@@ -483,7 +519,9 @@ async fn t2_a_websocket_reaches_nothing_of_anothers() {
     let code = async |token: Option<&str>, conversation: &str| loop {
         let mut socket = open(token, conversation).await;
         match socket.next().await.unwrap().unwrap() {
-            Message::Close(Some(frame)) => return (u16::from(frame.code), frame.reason.to_string()),
+            Message::Close(Some(frame)) => {
+                return (u16::from(frame.code), frame.reason.to_string());
+            }
             _ => {}
         }
     };

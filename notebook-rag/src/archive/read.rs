@@ -78,7 +78,6 @@ pub(super) fn refused(entry: &str, why: impl std::fmt::Display) -> Error {
 /// An archive whose directory and manifest agree.
 pub(super) struct Reader {
     zip: ZipArchive<BufReader<Metered>>,
-    manifest: Manifest,
     parts: BTreeMap<Part, Entry>,
     limits: Limits,
     /// The most bytes of all entries by the ratio: many small bombs are a large one.
@@ -101,11 +100,7 @@ impl Reader {
         let manifest = manifest(&mut zip, &limits)?;
         let parts = parts(&names, &manifest, &limits)?;
         let by_ratio = length.saturating_mul(limits.ratio).max(limits.ratio_floor);
-        Ok(Self { zip, manifest, parts, limits, by_ratio })
-    }
-
-    pub(super) const fn manifest(&self) -> &Manifest {
-        &self.manifest
+        Ok(Self { zip, parts, limits, by_ratio })
     }
 
     /// The parts, those of a thing one after the other.

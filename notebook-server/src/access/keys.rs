@@ -34,10 +34,7 @@ impl Secrets {
         folder: &Path,
     ) -> Result<Self> {
         if let Some(newest) = configured.keys().max() {
-            return Ok(Self {
-                by_number: configured.clone(),
-                current: current.unwrap_or(*newest),
-            });
+            return Ok(Self { by_number: configured.clone(), current: current.unwrap_or(*newest) });
         }
         let secret = kept(&folder.join(FILE))?;
         Ok(Self { by_number: BTreeMap::from([(1, secret)]), current: 1 })
@@ -137,7 +134,10 @@ fn kept(file: &Path) -> Result<Secret> {
             if text.len() != 64 || !text.chars().all(|c| c.is_ascii_hexdigit()) {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .with("file", file.display().to_string())
-                    .with("fix", "put the backup of this file back, or delete it: all sessions end then"));
+                    .with(
+                        "fix",
+                        "put the backup of this file back, or delete it: all sessions end then",
+                    ));
             }
             Ok(Secret::new(text))
         }

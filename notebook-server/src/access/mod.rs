@@ -67,6 +67,11 @@ impl Access {
         }
     }
 
+    /// Whether there is no login.
+    pub(crate) const fn is_single_user(&self) -> bool {
+        matches!(self, Self::SingleUser(_))
+    }
+
     /// What chains of audit logs are made with.
     pub(crate) fn audit_keys(&self) -> Option<&AuditKeys> {
         match self {
@@ -86,7 +91,11 @@ impl Access {
     }
 
     /// Cancelled when a stream for this principal has to end: the server goes down, or their session is over.
-    pub(crate) fn ending(&self, principal: &Principal, server: &CancellationToken) -> CancellationToken {
+    pub(crate) fn ending(
+        &self,
+        principal: &Principal,
+        server: &CancellationToken,
+    ) -> CancellationToken {
         match (self, principal.session) {
             (Self::Accounts(accounts), Some(session)) => {
                 accounts.streams.ending(session, principal, server)

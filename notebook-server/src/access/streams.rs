@@ -95,7 +95,9 @@ impl Streams {
                 Ok(live) if goes_on(&live, user, tenant) => {}
                 Ok(_) => self.end(session),
                 Err(error) if error.kind() == ErrorKind::NotFound => self.end(session),
-                Err(error) => tracing::warn!(%error, "sessions could not be looked at; it is tried again"),
+                Err(error) => {
+                    tracing::warn!(%error, "sessions could not be looked at; it is tried again")
+                }
             }
         }
     }

@@ -47,7 +47,11 @@ impl Audit {
             }
         }
         store.close().await?;
-        if broken > 0 { Err(format!("{broken} logs are not what was written").into()) } else { Ok(()) }
+        if broken > 0 {
+            Err(format!("{broken} logs are not what was written").into())
+        } else {
+            Ok(())
+        }
     }
 }
 

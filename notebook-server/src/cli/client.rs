@@ -162,7 +162,10 @@ impl Client {
         }
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            return Err(format!("the server has accounts: set {API_KEY} to an API key that is good").into());
+            return Err(format!(
+                "the server has accounts: set {API_KEY} to an API key that is good"
+            )
+            .into());
         }
         let problem: Value = response.json().await.unwrap_or_default();
         let detail = problem.get("detail").and_then(Value::as_str).map(str::to_owned);

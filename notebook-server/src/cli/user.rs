@@ -131,9 +131,11 @@ impl Accounts {
 
     async fn link(&self, operator: &Operator, email: &str) -> Outcome {
         let (_, token) = self.auth.reset_for(operator, email).await?;
-        let base = self.config.auth.origin().unwrap_or_else(|| {
-            format!("http://localhost:{}", self.config.server.port)
-        });
+        let base = self
+            .config
+            .auth
+            .origin()
+            .unwrap_or_else(|| format!("http://localhost:{}", self.config.server.port));
         // After the hash: no server on the way sees or logs it.
         out::line(format!("{base}/#reset={}", token.expose()));
         Ok(())

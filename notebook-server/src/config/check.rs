@@ -91,7 +91,6 @@ pub(super) fn check(config: &Config) -> Vec<String> {
             format!("{name} must begin with http:// or https://"),
         );
     }
-    errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     let wants_redis = config.rate_limits.store == "redis";
     need(
         !wants_redis || config.storage.redis.is_some(),
@@ -99,6 +98,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     );
     errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
     errors.extend(config.rate_limits.check());
+    errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors
 }
 

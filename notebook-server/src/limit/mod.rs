@@ -11,7 +11,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{Extensions, HeaderMap},
+    http::Extensions,
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -79,11 +79,6 @@ impl Meter {
 }
 
 impl Limiter {
-    /// The address of a client, as the proxies say that are trusted.
-    pub(crate) fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        self.forwarding.client(peer, headers)
-    }
-
     /// Whether this process counts alone although there are others.
     pub(crate) fn is_alone(&self) -> Option<bool> {
         self.shared.as_ref().map(|shared| shared.is_alone())

@@ -122,16 +122,8 @@ async fn serve(
             let following = SelectAll::new();
             let ending = app.access.ending(&principal, &app.ending);
             let scope = principal.scope;
-            let chat = Chat {
-                app,
-                scope,
-                meter,
-                conversation,
-                socket,
-                following,
-                ending,
-                _place: place,
-            };
+            let chat =
+                Chat { app, scope, meter, conversation, socket, following, ending, _place: place };
             chat.run().await;
         }
         Err(Refused(code, reason)) => socket.close(code, reason).await,

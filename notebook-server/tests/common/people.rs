@@ -20,6 +20,8 @@ pub fn with_accounts(setup: Setup) -> Setup {
     setup
         .with("NOTEBOOK__AUTH__MODE", "accounts")
         .with("NOTEBOOK__AUTH__REGISTRATION", "open")
+        // Tests ask more than people do.
+        .with("NOTEBOOK__RATE_LIMITS__ENABLED", "false")
 }
 
 pub const PASSWORD: &str = "correct horse battery staple";

@@ -72,7 +72,7 @@ impl FromRequestParts<App> for Client {
             .get::<ConnectInfo<SocketAddr>>()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "find the peer's address"))?;
         let name = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok());
-        let address = app.limiter.address(peer.ip(), &parts.headers);
+        let address = app.forwarding.client(peer.ip(), &parts.headers);
         Ok(Self { address, name: name.unwrap_or_default().to_owned() })
     }
 }

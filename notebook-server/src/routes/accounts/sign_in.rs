@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Accounts, Carried, Client, SessionReply, Transport, WorkspaceView, auth, no_store, session_view,
-    signed_in, with_tokens,
+    Accounts, Carried, Client, SessionReply, Transport, WorkspaceView, auth, no_store,
+    session_view, signed_in, with_tokens,
 };
 use crate::{
     access::{Access, cookies, gate::OwnPage},
@@ -180,7 +180,9 @@ pub(in crate::routes) async fn refresh(
 fn token_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Secret>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = kind.is_some_and(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        kind.split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     });
     match (kind, body.is_empty()) {
         (None, true) => Ok(None),
@@ -204,7 +206,8 @@ fn refused(fault: &RefreshFault, transport: Transport) -> Response {
             (Problem::from(fix), None)
         }
         RefreshFault::TooMany { retry_after } => {
-            let fix = error(ErrorKind::RateLimited).with("fix", "wait, and ask with the same token");
+            let fix =
+                error(ErrorKind::RateLimited).with("fix", "wait, and ask with the same token");
             (Problem::from(fix), Some(*retry_after))
         }
         RefreshFault::Unavailable { retry_after, source } => {
@@ -258,10 +261,7 @@ fn gone_is_done(error: Error) -> Result<(), Error> {
 /// Who I am, where, and what I may do.
 #[utoipa::path(get, path = "/api/auth/session",
     responses((status = 200, body = SessionReply), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
-pub(in crate::routes) async fn session(
-    accounts: Accounts,
-    Who(principal): Who,
-) -> Reply<Response> {
+pub(in crate::routes) async fn session(accounts: Accounts, Who(principal): Who) -> Reply<Response> {
     let session = principal.signed_in()?;
     let live = accounts.identity.session(session).await?;
     let view = session_view(
