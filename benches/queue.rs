@@ -153,9 +153,9 @@ async fn runner(queue: &Arc<SqlQueue>, round: Duration) -> Result<f64> {
     for caller in callers.collect::<Vec<_>>() {
         caller.await??;
     }
-    let rate = done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
+    // Then all that ran is stored, and nothing else has run.
     runner.shutdown(Duration::from_secs(10)).await;
-    Ok(rate)
+    Ok(done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64())
 }
 
 /// Stores jobs in one queue now and then; says how long each took to be claimed in the other.

@@ -22,7 +22,10 @@ use notebook_core::{
 };
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 
 /// A queue that counts, and stores no end before it may.
 struct Watched {
@@ -93,6 +96,7 @@ impl Handler for Takes {
 
 struct Setup {
     queue: Arc<Watched>,
+    bell: Arc<Notify>,
     scope: TenantScope,
     /// The runs that have begun: what their jobs said.
     begun: Arc<Mutex<Vec<u64>>>,
@@ -110,19 +114,18 @@ fn setup() -> Setup {
             may_end: Semaphore::new(100_000),
             failing: 0.into(),
         }),
+        bell: Arc::default(),
         scope: TenantScope::authenticated(TenantId::from_u128(1)),
         begun: Arc::default(),
     }
 }
 
 impl Setup {
-    /// A runner that needs no bell to find what is there.
     fn start(&self, slots: usize, heartbeat: Duration) -> Runner {
         let handlers =
             Handlers::new().with("x", HandlerRule::default(), Takes(Arc::clone(&self.begun)));
-        let poll = Duration::from_millis(5);
-        let config = RunnerConfig { slots, poll, heartbeat, ..RunnerConfig::default() };
-        Runner::start(self.queue.clone(), handlers, Arc::default(), config).unwrap()
+        let config = RunnerConfig { slots, heartbeat, ..RunnerConfig::default() };
+        Runner::start(self.queue.clone(), handlers, self.bell.clone(), config).unwrap()
     }
 
     /// Stores jobs that take so many milliseconds, and returns them as they will be claimed.
@@ -134,7 +137,9 @@ impl Setup {
         for (job, id) in jobs.iter_mut().zip(&ids) {
             job.id = *id;
         }
-        self.queue.queue.insert(&self.scope, jobs).await.unwrap()
+        let ids = self.queue.queue.insert(&self.scope, jobs).await.unwrap();
+        self.bell.notify_one();
+        ids
     }
 
     async fn job(&self, id: JobId) -> Job {
