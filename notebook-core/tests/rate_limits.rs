@@ -153,7 +153,7 @@ async fn a_store_that_dies_leaves_local_limits() {
     let layered = stores.map(|shared| {
         let local = Arc::new(MemoryRateLimits::new(clock.clone()));
         let ahead = Arc::new(Ahead::new(shared, clock.clone()));
-        Fallback::new(ahead, local, clock.clone(), Duration::from_millis(500))
+        Fallback::new(ahead, local, clock.clone(), Duration::from_secs(10))
     });
     let policy = Policy::new(10, Duration::from_secs(864_000), None).unwrap();
     for limits in &layered {

@@ -17,7 +17,7 @@ use axum::{
 };
 use notebook_auth::Principal;
 use notebook_core::{
-    Error, ErrorKind, Result, Retry, TenantId, TenantScope,
+    Error, ErrorKind, Result, Retry, TenantId,
     rate_limit::{Decision, Key, RateLimits, Subject, Want, fallback::Fallback},
 };
 use tokio_util::sync::CancellationToken;
@@ -107,10 +107,6 @@ impl Limiter {
             let key = principal.key.as_ref().map(|(id, _)| Subject::ApiKey(*id));
             let subject = key.unwrap_or(Subject::User(principal.user));
             return Who::Known(subject, principal.scope.tenant());
-        }
-        if let Some(scope) = extensions.get::<TenantScope>() {
-            // Single-user mode.
-            return Who::Known(Subject::Tenant(scope.tenant()), scope.tenant());
         }
         let peer = extensions.get::<ConnectInfo<std::net::SocketAddr>>();
         let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |ConnectInfo(peer)| peer.ip());
