@@ -392,7 +392,12 @@ export const memberRoutes = [
     'audit.read',
     ({ workspace }) => {
       const last = workspace.audit.at(-1);
-      return { entries: workspace.audit.length, head: last.hash, ok: true };
+      return {
+        entries: workspace.audit.length,
+        head: last.hash,
+        ok: !workspace.broken,
+        break: workspace.broken,
+      };
     },
   ],
 ];
