@@ -259,7 +259,6 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there() {
     }
     assert!(uncovered.is_empty(), "say in kind_of what these are: {uncovered:#?}");
     assert_eq!(snapshot(&bob, &foreign).await, before, "something of the other's has changed");
-    println!("{cases} cases");
     assert!(cases > 1_000, "{cases}");
 }
 
@@ -518,11 +517,8 @@ async fn t2_a_websocket_reaches_nothing_of_anothers() {
     };
     let code = async |token: Option<&str>, conversation: &str| loop {
         let mut socket = open(token, conversation).await;
-        match socket.next().await.unwrap().unwrap() {
-            Message::Close(Some(frame)) => {
-                return (u16::from(frame.code), frame.reason.to_string());
-            }
-            _ => {}
+        if let Message::Close(Some(frame)) = socket.next().await.unwrap().unwrap() {
+            return (u16::from(frame.code), frame.reason.to_string());
         }
     };
     let (theirs, none) = (

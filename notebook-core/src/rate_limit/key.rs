@@ -51,7 +51,7 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", crate::hex(&self.0))
+        write!(f, "Key({})", crate::hex(self.0))
     }
 }
 

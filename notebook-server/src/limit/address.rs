@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn g6_an_address_is_believed_from_trusted_proxies_only() {
         let by = forwarding(X, &["10.0.0.0/8", "2001:db8:ffff::/48", "127.0.0.1"]);
-        let cases: &[(&str, &[(&'static str, &str)], &str)] = &[
+        type Case<'c> = (&'c str, &'c [(&'static str, &'c str)], &'c str);
+        let cases: &[Case<'_>] = &[
             // Nobody in front.
             ("192.0.2.1", &[], "192.0.2.1"),
             ("192.0.2.1", &[(X, "198.51.100.7")], "192.0.2.1"),

@@ -17,10 +17,13 @@ use parking_lot::Mutex;
 
 type Then = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
+/// What a call answers instead.
+type Fault = fn() -> Error;
+
 pub(super) struct Hooked {
     pub(super) inner: Arc<dyn Identity>,
     calls: Mutex<HashMap<&'static str, usize>>,
-    faults: Mutex<HashMap<&'static str, fn() -> Error>>,
+    faults: Mutex<HashMap<&'static str, Fault>>,
     thens: Mutex<HashMap<&'static str, Then>>,
 }
 

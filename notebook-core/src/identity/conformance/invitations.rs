@@ -55,7 +55,7 @@ pub async fn an_invitation_is_accepted_once_by_whom_it_names(subject: &Subject) 
     let made = identity.invite(&team, by, new.clone()).await.unwrap();
     assert_eq!((made.id, &made.email, made.role), (new.id, &new.email, Role::Analyst));
     assert_eq!(made.expires_at, made.created_at.after(WEEK));
-    assert_eq!(identity.invitations(&team).await.unwrap(), [made.clone()]);
+    assert_eq!(identity.invitations(&team).await.unwrap(), std::slice::from_ref(&made));
     let seen = identity.invitation(new.hash).await.unwrap();
     assert_eq!((&seen.invitation, seen.workspace.as_str()), (&made, "Team"));
     // Somebody else who got hold of the link.
