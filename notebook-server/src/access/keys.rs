@@ -94,15 +94,7 @@ fn bytes(secret: &Secret, purpose: &str) -> Result<[u8; 32]> {
 }
 
 fn text(secret: &Secret, purpose: &str) -> Result<Secret> {
-    Ok(Secret::new(hex(&bytes(secret, purpose)?)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(Secret::new(notebook_core::hex(bytes(secret, purpose)?)))
 }
 
 /// The secret in a file that only its owner reads; made where there is none.
@@ -119,7 +111,7 @@ fn kept(file: &Path) -> Result<Secret> {
             let mut random = [0; 32];
             getrandom::fill(&mut random)
                 .map_err(|error| Error::new(ErrorKind::Unavailable, OPERATION).caused_by(error))?;
-            let secret = hex(&random);
+            let secret = notebook_core::hex(random);
             // Whole and on the disk before anybody is given a token by it.
             let written = new.write_all(secret.as_bytes()).and_then(|()| new.sync_all());
             if let Err(error) = written {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use notebook_core::{
-    Timestamp,
+    Timestamp, hex,
     identity::audit::{Actor, Entry, NewEntry, Severity, verify},
 };
 use serde::{Deserialize, Serialize};
@@ -43,17 +43,9 @@ impl From<Entry> for EntryView {
             target: entry.what.target,
             severity: entry.what.severity,
             detail: serde_json::from_str(&entry.what.detail).unwrap_or_default(),
-            hash: hex(&entry.hash),
+            hash: hex(entry.hash),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -133,7 +125,7 @@ pub(in crate::routes) async fn check(
     Ok(Json(Checked {
         ok: found.broken.is_none(),
         entries: found.head.seq,
-        head: hex(&found.head.hash),
+        head: hex(found.head.hash),
         broken: found.broken.map(|at| BreakView { seq: at.seq, fault: at.fault.to_string() }),
     }))
 }

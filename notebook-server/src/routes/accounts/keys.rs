@@ -9,7 +9,7 @@ use notebook_core::{ApiKeyId, Error, Timestamp, UserId, identity::ApiKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Accounts, auth, no_store};
+use super::{Accounts, no_store};
 use crate::{
     extract::{Json, May, Path, Who, need},
     problem::{Problem, Reply},
@@ -57,7 +57,7 @@ pub(in crate::routes) async fn list(
     accounts: Accounts,
     May(principal, ..): May<need::ApiKeyCreate>,
 ) -> Reply<Json<Items<KeyView>>> {
-    let keys = auth(&accounts).keys(&principal).await?;
+    let keys = accounts.auth.keys(&principal).await?;
     Ok(Json(Items { items: keys.into_iter().map(KeyView::from).collect() }))
 }
 
@@ -96,7 +96,7 @@ pub(in crate::routes) async fn create(
         })
     };
     let scopes = body.scopes.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
-    let made = auth(&accounts).create_key(&principal, &body.name, &scopes, body.expires_at).await?;
+    let made = accounts.auth.create_key(&principal, &body.name, &scopes, body.expires_at).await?;
     let made = MadeKey { key: made.0.into(), secret: made.1.expose().to_owned() };
     Ok(no_store((StatusCode::CREATED, Json(made)).into_response()))
 }
@@ -109,6 +109,6 @@ pub(in crate::routes) async fn revoke(
     Who(principal): Who,
     Path(id): Path<ApiKeyId>,
 ) -> Reply<StatusCode> {
-    auth(&accounts).revoke_key(&principal, id).await?;
+    accounts.auth.revoke_key(&principal, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

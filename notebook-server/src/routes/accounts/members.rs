@@ -11,7 +11,7 @@ use notebook_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Accounts, auth, no_store};
+use super::{Accounts, no_store};
 use crate::{
     extract::{Json, May, Path, Who, need},
     problem::{Problem, Reply},
@@ -42,7 +42,7 @@ pub(in crate::routes) async fn list(
     accounts: Accounts,
     May(principal, ..): May<need::MemberRead>,
 ) -> Reply<Json<Items<MemberView>>> {
-    let members = auth(&accounts).members(&principal).await?;
+    let members = accounts.auth.members(&principal).await?;
     Ok(Json(Items { items: members.into_iter().map(MemberView::from).collect() }))
 }
 
@@ -68,7 +68,7 @@ pub(in crate::routes) async fn set_role(
     if !members.iter().any(|member| member.user == user) {
         return Err(notebook_core::Error::not_found("set role", "member").into());
     }
-    auth(&accounts).set_role(&principal, user, Some(body.role)).await?;
+    accounts.auth.set_role(&principal, user, Some(body.role)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -80,7 +80,7 @@ pub(in crate::routes) async fn remove(
     Who(principal): Who,
     Path(user): Path<UserId>,
 ) -> Reply<StatusCode> {
-    auth(&accounts).remove_member(&principal, user).await?;
+    accounts.auth.remove_member(&principal, user).await?;
     accounts.streams().end_of(user, None);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -111,7 +111,7 @@ pub(in crate::routes) async fn invitations(
     accounts: Accounts,
     May(principal, ..): May<need::MemberManage>,
 ) -> Reply<Json<Items<InvitationView>>> {
-    let open = auth(&accounts).invitations(&principal).await?;
+    let open = accounts.auth.invitations(&principal).await?;
     Ok(Json(Items { items: open.into_iter().map(InvitationView::from).collect() }))
 }
 
@@ -141,7 +141,7 @@ pub(in crate::routes) async fn invite(
     May(principal, ..): May<need::MemberManage>,
     Json(body): Json<Invite>,
 ) -> Reply<Response> {
-    let made = auth(&accounts).invite(&principal, &body.email, body.role).await?;
+    let made = accounts.auth.invite(&principal, &body.email, body.role).await?;
     let (invitation, token) = (made.0.into(), made.1.expose().to_owned());
     Ok(no_store((StatusCode::CREATED, Json(Made { invitation, token })).into_response()))
 }
@@ -154,6 +154,6 @@ pub(in crate::routes) async fn revoke(
     May(principal, ..): May<need::MemberManage>,
     Path(id): Path<InvitationId>,
 ) -> Reply<StatusCode> {
-    auth(&accounts).revoke_invitation(&principal, id).await?;
+    accounts.auth.revoke_invitation(&principal, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

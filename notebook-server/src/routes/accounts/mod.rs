@@ -16,9 +16,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use notebook_auth::{Auth, Tokens, rbac};
+use notebook_auth::{Tokens, rbac};
 use notebook_core::{
-    Error, ErrorKind, Result, Secret, SessionId, TenantId, Timestamp, UserId,
+    Error, ErrorKind, Result, Secret, TenantId, Timestamp, UserId,
     identity::{Place, Role, User, Workspace, WorkspaceKind},
 };
 use serde::{Deserialize, Serialize};
@@ -220,14 +220,4 @@ fn with_tokens(app: &App, view: SessionReply, carried: Carried, status: StatusCo
 fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Ends the streams of a session here at once; other servers see it within seconds.
-fn end_streams(accounts: &access::Accounts, session: SessionId) {
-    accounts.streams().end(session);
-}
-
-/// A key or a name that `Auth` may not be asked for in single-user mode.
-fn auth(accounts: &Accounts) -> &Auth {
-    &accounts.auth
 }

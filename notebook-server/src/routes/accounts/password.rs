@@ -5,7 +5,7 @@ use notebook_core::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Accounts, SessionReply, Transport, auth, sign_in};
+use super::{Accounts, SessionReply, Transport, signed_in};
 use crate::{
     access::gate::OwnPage,
     app::App,
@@ -36,9 +36,9 @@ pub(in crate::routes) async fn change(
     Json(body): Json<ChangePassword>,
 ) -> Reply<Response> {
     let session = principal.signed_in()?;
-    let tokens = auth(&accounts).change_password(session, &body.old, &body.new).await?;
+    let tokens = accounts.auth.change_password(session, &body.old, &body.new).await?;
     accounts.streams().end_of(principal.user, None);
-    sign_in::again(&app, &accounts, tokens, body.transport).await
+    signed_in(&app, &accounts, tokens, body.transport, StatusCode::OK).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -59,7 +59,7 @@ pub(in crate::routes) async fn reset(
     _: OwnPage,
     Json(body): Json<ResetPassword>,
 ) -> Reply<StatusCode> {
-    let user = auth(&accounts).reset_password(&body.token, &body.password).await?;
+    let user = accounts.auth.reset_password(&body.token, &body.password).await?;
     accounts.streams().end_of(user, None);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use notebook_core::{SessionId, Timestamp, identity::session::Session};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Accounts, auth};
+use super::Accounts;
 use crate::{
     extract::{Json, Path, Who},
     problem::{Problem, Reply},
@@ -49,7 +49,7 @@ pub(in crate::routes) async fn list(
 ) -> Reply<Json<Items<SessionView>>> {
     let own = principal.signed_in()?;
     let now = accounts.identity.now().await?;
-    let sessions = auth(&accounts).sessions(principal.user).await?;
+    let sessions = accounts.auth.sessions(principal.user).await?;
     let open = sessions.into_iter().filter(|s| now < s.idle_end.min(s.absolute_end));
     Ok(Json(Items { items: open.map(|session| SessionView::new(session, Some(own))).collect() }))
 }
@@ -63,8 +63,8 @@ pub(in crate::routes) async fn end(
     Path(id): Path<SessionId>,
 ) -> Reply<StatusCode> {
     principal.signed_in()?;
-    auth(&accounts).end_session(principal.user, id).await?;
-    super::end_streams(&accounts, id);
+    accounts.auth.end_session(principal.user, id).await?;
+    accounts.streams().end(id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -82,7 +82,7 @@ pub(in crate::routes) async fn end_others(
     Who(principal): Who,
 ) -> Reply<Json<Ended>> {
     let own = principal.signed_in()?;
-    let ended = auth(&accounts).end_other_sessions(principal.user, Some(own)).await?;
+    let ended = accounts.auth.end_other_sessions(principal.user, Some(own)).await?;
     accounts.streams().end_of(principal.user, Some(own));
     Ok(Json(Ended { ended }))
 }

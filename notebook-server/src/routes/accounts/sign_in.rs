@@ -6,14 +6,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use notebook_auth::{RefreshFault, Registration as NewUser, SignIn, Tokens};
+use notebook_auth::{RefreshFault, Registration as NewUser, SignIn};
 use notebook_core::{Error, ErrorKind, Secret, TenantId, identity::WorkspaceKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Accounts, Carried, Client, SessionReply, Transport, WorkspaceView, auth, no_store,
-    session_view, signed_in, with_tokens,
+    Accounts, Carried, Client, SessionReply, Transport, WorkspaceView, no_store, session_view,
+    signed_in, with_tokens,
 };
 use crate::{
     access::{Access, cookies, gate::OwnPage},
@@ -76,16 +76,16 @@ pub(in crate::routes) async fn register(
     let new = NewUser { email: email.clone(), name, password: password.clone() };
     let user = match (&invitation, accounts.registration) {
         (Some(token), Registration::Open | Registration::Invited) => {
-            auth(&accounts).register_invited(new, token).await?
+            accounts.auth.register_invited(new, token).await?
         }
-        (None, Registration::Open) => auth(&accounts).register(new).await?,
+        (None, Registration::Open) => accounts.auth.register(new).await?,
         (None, Registration::Invited) => return Err(closed("ask a member for an invitation")),
         (_, Registration::Closed) => return Err(closed("ask who runs this server")),
     };
     let begin = match &invitation {
         None => None,
         Some(_) => {
-            let places = auth(&accounts).places(user.id).await?;
+            let places = accounts.auth.places(user.id).await?;
             let team = places.iter().find(|place| place.workspace.kind == WorkspaceKind::Team);
             team.map(|place| place.workspace.tenant)
         }
@@ -98,7 +98,7 @@ pub(in crate::routes) async fn register(
         tenant: begin,
         binding: None,
     };
-    let tokens = auth(&accounts).sign_in(request).await?;
+    let tokens = accounts.auth.sign_in(request).await?;
     signed_in(&app, &accounts, tokens, transport, StatusCode::CREATED).await
 }
 
@@ -137,7 +137,7 @@ pub(in crate::routes) async fn login(
         tenant: body.workspace,
         binding: None,
     };
-    let tokens = auth(&accounts).sign_in(request).await?;
+    let tokens = accounts.auth.sign_in(request).await?;
     signed_in(&app, &accounts, tokens, body.transport, StatusCode::OK).await
 }
 
@@ -169,7 +169,7 @@ pub(in crate::routes) async fn refresh(
     let Some(token) = token else {
         return Err(Error::new(ErrorKind::Unauthenticated, "refresh").into());
     };
-    match auth(&accounts).refresh(token.expose(), None, None).await {
+    match accounts.auth.refresh(token.expose(), None, None).await {
         Ok(tokens) => signed_in(&app, &accounts, tokens, transport, StatusCode::OK).await,
         Err(fault) => Ok(refused(&fault, transport)),
     }
@@ -240,14 +240,14 @@ pub(in crate::routes) async fn logout(
     let given = token_of(&headers, &body)?;
     let token = given.or_else(|| cookies::get(&headers, cookies::REFRESH).map(Secret::new));
     if let Some(token) = token {
-        auth(&accounts).sign_out(token.expose()).await?;
+        accounts.auth.sign_out(token.expose()).await?;
     }
     // The access token says a session too: it is over, whichever of the two the client had left.
     if let Some(axum::Extension(principal)) = principal
         && let Some(session) = principal.session
     {
-        auth(&accounts).end_session(principal.user, session).await.or_else(gone_is_done)?;
-        super::end_streams(&accounts, session);
+        accounts.auth.end_session(principal.user, session).await.or_else(gone_is_done)?;
+        accounts.streams().end(session);
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear(response.headers_mut());
@@ -291,8 +291,8 @@ pub(in crate::routes) async fn switch(
     Who(principal): Who,
     Json(body): Json<Switch>,
 ) -> Reply<Response> {
-    let switched = auth(&accounts).switch_workspace(&principal, body.workspace).await?;
-    super::end_streams(&accounts, switched.session);
+    let switched = accounts.auth.switch_workspace(&principal, body.workspace).await?;
+    accounts.streams().end(switched.session);
     let view =
         session_view(&accounts, switched.user, switched.tenant, switched.session_ends_at).await?;
     let carried = Carried {
@@ -319,7 +319,7 @@ pub(in crate::routes) async fn accept(
     Who(principal): Who,
     Json(body): Json<Accept>,
 ) -> Reply<Json<WorkspaceView>> {
-    let place = auth(&accounts).accept_invitation(&principal, &body.token).await?;
+    let place = accounts.auth.accept_invitation(&principal, &body.token).await?;
     Ok(Json(place.into()))
 }
 
@@ -327,18 +327,8 @@ pub(in crate::routes) async fn accept(
 #[utoipa::path(get, path = "/.well-known/jwks.json",
     responses((status = 200, body = serde_json::Value), (status = 404, body = Problem)))]
 pub(in crate::routes) async fn keys(accounts: Accounts) -> Response {
-    let mut response = Json(auth(&accounts).public_keys()).into_response();
+    let mut response = Json(accounts.auth.public_keys()).into_response();
     let cached = HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(header::CACHE_CONTROL, cached);
     response
-}
-
-/// The reply to a change of the password.
-pub(super) async fn again(
-    app: &App,
-    accounts: &Accounts,
-    tokens: Tokens,
-    transport: Transport,
-) -> Reply<Response> {
-    signed_in(app, accounts, tokens, transport, StatusCode::OK).await
 }

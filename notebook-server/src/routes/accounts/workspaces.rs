@@ -5,7 +5,7 @@ use notebook_core::identity::Role;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Accounts, WorkspaceView, auth};
+use super::{Accounts, WorkspaceView};
 use crate::{
     extract::{Json, May, Who, need},
     problem::{Problem, Reply},
@@ -20,7 +20,7 @@ pub(in crate::routes) async fn list(
     Who(principal): Who,
 ) -> Reply<Json<Items<WorkspaceView>>> {
     principal.signed_in()?;
-    let places = auth(&accounts).places(principal.user).await?;
+    let places = accounts.auth.places(principal.user).await?;
     Ok(Json(Items { items: places.into_iter().map(WorkspaceView::from).collect() }))
 }
 
@@ -40,7 +40,7 @@ pub(in crate::routes) async fn create(
     Who(principal): Who,
     Json(body): Json<NameWorkspace>,
 ) -> Reply<(StatusCode, Json<WorkspaceView>)> {
-    let workspace = auth(&accounts).create_workspace(&principal, &body.name).await?;
+    let workspace = accounts.auth.create_workspace(&principal, &body.name).await?;
     Ok((StatusCode::CREATED, Json(WorkspaceView::new(workspace, Role::Admin))))
 }
 
@@ -53,7 +53,7 @@ pub(in crate::routes) async fn rename(
     May(principal, ..): May<need::WorkspaceManage>,
     Json(body): Json<NameWorkspace>,
 ) -> Reply<Json<WorkspaceView>> {
-    auth(&accounts).rename_workspace(&principal, &body.name).await?;
+    accounts.auth.rename_workspace(&principal, &body.name).await?;
     let workspace = accounts.identity.workspace(&principal.scope).await?;
     Ok(Json(WorkspaceView::new(workspace, principal.role)))
 }
