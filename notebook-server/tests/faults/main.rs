@@ -109,9 +109,9 @@ async fn torment(engine: Engine, model: Model, seconds: u64) {
         let kept = house.folder().with_extension("kept");
         let _ = std::fs::rename(house.folder(), &kept);
         panic!(
-            "NOTEBOOK_SEED={seed} {engine:?} {model:?}: {} findings, the first:\n{}\n(files: {})",
+            "NOTEBOOK_SEED={seed} {engine:?} {model:?}: {} findings, at most 60 here:\n{}\n(files: {})",
             findings.wrong.len(),
-            findings.wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n"),
+            findings.wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n"),
             kept.display()
         );
     }
