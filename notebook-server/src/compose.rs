@@ -305,6 +305,7 @@ async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<
     };
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
+    postgres.role.clone_from(&config.storage.role);
     postgres.connections = config.storage.connections;
     postgres.copied_bytes = config.storage.copied_bytes;
     postgres.statement_timeout = Duration::from_secs(config.storage.statement_seconds.into());

@@ -3,7 +3,9 @@
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
+    PostgresConfig,
     error::from_postgres,
+    role,
     snapshot::snapshot,
     transaction::{execute, rows, take_turn},
 };
@@ -26,20 +28,24 @@ const VERSION: &str = "SELECT current_setting('server_version_num')::bigint";
 /// The oldest version that has all that is used.
 const OLDEST: i64 = 150_000;
 const APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
+const FORCED: &str = "SELECT c.relname::text FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relforcerowsecurity ORDER BY c.relname";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
 
 /// Brings the schema up to date in one transaction. One that has data already is copied first, when it has at most
-/// `copied` bytes.
+/// `copied` bytes. Returns the role that the tables are to be used by, if it is another than the connection's.
 ///
 /// # Errors
 /// `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
-/// one known here; `StorageFull` when there is no room for the copy. Then nothing has changed.
+/// one known here; `StorageFull` when there is no room for the copy; `Unauthorized` when the role that is wanted cannot be
+/// taken on. Then nothing has changed.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
-    schema: &str,
-    copied: u64,
+    config: &PostgresConfig,
     steps: &[Migration],
-) -> Result<()> {
+) -> Result<Option<String>> {
+    let (schema, copied) = (config.schema.as_str(), config.copied_bytes);
     let failed = |error| from_postgres(MIGRATE, error);
     // Dropped before its end, it is undone.
     let mut transaction = connection.begin().await.map_err(failed)?;
@@ -58,6 +64,10 @@ pub(super) async fn migrate(
     let read = &mut |row: &crate::sql::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let applied = rows(&mut transaction, MIGRATE, APPLIED, None, &[], read).await?;
     let pending = pending(&applied, steps)?;
+    let forced =
+        if pending.is_empty() { Vec::new() } else { forced(&mut transaction, schema).await? };
+    // Else its owner would see no row, and copy and change none.
+    force(&mut transaction, schema, &forced, "NO FORCE").await?;
     if let ([_, ..], Some(next)) = (&*applied, pending.first()) {
         snapshot(&mut transaction, schema, next.version, copied).await?;
     }
@@ -67,7 +77,30 @@ pub(super) async fn migrate(
         let values = values![step.version, step.name, checksum];
         execute(&mut transaction, MIGRATE, RECORD, values).await?;
     }
-    transaction.commit().await.map_err(failed)
+    force(&mut transaction, schema, &forced, "FORCE").await?;
+    let role = role::prepare(&mut transaction, schema, config.role.as_deref()).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(role)
+}
+
+/// The tables whose owner row security binds too.
+async fn forced(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>> {
+    let name = &mut |row: &crate::sql::Row<'_>| row.get::<String>(0);
+    rows(connection, MIGRATE, FORCED, None, values![schema], name).await
+}
+
+async fn force(
+    connection: &mut PgConnection,
+    schema: &str,
+    tables: &[String],
+    how: &str,
+) -> Result<()> {
+    for table in tables {
+        let table = role::quoted(table);
+        let alter = format!("ALTER TABLE IF EXISTS {schema}.{table} {how} ROW LEVEL SECURITY");
+        script(connection, alter).await?;
+    }
+    Ok(())
 }
 
 /// Runs statements that are made of checked names.
@@ -78,13 +111,9 @@ pub(super) async fn script(connection: &mut PgConnection, sql: String) -> Result
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/postgres.rs"]
-mod cluster;
-
-#[cfg(test)]
 mod tests {
-    use super::{cluster::Cluster, *};
-    use crate::postgres::{Client, PostgresConfig};
+    use super::*;
+    use crate::postgres::{Client, PostgresConfig, cluster::Cluster};
 
     const ONE: Migration = Migration {
         version: 1,

@@ -13,7 +13,7 @@ use super::session::SessionPolicy;
 use crate::{
     Result, Timestamp,
     queue::sql::QueueTime as StoreTime,
-    sql::{Database, Tx},
+    sql::{Database, Reach, Tx},
     store::sql::SqlStore,
 };
 
@@ -32,7 +32,7 @@ impl SqlIdentity {
         Self { database: store.database().clone(), time, policy }
     }
 
-    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    /// Runs `work` over the whole installation: for what is done before a workspace is known, or to users.
     async fn write<I, T>(
         &self,
         operation: &'static str,
@@ -46,15 +46,7 @@ impl SqlIdentity {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let input = (input, work, self.time.clone(), self.policy);
-        self.database
-            .write(operation, input, |tx, (input, work, time, policy)| {
-                Box::pin(async move {
-                    let at = time.now(tx).await?;
-                    work(tx, input, Now { at, policy: *policy }).await
-                })
-            })
-            .await
+        self.write_in(Reach::Installation, operation, input, work).await
     }
 
     /// The same on one snapshot, for what changes nothing.
@@ -71,9 +63,53 @@ impl SqlIdentity {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.read_in(Reach::Installation, operation, input, work).await
+    }
+
+    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    async fn write_in<I, T>(
+        &self,
+        reach: impl Into<Reach> + Send,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (input, work, self.time.clone(), self.policy);
+        self.database
+            .write(reach, operation, input, |tx, (input, work, time, policy)| {
+                Box::pin(async move {
+                    let at = time.now(tx).await?;
+                    work(tx, input, Now { at, policy: *policy }).await
+                })
+            })
+            .await
+    }
+
+    /// The same on one snapshot, for what changes nothing.
+    async fn read_in<I, T>(
+        &self,
+        reach: impl Into<Reach> + Send,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Timestamp) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let input = (input, work, self.time.clone());
         self.database
-            .read(operation, input, |tx, (input, work, time)| {
+            .read(reach, operation, input, |tx, (input, work, time)| {
                 Box::pin(async move {
                     let at = time.now(tx).await?;
                     work(tx, input, at).await

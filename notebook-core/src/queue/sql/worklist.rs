@@ -20,7 +20,7 @@ use crate::{
         ClaimRequest, Claimed, Event, Fence, Finish, Heartbeat, Job, JobId, NewJob, Outcome, Pulse,
         Worklist, plan::plan, random, scope_of, step::lease,
     },
-    sql::{Lock, Tx},
+    sql::{Lock, Reach, Tx},
 };
 
 /// The most kinds of waiting jobs, counted in each tenant, that one claim chooses from. Which ones changes
@@ -44,7 +44,7 @@ impl Worklist for SqlQueue {
         if is_limited(request) {
             return self
                 .jobs
-                .write(CLAIM, input, |tx, (request, turn), now| {
+                .write(Reach::Installation, CLAIM, input, |tx, (request, turn), now| {
                     Box::pin(async move {
                         tx.take_turn(TURN).await?;
                         let (claimed, ended) = claim(tx, request, turn, now).await;
@@ -66,9 +66,13 @@ impl Worklist for SqlQueue {
 
     async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
         self.jobs
-            .write_to(&self.jobs.hearts, "prolong leases", beats, |tx, beats, now| {
-                Box::pin(heartbeat(tx, beats, now))
-            })
+            .write_to(
+                &self.jobs.hearts,
+                Reach::Installation,
+                "prolong leases",
+                beats,
+                |tx, beats, now| Box::pin(heartbeat(tx, beats, now)),
+            )
             .await
     }
 
@@ -76,7 +80,11 @@ impl Worklist for SqlQueue {
         ends.iter().try_for_each(Finish::check)?;
         let follow = ends.iter().any(Finish::has_follow_ups);
         let counted = if !ends.iter().all(|end| result(end).is_some()) {
-            self.jobs.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now))).await
+            self.jobs
+                .write(Reach::Installation, FINISH, ends, |tx, ends, now| {
+                    Box::pin(finish(tx, ends, now))
+                })
+                .await
         } else if let [only] = ends.as_slice() {
             self.ends.call(only.clone()).await.map(|counts| vec![counts])
         } else {
@@ -91,19 +99,23 @@ impl Worklist for SqlQueue {
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
         self.jobs
-            .write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now)))
+            .write(Reach::Installation, "rescue jobs", limit, |tx, limit, now| {
+                Box::pin(rescue(tx, *limit, now))
+            })
             .await
     }
 
     async fn take_back(&self, limit: usize) -> Result<usize> {
         self.jobs
-            .write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
+            .write(Reach::Installation, "take jobs back", limit, |tx, limit, now| {
+                Box::pin(take_back(tx, *limit, now))
+            })
             .await
     }
 
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
         self.jobs
-            .write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
+            .write(Reach::Installation, "forget jobs", (keep, limit), |tx, (keep, limit), now| {
                 Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
             })
             .await

@@ -18,6 +18,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "notebooks that are being deleted", sql: V9 },
     Migration { version: 10, name: "usage by day", sql: V10 },
     Migration { version: 11, name: "users, workspaces, sessions, audit log", sql: V11 },
+    Migration { version: 12, name: "row security, which PostgreSQL alone has", sql: "" },
 ];
 
 const V1: &str = "
