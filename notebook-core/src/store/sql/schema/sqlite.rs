@@ -21,6 +21,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
+    Migration { version: 15, name: "row security, which PostgreSQL alone has", sql: "" },
 ];
 
 const V1: &str = "
