@@ -36,15 +36,20 @@ impl Workspaces for SqlIdentity {
 
     async fn rename(&self, scope: &TenantScope, by: Actor, name: String) -> Result<()> {
         let name = rules::name("rename workspace", &name)?;
-        self.write_in(scope, "rename workspace", (scope.tenant(), by, name), |tx, (tenant, by, name), now| {
-            Box::pin(async move {
-                let values = values![*name, tenant.as_bytes()];
-                if tx.execute(statement::RENAME_WORKSPACE, values).await? == 0 {
-                    return Err(Error::not_found(tx.operation, "workspace"));
-                }
-                log(tx, *tenant, now, NewEntry::new(*by, "workspace.renamed")).await
-            })
-        })
+        self.write_in(
+            scope,
+            "rename workspace",
+            (scope.tenant(), by, name),
+            |tx, (tenant, by, name), now| {
+                Box::pin(async move {
+                    let values = values![*name, tenant.as_bytes()];
+                    if tx.execute(statement::RENAME_WORKSPACE, values).await? == 0 {
+                        return Err(Error::not_found(tx.operation, "workspace"));
+                    }
+                    log(tx, *tenant, now, NewEntry::new(*by, "workspace.renamed")).await
+                })
+            },
+        )
         .await
     }
 
