@@ -49,8 +49,8 @@ impl Partial {
 
     /// The end of a run whose process is gone.
     pub(super) fn outcome(self, run: &Run, now: Timestamp) -> RunOutcome {
-        // Past all that the lost process may have shown without storing it.
-        let seq = if self.last == 0 { 1 } else { next_generation(self.last) };
+        // Past all that the lost process may have shown without storing it, also where it has stored nothing at all.
+        let seq = next_generation(self.last);
         let terminal = RunEvent { seq, at: now, body: interrupted() };
         let answer = (!self.text.is_empty()).then(|| Message {
             id: run.answer,

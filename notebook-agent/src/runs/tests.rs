@@ -256,6 +256,25 @@ async fn s47_numbers_that_were_shown_and_never_stored_are_not_used_again() {
     }
 }
 
+/// S47: the same where it was the first worker, whose numbers begin at 1. An hour of kills found it: the end had number 1
+/// too, and whoever had seen that number waited for ever.
+#[tokio::test]
+async fn s47_the_end_is_seen_where_the_first_worker_stored_nothing() {
+    let fixture = Fixture::new().await;
+    let mut lost = fixture.begin().await;
+    let mut seen = fixture.reader(0).await;
+    lost.emit(delta("seen, and lost"));
+    let after = seen.next().await.unwrap().unwrap().last().unwrap().seq;
+    // Before anything is stored.
+    drop(lost);
+    fixture.runs.close_interrupted(&fixture.scope, &fixture.run).await.unwrap();
+    let next = Runs::new(fixture.store.clone(), Arc::new(ManualClock::default()));
+    let reader = next.reader(&fixture.scope, fixture.run.id, after).await.unwrap();
+    let rest = tokio::time::timeout(Duration::from_secs(5), read_all(reader)).await.unwrap();
+    assert!(rest.last().unwrap().body.terminal_state().is_some(), "{rest:?}");
+    assert!(rest.iter().all(|event| event.seq > after), "{after}: {rest:?}");
+}
+
 /// S47: another worker begins anew where one was lost; its readers, old and new, end with the same text.
 #[tokio::test]
 async fn s47_another_worker_begins_anew_and_readers_follow() {

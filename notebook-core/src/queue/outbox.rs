@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Finish, NewJob, Queue as _, memory::MemoryQueue};
 use crate::{
-    NotebookId, Result, RunId, TenantScope,
+    NotebookId, Result, RunId, SourceId, TenantScope,
     document::Document,
     model::{Chunk, NewRun, Opened, RunOutcome, Source},
     run_log::RunLog as _,
@@ -113,6 +113,14 @@ pub trait Outbox: Send + Sync + 'static {
         made: SourceChange,
     ) -> Result<bool>;
 
+    /// Ends a job, as [`Worklist::finish`](super::Worklist::finish), together with the removal of a source's rows, so that
+    /// who was told of the end finds nothing, and who finds nothing is told how it was removed; or neither. Whether it
+    /// counted.
+    ///
+    /// # Errors
+    /// `NotFound` when the source is gone. Then nothing is stored, and the job has not ended.
+    async fn finish_removal(&self, scope: &TenantScope, end: Finish, id: SourceId) -> Result<bool>;
+
     /// Ends a job, as [`Worklist::finish`](super::Worklist::finish), together with what an attempt made of a webhook's
     /// delivery, its next job included, or neither. Whether it counted.
     ///
@@ -199,6 +207,11 @@ impl Outbox for MemoryOutbox {
     ) -> Result<bool> {
         check(&end, &made)?;
         self.queue.finish_with(end, || self.store.apply(scope, made))
+    }
+
+    async fn finish_removal(&self, scope: &TenantScope, end: Finish, id: SourceId) -> Result<bool> {
+        end.check()?;
+        self.queue.finish_with(end, || self.store.remove(scope, id).map(|()| Vec::new()))
     }
 
     async fn close_run(

@@ -66,9 +66,10 @@ pub trait NotebookStore: Send + Sync {
     ///
     /// - Repeated with the same id: returns the stored one, changed by nothing; the new contents are ignored.
     /// - Two at the same time: both get the one that was stored first.
+    /// - The same id in another tenant is no obstacle: it is another notebook.
     ///
     /// # Errors
-    /// `NotFound` when the id belongs to another tenant.
+    /// `NotFound` when the id belongs to one that is being deleted.
     async fn create_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<Notebook>;
 
     /// The notebook.
@@ -100,7 +101,7 @@ pub trait NotebookStore: Send + Sync {
     /// - Repeated with the same id: no change, whether it is shown by now or not.
     ///
     /// # Errors
-    /// `NotFound` when the id belongs to another tenant, or to one that is being deleted.
+    /// `NotFound` when the id belongs to one that is being deleted.
     async fn create_unfinished_notebook(
         &self,
         scope: &TenantScope,
@@ -323,9 +324,10 @@ pub trait ConversationStore: Send + Sync {
     /// Stores a new conversation.
     ///
     /// - Repeated with the same id: returns the stored one, changed by nothing.
+    /// - The same id in another tenant is no obstacle: it is another conversation.
     ///
     /// # Errors
-    /// `NotFound` when the notebook does not exist or the id belongs to another tenant.
+    /// `NotFound` when the notebook does not exist.
     async fn create_conversation(
         &self,
         scope: &TenantScope,

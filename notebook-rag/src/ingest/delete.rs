@@ -135,6 +135,22 @@ impl Inner {
         scope: &TenantScope,
         source: &Source,
     ) -> Result<Receipt> {
+        let receipt = self.clear(scope, source).await?;
+        self.parts.store.delete_source(scope, source.id).await?;
+        self.tell_removed(scope, source);
+        Ok(receipt)
+    }
+
+    /// Those who watch, here and elsewhere, see that it is gone.
+    pub(super) fn tell_removed(&self, scope: &TenantScope, source: &Source) {
+        self.state.events.deleted(scope, source.id, source.notebook);
+        if let Some(following) = &self.following {
+            following.tell(scope, source.notebook, source.id);
+        }
+    }
+
+    /// Removes all of a source in stage `deleting` but its row.
+    pub(super) async fn clear(&self, scope: &TenantScope, source: &Source) -> Result<Receipt> {
         let mut receipt = Receipt {
             source: source.id,
             chunks: u64::from(source.chunks),
@@ -162,11 +178,6 @@ impl Inner {
             return Err(Error::new(ErrorKind::Unavailable, "delete source")
                 .retry(Retry::Backoff)
                 .with("left", receipt.left.join(", ")));
-        }
-        self.parts.store.delete_source(scope, source.id).await?;
-        self.state.events.deleted(scope, source.id, source.notebook);
-        if let Some(following) = &self.following {
-            following.tell(scope, source.notebook, source.id);
         }
         Ok(receipt)
     }

@@ -185,7 +185,7 @@ impl Handler for StageHandler {
         };
         let inner = &*self.ingest.0;
         if self.kind == DELETE {
-            return inner.delete_job(&work, id).await.into();
+            return inner.delete_job(&work, id).await;
         }
         let working = inner.state.working(id);
         let result = tokio::select! {
@@ -245,26 +245,32 @@ impl Inner {
         }
     }
 
-    async fn delete_job(&self, work: &Work, id: SourceId) -> Outcome {
-        let scope = &work.scope;
-        match self.is_worked_on(scope, id).await {
+    async fn delete_job(&self, work: &Work, id: SourceId) -> Ended {
+        match self.is_worked_on(&work.scope, id).await {
             Ok(false) => {}
-            Ok(true) => return Outcome::Snoozed(Duration::from_millis(500)),
-            Err(error) => return again(&error),
+            Ok(true) => return Outcome::Snoozed(Duration::from_millis(500)).into(),
+            Err(error) => return again(&error).into(),
         }
-        let removed = async {
-            let source = self.parts.store.source(scope, id).await?;
-            self.finish_delete(scope, &source).await
-        };
-        let result = match removed.await {
-            Ok(receipt) => json!(receipt),
+        match self.remove(work, id).await {
+            Ok(ended) => ended,
             // With its notebook, perhaps.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                json!({ "source": id, "already_gone": true })
+                Outcome::completed(json!({ "source": id, "already_gone": true })).into()
             }
-            Err(error) => return again(&error),
-        };
-        Outcome::completed(result)
+            Err(error) => again(&error).into(),
+        }
+    }
+
+    /// Removes a source. Its row goes together with the job's end, so that its receipt is not lost with this process.
+    async fn remove(&self, work: &Work, id: SourceId) -> Result<Ended> {
+        let scope = &work.scope;
+        let source = self.parts.store.source(scope, id).await?;
+        let receipt = self.clear(scope, &source).await?;
+        let end = work.end(Outcome::completed(json!(receipt)));
+        if self.parts.outbox.finish_removal(scope, end, id).await? {
+            self.tell_removed(scope, &source);
+        }
+        Ok(Ended::Stored)
     }
 }
 

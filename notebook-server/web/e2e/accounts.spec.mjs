@@ -312,6 +312,9 @@ test('the audit log is read from the newest and verified', async () => {
   await page.getByRole('button', { name: 'Verify the chain' }).click();
   await page.getByText(/^All \d+ entries are whole/).waitFor();
   await shot(page, 'audit');
+  workspace.broken = { seq: 7, fault: 'is not what was logged' };
+  await page.getByRole('button', { name: 'Verify the chain' }).click();
+  await page.getByText('The chain is broken at entry 7: it is not what was logged.').waitFor();
 });
 
 test('a new password is set by a link; German', async () => {

@@ -16,8 +16,7 @@ const compile = ([method, pattern, handler]) => ({
 
 function reply(res, result) {
   if (result === res) return;
-  const [status, body] =
-    typeof result?.[0] === 'number' ? result : [result === undefined ? 204 : 200, result];
+  const [status, body] = Array.isArray(result) ? result : [result === undefined ? 204 : 200, result];
   res.writeHead(status, { 'content-type': 'application/json' });
   res.end(body === undefined ? undefined : JSON.stringify(body));
 }

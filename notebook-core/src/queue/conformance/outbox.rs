@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::{
-    ErrorKind, TenantScope,
+    ErrorKind, SourceId, TenantScope,
     conformance::Scenario,
     model::{Notebook, Opened, PageRequest, Run, RunOutcome, RunState, Source, Stage},
     queue::{
-        ClaimRequest, Claimed, Finish, JobState, KindRule, NewJob, Outcome, Queue, WorkerId,
+        ClaimRequest, Claimed, Fence, Finish, JobState, KindRule, NewJob, Outcome, Queue, WorkerId,
         Worklist,
         outbox::{Outbox, SourceChange},
     },
@@ -51,6 +51,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
         q28_a_refused_job_hides_no_notebook,
         y1_a_run_and_its_job_are_stored_once,
         y6_a_stage_and_the_end_of_its_run_are_stored_together,
+        a6_a_removal_and_its_receipt_are_stored_together,
         q5_a_run_that_was_taken_away_changes_no_source,
         q5_a_stage_of_a_changed_source_ends_no_run,
         y5_an_answer_and_the_end_of_its_job_are_stored_together,
@@ -310,9 +311,33 @@ pub async fn y6_a_stage_and_the_end_of_its_run_are_stored_together(shared: &Shar
     let ended = shared.queue.job(&scope, claimed.job.id).await.unwrap();
     assert_eq!((ended.state, ended.result), (JobState::Completed, Some(json!({ "chunks": 2 }))));
     assert_eq!(shared.queue.holder(&scope, "outbox").await.unwrap().unwrap().id, next.id);
-    // A second time, as after a lost answer: nothing more happens.
-    assert!(!shared.outbox.finish_source(&scope, finish, made).await.unwrap());
+    // A second time, as after a lost answer: it has counted, and nothing more happens.
+    assert!(shared.outbox.finish_source(&scope, finish, made).await.unwrap());
     assert_eq!(shared.store.source(&scope, id).await.unwrap(), stored);
+}
+
+pub async fn a6_a_removal_and_its_receipt_are_stored_together(shared: &Shared<'_>) {
+    let (scope, claimed, made) = in_hand(shared).await;
+    let id = made.source.id;
+    let stale = Finish { fence: Fence(99), ..end(&claimed, Vec::new()) };
+    assert!(!shared.outbox.finish_removal(&scope, stale, id).await.unwrap());
+    shared.store.source(&scope, id).await.unwrap();
+    let finish = end(&claimed, Vec::new());
+    // Another's source, or none: the job goes on.
+    let missing = shared.outbox.finish_removal(&scope, finish.clone(), SourceId::new()).await;
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(shared.queue.job(&scope, claimed.job.id).await.unwrap().state, JobState::Running);
+    // Once, and a second time after a lost answer.
+    for _ in 0..2 {
+        assert!(shared.outbox.finish_removal(&scope, finish.clone(), id).await.unwrap());
+        let gone = shared.store.source(&scope, id).await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::NotFound);
+        let ended = shared.queue.job(&scope, claimed.job.id).await.unwrap();
+        assert_eq!(
+            (ended.state, ended.result),
+            (JobState::Completed, Some(json!({ "chunks": 2 })))
+        );
+    }
 }
 
 pub async fn q5_a_run_that_was_taken_away_changes_no_source(shared: &Shared<'_>) {

@@ -30,7 +30,7 @@ use super::{
     outbox::{self, Outbox, SourceChange},
 };
 use crate::{
-    Error, NotebookId, Result, RunId, TenantId, TenantScope,
+    Error, NotebookId, Result, RunId, SourceId, TenantId, TenantScope,
     model::{NewRun, Opened, RunOutcome, Source},
     pubsub::PubSub,
     run_log::rules::check_new,
@@ -369,6 +369,14 @@ impl Outbox for SqlQueue {
         outbox::check(&end, &made)?;
         self.finish_with("store stage", scope, end, made, |tx, tenant, made| {
             Box::pin(work::change_source(tx, tenant, made))
+        })
+        .await
+    }
+
+    async fn finish_removal(&self, scope: &TenantScope, end: Finish, id: SourceId) -> Result<bool> {
+        end.check()?;
+        self.finish_with("remove source", scope, end, id, |tx, tenant, id| {
+            Box::pin(work::remove_source(tx, tenant, *id))
         })
         .await
     }

@@ -86,9 +86,13 @@ pub async fn another_tenants_conversation_is_absent(store: &dyn Store) {
         store.messages(&other, theirs.id, page()).await,
         store.messages(&other, absent, page()).await,
     );
-    let taken = Conversation { notebook: notebooks[1].id, ..theirs.clone() };
-    refused(store.create_conversation(&other, taken).await, ErrorKind::NotFound);
     assert_eq!(store.conversations(&other, notebooks[1].id).await.unwrap(), []);
+    // T1: an id that is another's is as free as any, and its conversation another one.
+    let mine = Conversation { notebook: notebooks[1].id, title: "mine".into(), ..theirs.clone() };
+    assert_eq!(store.create_conversation(&other, mine.clone()).await.unwrap(), mine);
+    assert_eq!(store.conversation(&other, theirs.id).await.unwrap(), mine);
+    assert_eq!(store.conversation(&owner, theirs.id).await.unwrap(), theirs);
+    store.delete_conversation(&other, theirs.id).await.unwrap();
     assert_eq!(store.conversation(&owner, theirs.id).await.unwrap(), theirs);
 }
 

@@ -85,9 +85,14 @@ pub async fn another_tenants_notebook_is_absent(store: &dyn Store) {
         store.conversations(&other, theirs.id).await,
         store.conversations(&other, absent).await,
     );
-    refused(store.create_notebook(&other, theirs.clone()).await, ErrorKind::NotFound);
     let page = store.notebooks(&other, true, PageRequest::first(10)).await.unwrap();
     assert_eq!((page.items.len(), page.next), (0, None));
+    // T1: an id that is another's is as free as any, and its notebook another one.
+    let mine = Notebook { name: "mine".into(), ..theirs.clone() };
+    assert_eq!(store.create_notebook(&other, mine.clone()).await.unwrap(), mine);
+    assert_eq!(store.notebook(&other, theirs.id).await.unwrap(), mine);
+    assert_eq!(store.notebook(&owner, theirs.id).await.unwrap(), theirs);
+    store.delete_notebook(&other, theirs.id).await.unwrap();
     assert_eq!(store.notebook(&owner, theirs.id).await.unwrap(), theirs);
 }
 

@@ -15,16 +15,11 @@ impl ConversationStore for MemoryStore {
         conversation: Conversation,
     ) -> Result<Conversation> {
         let id = conversation.id;
-        self.with_own(
-            scope,
-            Error::not_found("create conversation", "conversation"),
-            |other| other.conversations.contains_key(&id),
-            |tenant| {
-                tenant.notebook("create conversation", conversation.notebook)?;
-                tenant.conversations.entry(id).or_insert(conversation);
-                tenant.conversation("create conversation", id).cloned()
-            },
-        )
+        self.with(scope, |tenant| {
+            tenant.notebook("create conversation", conversation.notebook)?;
+            tenant.conversations.entry(id).or_insert(conversation);
+            tenant.conversation("create conversation", id).cloned()
+        })
     }
 
     async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {

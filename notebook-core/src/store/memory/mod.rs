@@ -68,21 +68,6 @@ impl MemoryStore {
     fn with<T>(&self, scope: &TenantScope, work: impl FnOnce(&mut Tenant) -> T) -> T {
         work(self.tenants.lock().entry(scope.tenant()).or_default())
     }
-
-    /// Works on one tenant's data after checking that no other tenant `has` the id.
-    fn with_own<T>(
-        &self,
-        scope: &TenantScope,
-        foreign: Error,
-        has: impl Fn(&Tenant) -> bool,
-        work: impl FnOnce(&mut Tenant) -> Result<T>,
-    ) -> Result<T> {
-        let mut tenants = self.tenants.lock();
-        if tenants.iter().any(|(id, tenant)| *id != scope.tenant() && has(tenant)) {
-            return Err(foreign);
-        }
-        work(tenants.entry(scope.tenant()).or_default())
-    }
 }
 
 impl std::fmt::Debug for MemoryStore {

@@ -34,18 +34,13 @@ impl MemoryStore {
 impl NotebookStore for MemoryStore {
     async fn create_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<Notebook> {
         let id = notebook.id;
-        self.with_own(
-            scope,
-            Error::not_found("create notebook", "notebook"),
-            |other| other.notebooks.contains_key(&id) || other.hidden.contains_key(&id),
-            |tenant| {
-                if tenant.hidden.contains_key(&id) {
-                    return Err(Error::not_found("create notebook", "notebook"));
-                }
-                tenant.notebooks.entry(id).or_insert(notebook);
-                tenant.shown("create notebook", id).cloned()
-            },
-        )
+        self.with(scope, |tenant| {
+            if tenant.hidden.contains_key(&id) {
+                return Err(Error::not_found("create notebook", "notebook"));
+            }
+            tenant.notebooks.entry(id).or_insert(notebook);
+            tenant.shown("create notebook", id).cloned()
+        })
     }
 
     async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
@@ -110,21 +105,16 @@ impl NotebookStore for MemoryStore {
         notebook: Notebook,
     ) -> Result<()> {
         let id = notebook.id;
-        self.with_own(
-            scope,
-            Error::not_found("create unfinished notebook", "notebook"),
-            |other| other.notebooks.contains_key(&id) || other.hidden.contains_key(&id),
-            |tenant| {
-                if tenant.hidden.contains_key(&id) {
-                    return Err(Error::not_found("create unfinished notebook", "notebook"));
-                }
-                if let Entry::Vacant(free) = tenant.notebooks.entry(id) {
-                    free.insert(notebook);
-                    tenant.unfinished.insert(id);
-                }
-                Ok(())
-            },
-        )
+        self.with(scope, |tenant| {
+            if tenant.hidden.contains_key(&id) {
+                return Err(Error::not_found("create unfinished notebook", "notebook"));
+            }
+            if let Entry::Vacant(free) = tenant.notebooks.entry(id) {
+                free.insert(notebook);
+                tenant.unfinished.insert(id);
+            }
+            Ok(())
+        })
     }
 
     async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {

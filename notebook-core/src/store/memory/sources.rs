@@ -49,6 +49,16 @@ impl MemoryStore {
             Ok(jobs)
         })
     }
+
+    /// See [`SourceStore::delete_source`].
+    pub(crate) fn remove(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
+        self.with(scope, |tenant| {
+            tenant.source("delete source", id)?;
+            tenant.sources.remove(&id);
+            tenant.remove_text_of(id);
+            Ok(())
+        })
+    }
 }
 
 #[async_trait]
@@ -100,12 +110,7 @@ impl SourceStore for MemoryStore {
     }
 
     async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
-        self.with(scope, |tenant| {
-            tenant.source("delete source", id)?;
-            tenant.sources.remove(&id);
-            tenant.remove_text_of(id);
-            Ok(())
-        })
+        self.remove(scope, id)
     }
 
     async fn put_document(

@@ -34,7 +34,10 @@ pub(crate) mod work {
     pub(crate) use super::{
         notebooks::hide as hide_notebook,
         runs::{close as close_run, open as open_run},
-        sources::{apply as change_source, create as create_source, update as update_source},
+        sources::{
+            apply as change_source, create as create_source, delete as remove_source,
+            update as update_source,
+        },
         webhooks::attempted,
     };
 }

@@ -25,7 +25,7 @@ pub enum Statistics {
         /// The connections of tenants' calls.
         pool: PoolStatistics,
         /// Those of calls that work for all tenants.
-        installation: PoolStatistics,
+        installation: Box<PoolStatistics>,
         /// Those of heartbeats.
         reserved: PoolStatistics,
     },
@@ -41,7 +41,7 @@ pub(super) fn of(database: &Database) -> Statistics {
         #[cfg(feature = "postgres")]
         Database::Postgres(client) => {
             let [pool, installation, reserved] = client.statistics();
-            Statistics::Postgres { pool, installation, reserved }
+            Statistics::Postgres { pool, installation: Box::new(installation), reserved }
         }
     }
 }

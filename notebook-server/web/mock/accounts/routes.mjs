@@ -27,6 +27,8 @@ const find = (map, id, what, fits = () => true) => {
   return value;
 };
 
+const list = (items) => ({ items });
+
 /** Answers with a session and its cookies. */
 function give(accounts, res, session, status = 200) {
   res.setHeader('cache-control', 'no-store');
@@ -187,9 +189,11 @@ export const memberRoutes = [
     '/api/auth/sessions',
     null,
     ({ accounts, session }) =>
-      mine(accounts.sessions, session)
-        .map((each) => shownSession(each, session.id))
-        .reverse(),
+      list(
+        mine(accounts.sessions, session)
+          .map((each) => shownSession(each, session.id))
+          .reverse(),
+      ),
   ],
   [
     'DELETE',
@@ -217,9 +221,11 @@ export const memberRoutes = [
     '/api/workspaces',
     null,
     ({ accounts, session }) =>
-      [...accounts.workspaces.values()]
-        .filter((each) => each.members.has(session.user))
-        .map((each) => place(each, session.user)),
+      list(
+        [...accounts.workspaces.values()]
+          .filter((each) => each.members.has(session.user))
+          .map((each) => place(each, session.user)),
+      ),
   ],
   [
     'POST',
@@ -246,10 +252,12 @@ export const memberRoutes = [
     '/api/members',
     'member.read',
     ({ accounts, workspace }) =>
-      [...workspace.members].map(([id, { role, since }]) => {
-        const { email, name } = accounts.users.get(id);
-        return { user: id, email, name, role, since };
-      }),
+      list(
+        [...workspace.members].map(([id, { role, since }]) => {
+          const { email, name } = accounts.users.get(id);
+          return { user: id, email, name, role, since };
+        }),
+      ),
   ],
   [
     'PUT',
@@ -281,7 +289,7 @@ export const memberRoutes = [
     '/api/invitations',
     'member.manage',
     ({ accounts, workspace }) =>
-      [...accounts.invitations.values()].filter((each) => each.workspace === workspace.id).map(hidden),
+      list([...accounts.invitations.values()].filter((each) => each.workspace === workspace.id).map(hidden)),
   ],
   [
     'POST',
@@ -323,7 +331,7 @@ export const memberRoutes = [
     '/api/keys',
     'api_key.create',
     ({ accounts, workspace }) =>
-      [...accounts.keys.values()].filter((each) => each.workspace === workspace.id).map(shownKey),
+      list([...accounts.keys.values()].filter((each) => each.workspace === workspace.id).map(shownKey)),
   ],
   [
     'POST',
@@ -384,7 +392,12 @@ export const memberRoutes = [
     'audit.read',
     ({ workspace }) => {
       const last = workspace.audit.at(-1);
-      return { entries: workspace.audit.length, head: { seq: last.seq, hash: last.hash }, ok: true };
+      return {
+        entries: workspace.audit.length,
+        head: last.hash,
+        ok: !workspace.broken,
+        break: workspace.broken,
+      };
     },
   ],
 ];

@@ -54,7 +54,6 @@ export function serveAccounts(accounts, compile) {
     const needs = found.needs === undefined ? permissionFor(req.method, url.pathname) : found.needs;
     if (needs && !permissionsOf(role).includes(needs))
       throw new Refusal(403, 'forbidden', `This needs the permission \`${needs}\`.`);
-    const result = await found.handler({ ...call, workspace, id: found.id });
-    return req.method === 'GET' && Array.isArray(result) ? { items: result } : result;
+    return found.handler({ ...call, workspace, id: found.id });
   }
 }

@@ -24,7 +24,7 @@ export interface Invitation {
   id: Id;
   email: string;
   role: Role;
-  by: Id;
+  by: Id | null;
   created_at: number;
   expires_at: number;
 }
@@ -58,6 +58,7 @@ export interface AuditVerdict {
   break?: { seq: number; fault: string } | null;
 }
 
+/** What the lists of an account come in; none of them has a second page. */
 const list = async <T>(path: string): Promise<T[]> => (await json<{ items: T[] }>(path)).items;
 
 export const sessions = {

@@ -35,8 +35,8 @@ export interface Session {
   user: { id: Id; email: string; name: string };
   workspace: Workspace;
   permissions: Permission[];
-  /** When the access token ends, by the server's clock. */
-  expires_at: number;
+  /** When the access token ends, by the server's clock; not known to a server that only says who it is from. */
+  expires_at?: number;
   session_ends_at: number;
 }
 

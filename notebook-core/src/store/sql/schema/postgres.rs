@@ -21,7 +21,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
-    Migration { version: 15, name: "row security", sql: V15 },
+    Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 16, name: "row security", sql: V16 },
 ];
 
 const V1: &str = r#"
@@ -455,11 +456,17 @@ ALTER TABLE runs ADD COLUMN recorded BIGINT NOT NULL DEFAULT 0;
 UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
 ";
 
+/// Whether an id is taken elsewhere must not show: an id is a tenant's own.
+const V15: &str = "
+DROP INDEX notebooks_id;
+DROP INDEX conversations_id;
+";
+
 /// PostgreSQL itself shows each transaction the rows of its tenant only, to the owner of the tables too.
 ///
 /// A table made later needs the same two statements: a test looks for those that lack them. Data is migrated as before:
 /// the migration lets the owner see all rows while it lasts.
-const V15: &str = r#"
+const V16: &str = r#"
 -- Whoever forgets to say for whom gets no row, and a line in the log.
 CREATE FUNCTION no_tenant() RETURNS BYTEA LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN

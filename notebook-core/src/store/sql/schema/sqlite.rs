@@ -21,7 +21,8 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 12, name: "invitations; several reset tokens of a user", sql: V12 },
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
-    Migration { version: 15, name: "row security, which PostgreSQL alone has", sql: "" },
+    Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 16, name: "row security, which PostgreSQL alone has", sql: "" },
 ];
 
 const V1: &str = "
@@ -452,4 +453,10 @@ CREATE TABLE rate_limits (
 const V14: &str = "
 ALTER TABLE runs ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0;
 UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
+";
+
+/// Whether an id is taken elsewhere must not show: an id is a tenant's own.
+const V15: &str = "
+DROP INDEX notebooks_id;
+DROP INDEX conversations_id;
 ";

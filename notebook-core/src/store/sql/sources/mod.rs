@@ -235,7 +235,8 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, tenant: TenantId, made: &SourceChange
     Ok(())
 }
 
-async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {
+/// Removes a source with its text.
+pub(crate) async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<()> {
     let changed = tx.execute(statement::DELETE, values![tenant.as_bytes(), id.as_bytes()]).await?;
     found(tx, changed)
 }

@@ -66,18 +66,11 @@ export function AuditSection({ now }: SectionProps) {
 
 function Verdict({ verdict }: { verdict: AuditVerdict }) {
   const text = useAccountText();
-  const found = verdict.break;
-  const words: Record<string, string> = {
-    missing: text.faultMissing,
-    altered: text.faultAltered,
-    head: text.faultHead,
-    kept: text.faultHead,
-  };
   return (
     <p className={cx('mb-4 rounded-xl px-4 py-3 text-sm', verdict.ok ? 'bg-accent-wash' : 'bg-danger-wash')}>
       {verdict.ok
         ? text.verified(verdict.entries)
-        : text.broken(String(found?.seq ?? '?'), words[found?.fault ?? ''] ?? found?.fault ?? '?')}
+        : text.broken(String(verdict.break?.seq ?? ''), verdict.break?.fault ?? '')}
     </p>
   );
 }

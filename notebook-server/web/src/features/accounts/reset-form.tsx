@@ -26,7 +26,7 @@ export function ResetForm({ token, onDone }: { token: string; onDone: () => void
         onChange={setPassword}
       />
       {note}
-      <Submit busy={busy || password === ''}>{text.resetAction}</Submit>
+      <Submit busy={busy}>{text.resetAction}</Submit>
     </form>
   );
 }

@@ -37,7 +37,7 @@ export function SignInForm() {
         onChange={setPassword}
       />
       {note}
-      <Submit busy={busy || email.trim() === '' || password === ''}>{text.signIn}</Submit>
+      <Submit busy={busy}>{text.signIn}</Submit>
       <details className="text-sm text-soft">
         <summary className="w-fit rounded-md">{text.forgot}</summary>
         <p className="pt-1.5">{text.forgotHint}</p>

@@ -143,6 +143,26 @@ describe('a tab that was frozen', () => {
   });
 });
 
+describe('a server that does not say how long a session is', () => {
+  it('is asked to renew it soon, by the tab that leads', async () => {
+    const here = world(4, 15);
+    here.server.tells = false;
+    void Promise.all(here.tabs.map((tab) => tab.begin(false)));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(kinds(here)).toEqual(all(4, 'signed_in'));
+    here.tabs[2]!.lead();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(here.renewals).toBe(1);
+    await vi.advanceTimersByTimeAsync(10 * LIFE);
+    expect(here.renewals).toBeGreaterThanOrEqual(11);
+    expect(here.renewals).toBeLessThanOrEqual(12);
+    const reload = here.tabs[0]!.reload();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await reload;
+    expect(here.tabs[0]!.isFresh()).toBe(true);
+  });
+});
+
 describe('signing in and changing', () => {
   it('takes a session, and tells the other tabs', async () => {
     const here = world(2, 12);

@@ -4,7 +4,7 @@ import { Problem, asProblem } from '@/api/problem';
 import { backoff } from '@/api/sse/backoff';
 import { type Store, createStore } from '@/state/store';
 import { type Locks, exclusively } from './exclusive';
-import { type Lease, type Reading, isDue, leaseOf, untilDue } from './lease';
+import { type Lease, type Reading, isDue, leaseOf, shortLease, untilDue } from './lease';
 import {
   type Cause,
   type Event,
@@ -108,7 +108,13 @@ export function sessionKeeper(ports: Ports): SessionKeeper {
   const granted = async (call: () => Promise<Told>): Promise<Event & { kind: 'granted' }> => {
     const sent = ports.now();
     const { session, date } = await call();
-    const lease: Lease = leaseOf(session.expires_at, date, sent, ports.now());
+    const { expires_at: ends } = session;
+    if (ends !== undefined) {
+      return { kind: 'granted', session, lease: leaseOf(ends, date, sent, ports.now()) };
+    }
+    // Who it is was told, and not for how long: what is known of that stays.
+    const now = state.get();
+    const lease: Lease = now.kind === 'signed_in' ? now.lease : shortLease(sent);
     return { kind: 'granted', session, lease };
   };
 

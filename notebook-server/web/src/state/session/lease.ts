@@ -29,6 +29,9 @@ export function leaseOf(expiresAt: number, date: number | null, sent: Reading, r
   return { expiresAt, life: expiresAt - server, at: sent };
 }
 
+/** A lease of which nobody said how long it is: good for now, and to be renewed soon. */
+export const shortLease = (now: Reading): Lease => ({ expiresAt: 0, life: 0, at: now });
+
 export const left = (lease: Lease, now: Reading): number => lease.life - passed(lease.at, now);
 
 const MINUTE = 60_000;

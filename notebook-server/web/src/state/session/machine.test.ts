@@ -32,7 +32,7 @@ const granted = (ends: number, now = ends - LIFE, user = 'ada', workspace?: stri
 });
 const told = (ends: number, now: number, user = 'ada'): Event => ({
   kind: 'heard',
-  message: { kind: 'session', session: sessionOf(user, ends), left: ends - now, wall: now },
+  message: { kind: 'session', session: sessionOf(user, ends), expiresAt: ends, left: ends - now, wall: now },
   now: at(now),
 });
 const ended = (user: string): Event => ({ kind: 'heard', message: { kind: 'ended', user }, now: at(0) });

@@ -52,7 +52,7 @@ export type Event =
 
 /** What the tabs of a browser tell each other. `wall` is the clock they share, when it was said. */
 export type Message =
-  | { kind: 'session'; session: Session; left: number; wall: number }
+  | { kind: 'session'; session: Session; expiresAt: number; left: number; wall: number }
   | { kind: 'delayed'; user: string; code: string; detail: string; status: number; wait: number }
   | { kind: 'ended'; user: string };
 
@@ -139,7 +139,7 @@ function heard(state: SignedIn, message: Message, now: Reading): State {
 const toldBy = (message: Message & { kind: 'session' }, now: Reading): Told => ({
   session: message.session,
   lease: {
-    expiresAt: message.session.expires_at,
+    expiresAt: message.expiresAt,
     life: message.left,
     at: { wall: message.wall, steady: now.steady },
   },
@@ -162,7 +162,8 @@ function renewed(state: SignedIn, { session, lease }: Told): State {
 export function telling(before: State, event: Event, after: State, now: Reading): Message | null {
   if (after === before) return null;
   if (event.kind === 'granted') {
-    return { kind: 'session', session: event.session, left: left(event.lease, now), wall: now.wall };
+    const { session, lease } = event;
+    return { kind: 'session', session, expiresAt: lease.expiresAt, left: left(lease, now), wall: now.wall };
   }
   if (before.kind !== 'signed_in') return null;
   const user = before.session.user.id;

@@ -56,6 +56,8 @@ export interface World {
     alive: boolean;
     ends: number;
     user: string;
+    /** Whether it says how long a session is when it is asked who is signed in. */
+    tells: boolean;
   };
   locks: ReturnType<typeof fakeLocks>;
 }
@@ -71,21 +73,22 @@ export function world(count: number, seed: number): World {
     alive: true,
     ends: Date.now() + LIFE,
     user: 'ada',
+    tells: true,
   };
   const here: World = { tabs, renewals: 0, refused: 0, server, locks, ask: () => Promise.resolve() };
   const good = (): boolean => server.alive && Date.now() < server.ends;
-  const session = (): Session => ({
+  const session = (path: string): Session => ({
     user: { id: server.user, email: '', name: '' },
     workspace: { id: 'w', kind: 'personal', name: '', role: 'admin' },
     permissions: [],
-    expires_at: server.ends,
+    ...(server.tells || path === 'refresh' ? { expires_at: server.ends } : {}),
     session_ends_at: 0,
   });
   const reply = async (path: string, act: () => boolean): Promise<Told> => {
     await wait(random() * 300);
     if (server.broken !== null) throw new Problem('busy', 'Later.', server.broken);
     const fine = act();
-    const told = { session: session(), date: Math.floor(Date.now() / 1000) * 1000 };
+    const told = { session: session(path), date: Math.floor(Date.now() / 1000) * 1000 };
     await wait(random() * 300);
     if (server.lost(path)) throw new Problem('unreachable', 'No reply.', 0);
     if (!fine) throw new Problem('unauthenticated', 'Sign in.', 401);
