@@ -86,7 +86,7 @@ async fn t7_a_tenant_is_shown_its_own_rows_whatever_is_asked() {
     assert_eq!(seen(&client, Reach::Installation).await, [0_i64; 0], "things are no jobs");
     let both = |sql: &'static str| {
         client.write(Reach::Tenant(A), "change", sql, move |tx, sql| {
-            Box::pin(async move { tx.execute(*sql, values![B.as_bytes()]).await })
+            Box::pin(async move { tx.execute(sql, values![B.as_bytes()]).await })
         })
     };
     assert_eq!(
