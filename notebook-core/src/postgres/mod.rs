@@ -6,7 +6,7 @@
 //!
 //! # Row security
 //! Each transaction says for which tenant it is, in the words that begin it, and PostgreSQL shows it that tenant's rows
-//! only (decision 0012). What works for all tenants has connections of its own.
+//! only (decision 0014). What works for all tenants has connections of its own.
 //!
 //! # Time
 //! Moments that several processes must agree on are the database's own.
