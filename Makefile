@@ -64,6 +64,9 @@ soak: need web ## Kill, stop, cut and restart everything, an hour for the queue 
 	cargo test --release --locked -p notebook-core --test queue_linear --test queue_crash -- --nocapture && \
 	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
+mutants: need-test ## Take every condition on the tenant out of the SQL in turn: a test must fail, and PostgreSQL still show nothing
+	cargo test --locked -p notebook-core --lib -- --ignored --test-threads=1 --nocapture t34_
+
 FUZZ_SECONDS ?= 600
 fuzz: ## Fuzz the parsers against naive references, FUZZ_SECONDS=600 each (needs nightly Rust and cargo-fuzz)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
@@ -72,4 +75,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(WEB)/dist $(WEB)/node_modules
 
-.PHONY: help run test check web embedding-model models need need-test bench soak fuzz clean
+.PHONY: help run test check web embedding-model models need need-test bench soak mutants fuzz clean

@@ -4,6 +4,8 @@
 //! tenants, so that all may run against one adapter, in any order and side by side. A
 //! scenario that finds a breach panics with what it saw: that is what a test wants.
 
+pub mod twins;
+
 use std::fmt;
 
 use futures::future::BoxFuture;

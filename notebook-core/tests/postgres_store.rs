@@ -159,10 +159,10 @@ async fn the_use_of_connections_is_told() {
     let scope = samples::tenant();
     let reads = (0..40).map(|_| store.notebooks(&scope, false, PageRequest::first(1)));
     join_all(reads).await.into_iter().for_each(|read| drop(read.unwrap()));
-    let sql::Statistics::Postgres { pool, reserved } = store.statistics() else { panic!() };
+    let sql::Statistics::Postgres { pool, reserved, .. } = store.statistics() else { panic!() };
     assert_eq!((pool.most, pool.open, pool.failed), (2, 2, 0));
     assert_eq!((pool.idle + pool.in_use, pool.waiting), (2, 0));
-    // One more for the migration.
+    // One more to ask how the role stands.
     assert_eq!((pool.lent, reserved.lent), (41, 0));
     assert!(pool.wait_p99_micros.unwrap() <= pool.wait_max_micros * 11 / 10 + 1);
     store.close().await.unwrap();

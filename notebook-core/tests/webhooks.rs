@@ -7,6 +7,7 @@ mod cluster;
 use cluster::Cluster;
 use notebook_core::{
     TenantScope,
+    conformance::twins::{self, Whole},
     model::{Source, Stage},
     postgres::PostgresConfig,
     queue::{
@@ -25,7 +26,9 @@ use notebook_core::{
 async fn conforms(store: &SqlStore) {
     let queue = SqlQueue::new(store, QueueTime::Database, QueuePolicy::default());
     let shared = Shared { store, log: store, queue: &queue, worklist: &queue, outbox: &queue };
-    conformance::run_all(Parts { shared, webhooks: store }).await;
+    let parts = Parts { shared, webhooks: store };
+    conformance::run_all(parts).await;
+    twins::run_all(Whole { parts, usage: store }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ use crate::{
     access::Access,
     app::{App, Parts},
     care::Care,
-    config::Config,
+    config::{AuthMode, Config},
     deletion::Deletion,
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
@@ -319,6 +319,8 @@ async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<
     };
     let mut postgres = PostgresConfig::new(url.expose());
     postgres.schema.clone_from(&config.storage.schema);
+    postgres.role.clone_from(&config.storage.role);
+    postgres.row_security = config.auth.mode == AuthMode::Accounts;
     postgres.connections = config.storage.connections;
     postgres.copied_bytes = config.storage.copied_bytes;
     postgres.statement_timeout = Duration::from_secs(config.storage.statement_seconds.into());

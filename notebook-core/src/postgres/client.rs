@@ -8,15 +8,16 @@ use super::{
     migrate::migrate,
     pool::{Pool, PoolStatistics},
     pubsub::PostgresPubSub,
+    role::{RowSecurity, check, standing},
 };
 use crate::{
     Error, ErrorKind, Result, Retry,
     pubsub::PubSub,
-    sql::{Migration, Tx},
+    sql::{Migration, Reach, Tx},
 };
 use futures::future::BoxFuture;
 use sqlx::{
-    Connection as _, PgConnection, PgPool,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio_util::task::TaskTracker;
@@ -25,6 +26,10 @@ use tokio_util::task::TaskTracker;
 const REPEATS: usize = 5;
 /// Connections beside the pool's: heartbeats are short.
 const RESERVED: usize = 2;
+/// One connection for all tenants' work goes with this many for tenants': its calls are few and short.
+const PART: usize = 4;
+
+const OPEN: &str = "open database";
 
 /// How the statements of a call belong together.
 #[derive(Debug, Clone, Copy)]
@@ -38,19 +43,31 @@ enum Around {
 }
 
 impl Around {
-    const fn begin(self) -> Option<&'static str> {
-        match self {
-            Self::Transaction => Some("BEGIN"),
-            Self::Snapshot => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-            Self::Nothing => None,
-        }
+    /// The words that begin it. They say for which tenant it is, so that this costs no way of its own to the server, and
+    /// ends with the transaction, however it ends.
+    fn begin(self, reach: Reach) -> Option<String> {
+        let begin = match self {
+            Self::Transaction => "BEGIN",
+            Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Nothing => return None,
+        };
+        Some(match reach {
+            Reach::Tenant(tenant) => {
+                format!("{begin}; SET LOCAL notebook.tenant = '{:032x}'", tenant.as_u128())
+            }
+            Reach::Installation => begin.to_owned(),
+        })
     }
 }
 
 /// A handle to the database. Clones share the pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
+    /// For tenants' calls.
     pool: Pool,
+    /// For calls that reach all tenants. These connections say so from their beginning, so that no call of a tenant can
+    /// come to it by a setting that stayed.
+    installation: Pool,
     /// For calls that must get through when the pool is used up, or stands still with its runtime.
     reserved: Pool,
     /// A connection by which this process tells others; it listens by another.
@@ -58,6 +75,7 @@ pub(crate) struct Client {
     /// For connections by which processes tell each other.
     quick: Arc<PgConnectOptions>,
     schema: Arc<str>,
+    row_security: Arc<RowSecurity>,
     clock: Arc<DatabaseClock>,
     /// The calls that are under way.
     calls: TaskTracker,
@@ -70,7 +88,6 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, and brings the schema up to date.
     pub(crate) async fn open(config: &PostgresConfig, steps: &[Migration]) -> Result<Self> {
-        const OPEN: &str = "open database";
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if config.schema.is_empty() || config.schema.len() > 60 || !config.schema.chars().all(plain)
         {
@@ -93,18 +110,25 @@ impl Client {
             ("enable_mergejoin", "off"),
             ("jit", "off"),
         ]);
+        // Tables are made and owned by the URL's role, and used by another.
+        let role = bring_up_to_date(&options, config, steps).await?;
+        let options = match &role {
+            Some(role) => options.options([("role", role)]),
+            None => options,
+        };
+        let everywhere = options.clone().options([("notebook.reach", "installation")]);
         let connections = usize::try_from(config.connections).unwrap_or(usize::MAX);
-        let pool = |most| Pool::new(options.clone(), most, config.acquire_timeout);
-        let (pool, reserved) = (pool(connections)?, pool(RESERVED)?);
-        let mut left = REPEATS;
-        loop {
-            let mut lent = pool.get(OPEN).await?;
-            match migrate(&mut lent, config, steps).await {
-                // Others were at work with the tables.
-                Err(error) if left > 0 && lost_to_another(&error) => left -= 1,
-                done => break done?,
-            }
-        }
+        let pool = |options: &PgConnectOptions, most| {
+            Pool::new(options.clone(), most, config.acquire_timeout)
+        };
+        let (reserved, pool, installation) = (
+            pool(&everywhere, RESERVED)?,
+            pool(&options, connections)?,
+            pool(&everywhere, connections.div_ceil(PART).max(RESERVED))?,
+        );
+        let row_security = standing(&mut *pool.get(OPEN).await?, &config.schema).await?;
+        check(&row_security, config.row_security)?;
+        let row_security = Arc::new(row_security);
         // What is told is a hint: it need not be on the disk.
         let quick = Arc::new(options.options([("synchronous_commit", "off")]));
         let short = config.acquire_timeout;
@@ -112,18 +136,36 @@ impl Client {
         let schema = config.schema.as_str().into();
         let (clock, calls) = (Arc::default(), TaskTracker::new());
         let patience = config.transaction_timeout;
-        Ok(Self { pool, reserved, telling, quick, schema, clock, calls, patience, short })
+        Ok(Self {
+            pool,
+            installation,
+            reserved,
+            telling,
+            quick,
+            schema,
+            row_security,
+            clock,
+            calls,
+            patience,
+            short,
+        })
     }
 
-    /// The same database by connections that only this handle's clones use.
+    /// The same database by connections that only this handle's clones use, for calls that reach all tenants.
     pub(crate) fn reserved(&self) -> Self {
-        Self { pool: self.reserved.clone(), patience: self.short, ..self.clone() }
+        Self { installation: self.reserved.clone(), patience: self.short, ..self.clone() }
+    }
+
+    /// Who reads and writes the rows.
+    pub(crate) fn row_security(&self) -> &RowSecurity {
+        &self.row_security
     }
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
     /// against another transaction is run again.
     pub(crate) async fn write<I, T>(
         &self,
+        reach: Reach,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -132,7 +174,7 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.spawned(Around::Transaction, operation, input, work).await
+        self.spawned(reach, Around::Transaction, operation, input, work).await
     }
 
     /// Runs `work` without a transaction around its statements.
@@ -146,12 +188,13 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.spawned(Around::Nothing, operation, input, work).await
+        self.spawned(Reach::Installation, Around::Nothing, operation, input, work).await
     }
 
     /// Runs `work` on one snapshot.
     pub(crate) async fn read<I, T>(
         &self,
+        reach: Reach,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -160,11 +203,12 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.spawned(Around::Snapshot, operation, input, work).await
+        self.spawned(reach, Around::Snapshot, operation, input, work).await
     }
 
     async fn spawned<I, T>(
         &self,
+        reach: Reach,
         around: Around,
         operation: &'static str,
         input: I,
@@ -174,12 +218,18 @@ impl Client {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let (pool, clock, patience) = (self.pool.clone(), Arc::clone(&self.clock), self.patience);
+        let pool = match reach {
+            Reach::Tenant(_) => self.pool.clone(),
+            Reach::Installation => self.installation.clone(),
+        };
+        let (clock, patience, begin) =
+            (Arc::clone(&self.clock), self.patience, around.begin(reach));
         // A task of its own: a caller that goes away leaves no transaction open.
         let task = self.calls.spawn(async move {
             let mut left = REPEATS;
             loop {
-                let result = once(&pool, patience, &clock, around, operation, &input, &work).await;
+                let begin = begin.clone();
+                let result = once(&pool, patience, &clock, begin, operation, &input, &work).await;
                 match result {
                     Err(failed) if failed.repeat && left > 0 => left -= 1,
                     result => return result.map_err(|failed| failed.error),
@@ -193,9 +243,9 @@ impl Client {
         })
     }
 
-    /// How its connections are used: the pool's, and those beside it.
-    pub(crate) fn statistics(&self) -> [PoolStatistics; 2] {
-        [self.pool.statistics(), self.reserved.statistics()]
+    /// How its connections are used: the pool's, those for all tenants, and those beside them.
+    pub(crate) fn statistics(&self) -> [PoolStatistics; 3] {
+        [self.pool.statistics(), self.installation.statistics(), self.reserved.statistics()]
     }
 
     /// Starts what processes that share the database tell each other by, where it is not by something else.
@@ -210,10 +260,31 @@ impl Client {
         // It waits for a connection that is on loan, whose database may be gone without a word.
         let _ = tokio::time::timeout(self.short, self.telling.close()).await;
         self.reserved.close();
+        self.installation.close();
         self.pool.close();
         self.calls.close();
         self.calls.wait().await;
     }
+}
+
+/// Brings the tables up to date by the URL's role, and returns the role to use them by, if it is another.
+async fn bring_up_to_date(
+    options: &PgConnectOptions,
+    config: &PostgresConfig,
+    steps: &[Migration],
+) -> Result<Option<String>> {
+    let owner = Pool::new(options.clone(), 1, config.acquire_timeout)?;
+    let mut left = REPEATS;
+    let done = loop {
+        let mut lent = owner.get(OPEN).await?;
+        match migrate(&mut lent, config, steps).await {
+            // Others were at work with the tables.
+            Err(error) if left > 0 && lost_to_another(&error) => left -= 1,
+            done => break done,
+        }
+    };
+    owner.close();
+    done
 }
 
 /// A connection for itself, made when it is needed.
@@ -232,7 +303,7 @@ async fn once<I, T>(
     pool: &Pool,
     patience: Duration,
     clock: &DatabaseClock,
-    around: Around,
+    begin: Option<String>,
     operation: &'static str,
     input: &I,
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
@@ -240,7 +311,7 @@ async fn once<I, T>(
     let lent = pool.get(operation).await;
     let mut lent = lent.map_err(|error| Failed { error, repeat: false })?;
     let whole = async {
-        match around.begin() {
+        match begin {
             None => {
                 let done = work(&mut Tx::postgres(&mut lent, clock, operation), input).await;
                 done.map_err(|error| (error, true))
@@ -269,14 +340,14 @@ async fn once<I, T>(
 
 /// Fails with the error, and whether nothing is left of what was done.
 async fn within<I, T>(
-    begin: &'static str,
+    begin: String,
     connection: &mut PgConnection,
     clock: &DatabaseClock,
     operation: &'static str,
     input: &I,
     work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
 ) -> std::result::Result<T, (Error, bool)> {
-    let begun = connection.begin_with(begin).await;
+    let begun = connection.begin_with(AssertSqlSafe(begin)).await;
     let mut transaction = begun.map_err(|error| (from_postgres(operation, error), true))?;
     let mut tx = Tx::postgres(&mut transaction, clock, operation);
     match work(&mut tx, input).await {
@@ -312,3 +383,6 @@ fn lost_to_another(error: &Error) -> bool {
     let code = answer(error).and_then(sqlx::Error::as_database_error).and_then(|e| e.code());
     matches!(code.as_deref(), Some("40001" | "40P01" | "23503" | "23505"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,14 @@ pub struct PostgresConfig {
     pub url: Secret,
     /// The schema that holds the tables; it is made if missing. Default `notebook`.
     pub schema: String,
-    /// The most connections. Default 16.
+    /// The role that the tables are used by: neither their owner nor exempt from row security. It is made if it is
+    /// missing and the URL's role may make it. By default `<schema>_app`, or the URL's own role where that can be neither
+    /// made nor taken on, and row security holds for its owner too.
+    pub role: Option<String>,
+    /// Whether row security must hold for that role: where there is more than one tenant. Default no.
+    pub row_security: bool,
+    /// The most connections for tenants' calls. Default 16. What works for all tenants has a quarter as many more, and
+    /// heartbeats two.
     pub connections: u32,
     /// How long to wait for a free connection. Default 10 seconds. One that shows no sign of life within a fifth of it
     /// is given up.
@@ -33,6 +40,8 @@ impl PostgresConfig {
         Self {
             url: Secret::new(url.into()),
             schema: "notebook".into(),
+            role: None,
+            row_security: false,
             connections: 16,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),

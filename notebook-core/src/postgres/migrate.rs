@@ -5,6 +5,7 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 use super::{
     PostgresConfig,
     error::from_postgres,
+    role,
     snapshot::snapshot,
     transaction::{execute, rows, take_turn},
 };
@@ -27,19 +28,24 @@ const VERSION: &str = "SELECT current_setting('server_version_num')::bigint";
 /// The oldest version that has all that is used.
 const OLDEST: i64 = 150_000;
 const APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
+const FORCED: &str = "SELECT c.relname::text FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relforcerowsecurity ORDER BY c.relname";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
 
 /// Brings the schema up to date in one transaction. One that has data already is copied first, unless it is too large.
+/// Returns the role that the tables are to be used by, if it is another than the connection's.
 ///
 /// # Errors
-/// `Unavailable` when another process does the same for too long; `Unsupported` when it was written by a newer program; `Conflict` when a step that was applied is not the
-/// one known here; `StorageFull` when there is no room for the copy. Then nothing has changed.
+/// `Unavailable` when another process does the same for too long; `Unsupported` when it was written by a newer program;
+/// `Conflict` when a step that was applied is not the one known here; `StorageFull` when there is no room for the copy;
+/// `Unauthorized` when the role that is wanted cannot be taken on. Then nothing has changed.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
     config: &PostgresConfig,
     steps: &[Migration],
-) -> Result<()> {
-    let schema = &config.schema;
+) -> Result<Option<String>> {
+    let schema = config.schema.as_str();
     let failed = |error| from_postgres(MIGRATE, error);
     let mut transaction = begin(connection, config).await?;
     let version = &mut |row: &crate::sql::Row<'_>| row.get::<i64>(0);
@@ -54,6 +60,10 @@ pub(super) async fn migrate(
     let read = &mut |row: &crate::sql::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let applied = rows(&mut transaction, MIGRATE, APPLIED, None, &[], read).await?;
     let pending = pending(&applied, steps)?;
+    let forced =
+        if pending.is_empty() { Vec::new() } else { forced(&mut transaction, schema).await? };
+    // Else its owner would see no row, and copy and change none.
+    force(&mut transaction, schema, &forced, "NO FORCE").await?;
     if let ([_, ..], Some(next)) = (&*applied, pending.first()) {
         snapshot(&mut transaction, schema, next.version, config.copied_bytes).await?;
     }
@@ -63,7 +73,30 @@ pub(super) async fn migrate(
         let values = values![step.version, step.name, checksum];
         execute(&mut transaction, MIGRATE, RECORD, values).await?;
     }
-    transaction.commit().await.map_err(failed)
+    force(&mut transaction, schema, &forced, "FORCE").await?;
+    let role = role::prepare(&mut transaction, schema, config.role.as_deref()).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(role)
+}
+
+/// The tables whose owner row security binds too.
+async fn forced(connection: &mut PgConnection, schema: &str) -> Result<Vec<String>> {
+    let name = &mut |row: &crate::sql::Row<'_>| row.get::<String>(0);
+    rows(connection, MIGRATE, FORCED, None, values![schema], name).await
+}
+
+async fn force(
+    connection: &mut PgConnection,
+    schema: &str,
+    tables: &[String],
+    how: &str,
+) -> Result<()> {
+    for table in tables {
+        let table = role::quoted(table);
+        let alter = format!("ALTER TABLE IF EXISTS {schema}.{table} {how} ROW LEVEL SECURITY");
+        script(connection, alter).await?;
+    }
+    Ok(())
 }
 
 /// Begins when no other process is at work with the tables. Dropped before its end, the transaction is undone.

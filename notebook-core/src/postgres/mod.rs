@@ -4,6 +4,10 @@
 //! A call works in a task of its own. When its caller goes away it runs to its end all the same, so that no
 //! connection goes back to the pool with an open transaction. What came back open, by a defect, is closed.
 //!
+//! # Row security
+//! Each transaction says for which tenant it is, in the words that begin it, and PostgreSQL shows it that tenant's rows
+//! only (decision 0014). What works for all tenants has connections of its own.
+//!
 //! # Time
 //! Moments that several processes must agree on are the database's own.
 
@@ -14,6 +18,7 @@ mod error;
 mod migrate;
 mod pool;
 mod pubsub;
+mod role;
 mod snapshot;
 mod transaction;
 
@@ -21,6 +26,7 @@ pub(crate) use client::Client;
 pub(crate) use clock::DatabaseClock;
 pub use config::PostgresConfig;
 pub use pool::PoolStatistics;
+pub use role::RowSecurity;
 pub(crate) use transaction::{cell, execute, execute_arrays, rows, rows_of, take_turn};
 
 #[cfg(test)]

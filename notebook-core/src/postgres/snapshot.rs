@@ -7,7 +7,7 @@
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
-use super::{migrate::script, transaction::rows};
+use super::{migrate::script, role::quoted, transaction::rows};
 use crate::{
     Result,
     sql::{MIGRATE, Row, values},
@@ -68,9 +68,4 @@ pub(super) async fn snapshot(
 /// Whether a schema is a copy that this program made.
 fn is_copy(schema: &str, begins: &str) -> bool {
     schema.strip_prefix(begins).is_some_and(|version| version.parse::<u32>().is_ok())
-}
-
-/// A name that may hold anything.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

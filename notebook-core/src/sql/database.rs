@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::Tx;
+use super::{Reach, Tx};
 use crate::Result;
 
 /// A handle to a database. Clones are the same database.
@@ -18,9 +18,10 @@ pub(crate) enum Database {
 
 impl Database {
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. A call whose
-    /// future is dropped happens wholly or not at all.
+    /// future is dropped happens wholly or not at all. What it sees and changes are the rows of its `reach`.
     pub(crate) async fn write<I, T>(
         &self,
+        reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -31,14 +32,18 @@ impl Database {
     {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(client) => client.write(operation, input, work).await,
+            Self::Sqlite(client) => {
+                let _ = reach;
+                client.write(operation, input, work).await
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(client) => client.write(operation, input, work).await,
+            Self::Postgres(client) => client.write(reach.into(), operation, input, work).await,
         }
     }
 
     /// Runs `work`, each of whose statements stands alone: some may have happened when a later one fails. PostgreSQL
-    /// needs no transaction for them, and is spared two ways to it and back.
+    /// needs no transaction for them, and is spared two ways to it and back. They reach the whole installation
+    /// ([`Reach::Installation`]): there is no transaction that could carry a tenant.
     pub(crate) async fn write_singly<I, T>(
         &self,
         operation: &'static str,
@@ -57,9 +62,10 @@ impl Database {
         }
     }
 
-    /// Runs `work` on one snapshot.
+    /// Runs `work` on one snapshot of the rows of its `reach`.
     pub(crate) async fn read<I, T>(
         &self,
+        reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -70,9 +76,12 @@ impl Database {
     {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(client) => client.read(operation, input, work).await,
+            Self::Sqlite(client) => {
+                let _ = reach;
+                client.read(operation, input, work).await
+            }
             #[cfg(feature = "postgres")]
-            Self::Postgres(client) => client.read(operation, input, work).await,
+            Self::Postgres(client) => client.read(reach.into(), operation, input, work).await,
         }
     }
 

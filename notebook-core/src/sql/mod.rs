@@ -16,12 +16,16 @@
 pub(crate) mod codec;
 mod database;
 mod migration;
+#[cfg(all(test, feature = "sqlite"))]
+mod mutants;
+mod reach;
 mod row;
 mod transaction;
 mod value;
 
 pub(crate) use database::Database;
 pub(crate) use migration::{MIGRATE, Migration, pending};
+pub(crate) use reach::Reach;
 pub(crate) use row::{Cell, Row};
 pub(crate) use transaction::{Lock, Tx};
 pub(crate) use value::{Value, values};

@@ -3,6 +3,15 @@
 use super::{Row, Value};
 use crate::{Result, Timestamp};
 
+/// Tests take conditions out of statements and look who notices.
+#[cfg(all(test, feature = "sqlite"))]
+use super::mutants::as_changed;
+
+#[cfg(not(all(test, feature = "sqlite")))]
+const fn as_changed(sql: &'static str) -> &'static str {
+    sql
+}
+
 /// What others may not do to the rows that are read until the transaction ends. SQLite has one writer at a
 /// time: all of it goes without saying there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,7 @@ impl<'c> Tx<'c> {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<usize> {
+        let sql = as_changed(sql);
         match &mut self.engine {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(connection) => {
@@ -75,6 +85,7 @@ impl<'c> Tx<'c> {
         many: &'static str,
         rows: &[Vec<Value<'v>>],
     ) -> Result<usize> {
+        let (one, many) = (as_changed(one), as_changed(many));
         match &mut self.engine {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(connection) => {
@@ -167,6 +178,7 @@ impl<'c> Tx<'c> {
         mut read: impl FnMut(&Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
         let operation = self.operation;
+        let (one, many) = (as_changed(one), as_changed(many));
         match &mut self.engine {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(connection) => {
@@ -203,6 +215,7 @@ impl<'c> Tx<'c> {
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T> + Send,
     ) -> Result<Vec<T>> {
+        let sql = as_changed(sql);
         match &mut self.engine {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(connection) => {

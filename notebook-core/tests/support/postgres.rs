@@ -235,6 +235,12 @@ impl Cluster {
             .unwrap()
     }
 
+    /// What the server has written in its log.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// The socket on which it listens.
     #[allow(dead_code, reason = "not every test that starts a cluster does this")]
     pub(crate) fn socket(&self) -> PathBuf {
@@ -243,7 +249,13 @@ impl Cluster {
 
     #[allow(dead_code, reason = "some go by a proxy")]
     pub(crate) fn url(&self) -> String {
-        format!("postgres://test@localhost/postgres?host={}", self.folder.path().display())
+        self.url_of("test")
+    }
+
+    /// The same for another role than the superuser.
+    #[allow(dead_code, reason = "not every test that starts a cluster does this")]
+    pub(crate) fn url_of(&self, role: &str) -> String {
+        format!("postgres://{role}@localhost/postgres?host={}", self.folder.path().display())
     }
 }
 

@@ -70,7 +70,10 @@ pub struct Storage {
     pub postgres: Option<Secret>,
     /// The schema in PostgreSQL that holds the tables.
     pub schema: String,
-    /// The most connections to PostgreSQL.
+    /// The role in PostgreSQL that the tables are used by, which is neither their owner nor exempt from row security;
+    /// `<schema>_app` when absent, where that can be made or taken on.
+    pub role: Option<String>,
+    /// The most connections to PostgreSQL for tenants' calls; what works for all tenants has a quarter as many more.
     pub connections: u32,
     /// The most bytes of PostgreSQL's tables that are copied before they are brought up to date; 0 for none.
     pub copied_bytes: u64,
@@ -303,6 +306,7 @@ impl Default for Storage {
         Self {
             postgres: None,
             schema: "notebook".to_owned(),
+            role: None,
             connections: 16,
             copied_bytes: 1 << 30,
             redis: None,

@@ -32,12 +32,12 @@ const IN_CLUSTER: &str = "
 CREATE SCHEMA audit;
 CREATE TABLE audit.changes (n BIGSERIAL, what TEXT, at BIGINT DEFAULT extract(epoch FROM clock_timestamp()) * 1000,
     id TEXT, kind TEXT, was TEXT, state TEXT, old_fence BIGINT, fence BIGINT, crashes BIGINT);
-CREATE FUNCTION audit.job() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION audit.job() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO audit.changes (what, id, kind, was, state, old_fence, fence, crashes) VALUES ('job',
         encode(NEW.id, 'hex'), NEW.kind, CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END, NEW.state,
         CASE WHEN TG_OP = 'UPDATE' THEN OLD.fence ELSE 0 END, NEW.fence, NEW.crash_count);
     RETURN NULL; END $$;
-CREATE FUNCTION audit.run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION audit.run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO audit.changes (what, id, kind, was, state, old_fence, fence, crashes) VALUES ('run',
         encode(NEW.id, 'hex'), '', CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END, NEW.state, 0, 0, 0);
     RETURN NULL; END $$;

@@ -17,20 +17,25 @@ use crate::{
 impl AuditLog for SqlIdentity {
     async fn append(&self, scope: &TenantScope, entries: Vec<NewEntry>) -> Result<Head> {
         let entries = entries.into_iter().map(NewEntry::checked).collect::<Result<Vec<_>>>()?;
-        self.write("log", (scope.tenant(), entries), |tx, (tenant, entries), now| {
+        self.write_in(scope, "log", (scope.tenant(), entries), |tx, (tenant, entries), now| {
             Box::pin(append(tx, *tenant, now, entries))
         })
         .await
     }
 
     async fn entries(&self, scope: &TenantScope, after: u64, limit: usize) -> Result<Vec<Entry>> {
-        self.read("read log", (scope.tenant(), after, limit), |tx, (tenant, after, most), _| {
-            Box::pin(async move {
-                let after = i64::try_from(*after).unwrap_or(i64::MAX);
-                let values = values![tenant.as_bytes(), after, crate::sql::limit(*most)];
-                tx.all(statement::ENTRIES, values, read).await
-            })
-        })
+        self.read_in(
+            scope,
+            "read log",
+            (scope.tenant(), after, limit),
+            |tx, (tenant, after, most), _| {
+                Box::pin(async move {
+                    let after = i64::try_from(*after).unwrap_or(i64::MAX);
+                    let values = values![tenant.as_bytes(), after, crate::sql::limit(*most)];
+                    tx.all(statement::ENTRIES, values, read).await
+                })
+            },
+        )
         .await
     }
 
@@ -41,18 +46,23 @@ impl AuditLog for SqlIdentity {
         most: usize,
     ) -> Result<Vec<Entry>> {
         let before = before.unwrap_or(u64::MAX);
-        self.read("read log", (scope.tenant(), before, most), |tx, (tenant, before, most), _| {
-            Box::pin(async move {
-                let before = i64::try_from(*before).unwrap_or(i64::MAX);
-                let values = values![tenant.as_bytes(), before, limit(*most)];
-                tx.all(statement::NEWEST_ENTRIES, values, read).await
-            })
-        })
+        self.read_in(
+            scope,
+            "read log",
+            (scope.tenant(), before, most),
+            |tx, (tenant, before, most), _| {
+                Box::pin(async move {
+                    let before = i64::try_from(*before).unwrap_or(i64::MAX);
+                    let values = values![tenant.as_bytes(), before, limit(*most)];
+                    tx.all(statement::NEWEST_ENTRIES, values, read).await
+                })
+            },
+        )
         .await
     }
 
     async fn head(&self, scope: &TenantScope) -> Result<Head> {
-        self.read("read log", scope.tenant(), |tx, tenant, _| {
+        self.read_in(scope, "read log", scope.tenant(), |tx, tenant, _| {
             Box::pin(async move {
                 let found = tx.one(statement::CHAIN, values![tenant.as_bytes()], read_head).await?;
                 Ok(found.unwrap_or_default())

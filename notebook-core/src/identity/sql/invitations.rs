@@ -27,14 +27,14 @@ impl Invitations for SqlIdentity {
         by: Actor,
         new: NewInvitation,
     ) -> Result<Invitation> {
-        self.write("invite", (scope.tenant(), by, new), |tx, (tenant, by, new), now| {
+        self.write_in(scope, "invite", (scope.tenant(), by, new), |tx, (tenant, by, new), now| {
             Box::pin(invite(tx, *tenant, *by, new, now))
         })
         .await
     }
 
     async fn invitations(&self, scope: &TenantScope) -> Result<Vec<Invitation>> {
-        self.read("list invitations", scope.tenant(), |tx, tenant, now| {
+        self.read_in(scope, "list invitations", scope.tenant(), |tx, tenant, now| {
             Box::pin(async move {
                 let values = values![tenant.as_bytes(), now.as_millis()];
                 let read = |row: &Row<'_>| Ok(read(row)?.1);
@@ -51,7 +51,7 @@ impl Invitations for SqlIdentity {
         id: InvitationId,
     ) -> Result<()> {
         let input = (scope.tenant(), by, id);
-        self.write("revoke invitation", input, |tx, (tenant, by, id), now| {
+        self.write_in(scope, "revoke invitation", input, |tx, (tenant, by, id), now| {
             Box::pin(async move {
                 let values = values![tenant.as_bytes(), id.as_bytes(), now.at.as_millis()];
                 if tx.execute(statement::REVOKE_INVITATION, values).await? == 0 {

@@ -15,7 +15,7 @@ use super::{audit::AuditKeys, session::SessionPolicy};
 use crate::{
     Result, Timestamp,
     queue::sql::QueueTime as StoreTime,
-    sql::{Database, Tx},
+    sql::{Database, Reach, Tx},
     store::sql::SqlStore,
 };
 
@@ -41,7 +41,7 @@ impl SqlIdentity {
         Self { keys: Some(keys), ..self }
     }
 
-    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    /// Runs `work` over the whole installation: for what is done before a workspace is known, or to users.
     async fn write<I, T>(
         &self,
         operation: &'static str,
@@ -55,15 +55,7 @@ impl SqlIdentity {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let input = (input, work, self.time.clone(), self.policy, self.keys.clone());
-        self.database
-            .write(operation, input, |tx, (input, work, time, policy, keys)| {
-                Box::pin(async move {
-                    let at = time.now(tx).await?;
-                    work(tx, input, Now { at, policy: *policy, keys: keys.as_ref() }).await
-                })
-            })
-            .await
+        self.write_in(Reach::Installation, operation, input, work).await
     }
 
     /// The same on one snapshot, for what changes nothing.
@@ -80,9 +72,53 @@ impl SqlIdentity {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.read_in(Reach::Installation, operation, input, work).await
+    }
+
+    /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
+    async fn write_in<I, T>(
+        &self,
+        reach: impl Into<Reach> + Send,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let input = (input, work, self.time.clone(), self.policy, self.keys.clone());
+        self.database
+            .write(reach, operation, input, |tx, (input, work, time, policy, keys)| {
+                Box::pin(async move {
+                    let at = time.now(tx).await?;
+                    work(tx, input, Now { at, policy: *policy, keys: keys.as_ref() }).await
+                })
+            })
+            .await
+    }
+
+    /// The same on one snapshot, for what changes nothing.
+    async fn read_in<I, T>(
+        &self,
+        reach: impl Into<Reach> + Send,
+        operation: &'static str,
+        input: I,
+        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Timestamp) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let input = (input, work, self.time.clone());
         self.database
-            .read(operation, input, |tx, (input, work, time)| {
+            .read(reach, operation, input, |tx, (input, work, time)| {
                 Box::pin(async move {
                     let at = time.now(tx).await?;
                     work(tx, input, at).await

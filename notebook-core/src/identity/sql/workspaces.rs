@@ -24,7 +24,7 @@ use crate::{
 #[async_trait]
 impl Workspaces for SqlIdentity {
     async fn workspace(&self, scope: &TenantScope) -> Result<Workspace> {
-        self.read("read workspace", scope.tenant(), |tx, tenant, _| {
+        self.read_in(scope, "read workspace", scope.tenant(), |tx, tenant, _| {
             Box::pin(async move {
                 let key = values![tenant.as_bytes()];
                 let found = tx.one(statement::WORKSPACE, key, read_workspace).await?;
@@ -36,20 +36,25 @@ impl Workspaces for SqlIdentity {
 
     async fn rename(&self, scope: &TenantScope, by: Actor, name: String) -> Result<()> {
         let name = rules::name("rename workspace", &name)?;
-        self.write("rename workspace", (scope.tenant(), by, name), |tx, (tenant, by, name), now| {
-            Box::pin(async move {
-                let values = values![*name, tenant.as_bytes()];
-                if tx.execute(statement::RENAME_WORKSPACE, values).await? == 0 {
-                    return Err(Error::not_found(tx.operation, "workspace"));
-                }
-                log(tx, *tenant, now, NewEntry::new(*by, "workspace.renamed")).await
-            })
-        })
+        self.write_in(
+            scope,
+            "rename workspace",
+            (scope.tenant(), by, name),
+            |tx, (tenant, by, name), now| {
+                Box::pin(async move {
+                    let values = values![*name, tenant.as_bytes()];
+                    if tx.execute(statement::RENAME_WORKSPACE, values).await? == 0 {
+                        return Err(Error::not_found(tx.operation, "workspace"));
+                    }
+                    log(tx, *tenant, now, NewEntry::new(*by, "workspace.renamed")).await
+                })
+            },
+        )
         .await
     }
 
     async fn members(&self, scope: &TenantScope) -> Result<Vec<Member>> {
-        self.read("list members", scope.tenant(), |tx, tenant, _| {
+        self.read_in(scope, "list members", scope.tenant(), |tx, tenant, _| {
             Box::pin(async move {
                 tx.all(statement::MEMBERS, values![tenant.as_bytes()], read_member).await
             })
@@ -65,6 +70,7 @@ impl Workspaces for SqlIdentity {
         role: Role,
     ) -> Result<()> {
         let input = (scope.tenant(), by, user, role);
+        // The user may not be a member yet: no tenant's rows show them.
         self.write("set role", input, |tx, (tenant, by, user, role), now| {
             Box::pin(set_role(tx, *tenant, *by, *user, *role, now))
         })
@@ -73,21 +79,24 @@ impl Workspaces for SqlIdentity {
 
     async fn remove_member(&self, scope: &TenantScope, by: Actor, user: UserId) -> Result<()> {
         let input = (scope.tenant(), by, user);
-        self.write("remove member", input, |tx, (tenant, by, user), now| {
+        self.write_in(scope, "remove member", input, |tx, (tenant, by, user), now| {
             Box::pin(remove_member(tx, *tenant, *by, *user, now))
         })
         .await
     }
 
     async fn create_key(&self, scope: &TenantScope, by: Actor, key: ApiKey) -> Result<()> {
-        self.write("create API key", (scope.tenant(), by, key), |tx, (tenant, by, key), now| {
-            Box::pin(create_key(tx, *tenant, *by, key, now))
-        })
+        self.write_in(
+            scope,
+            "create API key",
+            (scope.tenant(), by, key),
+            |tx, (tenant, by, key), now| Box::pin(create_key(tx, *tenant, *by, key, now)),
+        )
         .await
     }
 
     async fn keys(&self, scope: &TenantScope) -> Result<Vec<ApiKey>> {
-        self.read("list API keys", scope.tenant(), |tx, tenant, _| {
+        self.read_in(scope, "list API keys", scope.tenant(), |tx, tenant, _| {
             Box::pin(async move {
                 let key = |row: &Row<'_>| Ok(read_key(row)?.1);
                 tx.all(statement::KEYS, values![tenant.as_bytes()], key).await
@@ -97,21 +106,26 @@ impl Workspaces for SqlIdentity {
     }
 
     async fn revoke_key(&self, scope: &TenantScope, by: Actor, id: ApiKeyId) -> Result<()> {
-        self.write("revoke API key", (scope.tenant(), by, id), |tx, (tenant, by, id), now| {
-            Box::pin(async move {
-                let key = values![tenant.as_bytes(), id.as_bytes()];
-                let found = tx.one_locked(Lock::Change, statement::KEY, key, read_key).await?;
-                let Some((_, key)) = found else {
-                    return Err(Error::not_found(tx.operation, "API key"));
-                };
-                if key.revoked_at.is_some() {
-                    return Ok(());
-                }
-                let values = values![now.at.as_millis(), tenant.as_bytes(), id.as_bytes()];
-                tx.execute(statement::REVOKE_KEY, values).await?;
-                log(tx, *tenant, now, NewEntry::new(*by, "api_key.revoked").about(id)).await
-            })
-        })
+        self.write_in(
+            scope,
+            "revoke API key",
+            (scope.tenant(), by, id),
+            |tx, (tenant, by, id), now| {
+                Box::pin(async move {
+                    let key = values![tenant.as_bytes(), id.as_bytes()];
+                    let found = tx.one_locked(Lock::Change, statement::KEY, key, read_key).await?;
+                    let Some((_, key)) = found else {
+                        return Err(Error::not_found(tx.operation, "API key"));
+                    };
+                    if key.revoked_at.is_some() {
+                        return Ok(());
+                    }
+                    let values = values![now.at.as_millis(), tenant.as_bytes(), id.as_bytes()];
+                    tx.execute(statement::REVOKE_KEY, values).await?;
+                    log(tx, *tenant, now, NewEntry::new(*by, "api_key.revoked").about(id)).await
+                })
+            },
+        )
         .await
     }
 }

@@ -9,7 +9,7 @@ use super::rows;
 use crate::{
     Clock, Result, Timestamp,
     queue::{Event, Fence, Job, QueuePolicy, step},
-    sql::{Database, Tx},
+    sql::{Database, Reach, Tx},
 };
 
 /// Whose time counts.
@@ -54,6 +54,7 @@ impl Jobs {
     /// Runs `work` in a transaction of the usual connections.
     pub(super) async fn write<I, T>(
         &self,
+        reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
@@ -65,13 +66,14 @@ impl Jobs {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.write_to(&self.database, operation, input, work).await
+        self.write_to(&self.database, reach, operation, input, work).await
     }
 
     /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
     pub(super) async fn write_to<I, T>(
         &self,
         database: &Database,
+        reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
@@ -84,10 +86,10 @@ impl Jobs {
         T: Send + 'static,
     {
         let input = (input, work, self.time.clone(), self.policy);
-        database.write(operation, input, |tx, input| Box::pin(at_its_time(tx, input))).await
+        database.write(reach, operation, input, |tx, input| Box::pin(at_its_time(tx, input))).await
     }
 
-    /// Runs `work`, each of whose statements stands alone, with the moment that counts in it.
+    /// Runs `work` over all tenants, each of whose statements stands alone, with the moment that counts in it.
     pub(super) async fn write_singly<I, T>(
         &self,
         operation: &'static str,

@@ -30,7 +30,7 @@ use super::{
     outbox::{self, Outbox, SourceChange},
 };
 use crate::{
-    Error, ErrorKind, NotebookId, Result, Retry, RunId, SourceId, TenantId, TenantScope,
+    Error, NotebookId, Result, RunId, SourceId, TenantId, TenantScope,
     model::{NewRun, Opened, RunOutcome, Source},
     pubsub::PubSub,
     run_log::rules::check_new,
@@ -103,6 +103,7 @@ impl SqlQueue {
     /// A write that may store jobs: others are told.
     async fn write_jobs<I, T>(
         &self,
+        scope: &TenantScope,
         operation: &'static str,
         input: I,
         work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
@@ -114,7 +115,7 @@ impl SqlQueue {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let done = self.jobs.write(operation, input, work).await?;
+        let done = self.jobs.write(scope, operation, input, work).await?;
         self.ring();
         Ok(done)
     }
@@ -132,15 +133,17 @@ impl SqlQueue {
         + 'static,
     ) -> Result<bool> {
         let input = (scope.tenant(), [end], made, store);
-        let work = self.jobs.write(operation, input, |tx, (tenant, end, made, store), now| {
-            Box::pin(async move {
-                let counted = worklist::finish(tx, end, now).await?.pop().unwrap_or(Counted::Not);
-                if counted == Counted::Now {
-                    store(tx, *tenant, made).await?;
-                }
-                Ok(counted.counts())
-            })
-        });
+        let work =
+            self.jobs.write(scope, operation, input, |tx, (tenant, end, made, store), now| {
+                Box::pin(async move {
+                    let counted =
+                        worklist::finish(tx, end, now).await?.pop().unwrap_or(Counted::Not);
+                    if counted == Counted::Now {
+                        store(tx, *tenant, made).await?;
+                    }
+                    Ok(counted.counts())
+                })
+            });
         let counts = work.await?;
         if counts {
             // What follows from it, and who is told of it, may be jobs.
@@ -193,7 +196,9 @@ pub(crate) async fn store_job(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob) ->
 async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Result<JobId> {
     let (id, key) = (new.id, new.unique_key.clone());
     let job = new.into_job(tenant, now.at);
-    for _ in 0..LOOKS {
+    // Without a key nothing but the id can be taken.
+    let looks = if key.is_some() { LOOKS } else { 2 };
+    for _ in 0..looks {
         if rows::insert_all(tx, std::slice::from_ref(&job)).await?.contains(&id) {
             return Ok(id);
         }
@@ -206,9 +211,10 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
             let own = job.tenant == tenant;
             return if own { Ok(id) } else { Err(foreign_id(tx.operation)) };
         }
-        // The holder ended between the two looks: the key is free now.
+        // The holder ended between the two looks: the key is free now. Or another tenant has the id, and PostgreSQL does
+        // not show it.
     }
-    Err(Error::new(ErrorKind::Unavailable, tx.operation).retry(Retry::Backoff))
+    Err(foreign_id(tx.operation))
 }
 
 async fn own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, lock: Lock) -> Result<Job> {
@@ -253,7 +259,7 @@ impl Queue for SqlQueue {
             self.ring();
             return Ok(vec![only.id]);
         }
-        self.write_jobs(INSERT, (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
+        self.write_jobs(scope, INSERT, (scope.tenant(), jobs), |tx, (tenant, jobs), now| {
             Box::pin(insert_all(tx, *tenant, jobs, now))
         })
         .await
@@ -263,7 +269,7 @@ impl Queue for SqlQueue {
         let input = (scope.tenant(), id);
         self.jobs
             .database
-            .read("read job", input, |tx, (tenant, id)| Box::pin(read(tx, *tenant, *id)))
+            .read(scope, "read job", input, |tx, (tenant, id)| Box::pin(read(tx, *tenant, *id)))
             .await
     }
 
@@ -271,7 +277,7 @@ impl Queue for SqlQueue {
         let input = (scope.tenant(), unique_key.to_owned());
         self.jobs
             .database
-            .read("find job", input, |tx, (tenant, key)| Box::pin(holder(tx, *tenant, key)))
+            .read(scope, "find job", input, |tx, (tenant, key)| Box::pin(holder(tx, *tenant, key)))
             .await
     }
 
@@ -279,7 +285,7 @@ impl Queue for SqlQueue {
         let input = (scope.tenant(), limit);
         self.jobs
             .database
-            .read("list dead jobs", input, |tx, (tenant, limit)| {
+            .read(scope, "list dead jobs", input, |tx, (tenant, limit)| {
                 Box::pin(rows::dead(tx, *tenant, *limit))
             })
             .await
@@ -287,14 +293,14 @@ impl Queue for SqlQueue {
 
     async fn cancel(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
         self.jobs
-            .write("cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
+            .write(scope, "cancel job", (scope.tenant(), id), |tx, (tenant, id), now| {
                 Box::pin(cancel(tx, *tenant, *id, now))
             })
             .await
     }
 
     async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job> {
-        self.write_jobs("revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
+        self.write_jobs(scope, "revive job", (scope.tenant(), id), |tx, (tenant, id), now| {
             Box::pin(revive(tx, *tenant, *id, now))
         })
         .await
@@ -311,7 +317,7 @@ impl Outbox for SqlQueue {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), source, jobs);
-        self.write_jobs("create source", input, |tx, (tenant, source, jobs), now| {
+        self.write_jobs(scope, "create source", input, |tx, (tenant, source, jobs), now| {
             Box::pin(async move {
                 work::create_source(tx, *tenant, source).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
@@ -328,7 +334,7 @@ impl Outbox for SqlQueue {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), source, jobs);
-        self.write_jobs("update source", input, |tx, (tenant, source, jobs), now| {
+        self.write_jobs(scope, "update source", input, |tx, (tenant, source, jobs), now| {
             Box::pin(async move {
                 work::update_source(tx, *tenant, source).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
@@ -345,7 +351,7 @@ impl Outbox for SqlQueue {
     ) -> Result<()> {
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), id, jobs);
-        self.write_jobs("hide notebook", input, |tx, (tenant, id, jobs), now| {
+        self.write_jobs(scope, "hide notebook", input, |tx, (tenant, id, jobs), now| {
             Box::pin(async move {
                 work::hide_notebook(tx, *tenant, *id).await?;
                 insert_all(tx, *tenant, jobs, now).await.map(drop)
@@ -411,7 +417,7 @@ impl Outbox for SqlQueue {
         check_new("open run", &run)?;
         jobs.iter().try_for_each(NewJob::check)?;
         let input = (scope.tenant(), run, jobs);
-        self.write_jobs("open run", input, |tx, (tenant, run, jobs), now| {
+        self.write_jobs(scope, "open run", input, |tx, (tenant, run, jobs), now| {
             Box::pin(async move {
                 let opened = work::open_run(tx, *tenant, run).await?;
                 if matches!(opened, Opened::Created(_)) {

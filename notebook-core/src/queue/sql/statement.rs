@@ -114,30 +114,39 @@ pub(super) const DUE: &str =
     "SELECT run_at FROM jobs WHERE state = 'scheduled' ORDER BY run_at LIMIT 1";
 
 /// Tenants with available jobs and their kinds, from a tenant's id onwards, found by leaps over an index:
-/// a hundred thousand jobs of one kind cost one leap.
+/// a hundred thousand jobs of one kind cost one leap. What stands around the id to leap to is given.
 macro_rules! found {
-    () => {
-        "WITH RECURSIVE found (tenant_id, kind) AS (
+    ($before:literal, $after:literal) => {
+        concat!(
+            "WITH RECURSIVE found (tenant_id, kind) AS (
     SELECT * FROM (SELECT tenant_id, kind FROM jobs WHERE state = 'available' AND tenant_id >= $1
         ORDER BY tenant_id, kind LIMIT 1) AS least
     UNION ALL
-    SELECT j.tenant_id, j.kind FROM found JOIN jobs j ON j.id = COALESCE(
+    SELECT j.tenant_id, j.kind FROM ",
+            $before,
+            " COALESCE(
         (SELECT n.id FROM jobs n WHERE n.state = 'available'
             AND n.tenant_id = found.tenant_id AND n.kind > found.kind
             ORDER BY n.kind LIMIT 1),
         (SELECT n.id FROM jobs n WHERE n.state = 'available' AND n.tenant_id > found.tenant_id
-            ORDER BY n.tenant_id, n.kind LIMIT 1))
+            ORDER BY n.tenant_id, n.kind LIMIT 1))",
+            $after,
+            "
     ) "
+        )
     };
 }
 
-pub(super) const WAITING_KINDS: &str =
-    concat!(found!(), "SELECT tenant_id, kind FROM found LIMIT $2");
+pub(super) const WAITING_KINDS: &str = concat!(
+    found!("found JOIN jobs j ON j.id =", ""),
+    "SELECT tenant_id, kind FROM found LIMIT $2"
+);
 
 /// All that a claim looks at, in one statement: [`DUE`], [`WAITING_KINDS`], [`RUNNING_OF_TENANT`] and
-/// [`WAITING`] for each of the kinds that a worker can do, given as JSON.
+/// [`WAITING`] for each of the kinds that a worker can do, given as JSON. The id is worked out before its row is looked for:
+/// under row security no index is searched by what comes of a query, and every row would be looked at.
 pub(super) const LOOK: &str = concat!(
-    found!(),
+    found!("(SELECT", " AS id FROM found OFFSET 0) AS leap JOIN jobs j ON j.id = leap.id"),
     ", listed AS MATERIALIZED (SELECT tenant_id, kind FROM found LIMIT $2),
     busy AS MATERIALIZED (SELECT t.tenant_id, (SELECT COUNT(*) FROM jobs r
             WHERE r.state = 'running' AND r.tenant_id = t.tenant_id) AS running

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     postgres::{PostgresConfig, cluster::Cluster},
     queue::{ClaimRequest, KindRule, WorkerId, Worklist as _},
-    sql::values,
+    sql::{Reach, values},
     store::conformance::samples,
 };
 
@@ -41,7 +41,7 @@ async fn ends_lock_their_jobs_in_the_order_of_their_ids() {
     let (ending, result) = (queue.clone(), json!("done"));
     let ending = tokio::spawn(async move {
         let ends = vec![(high.0, high.1, result.clone()), (low.0, low.1, result)];
-        let work = ending.jobs.write(FINISH, ends, |tx, ends, now| {
+        let work = ending.jobs.write(Reach::Installation, FINISH, ends, |tx, ends, now| {
             Box::pin(async move {
                 let ends: Vec<_> = ends.iter().map(|(id, fence, it)| (*id, *fence, it)).collect();
                 Ok(rows::complete(tx, &ends, now.at).await?.len())
@@ -50,7 +50,7 @@ async fn ends_lock_their_jobs_in_the_order_of_their_ids() {
         work.await
     });
     until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").await;
-    let free = queue.jobs.write("look", high.0, |tx, id, _| {
+    let free = queue.jobs.write(Reach::Installation, "look", high.0, |tx, id, _| {
         Box::pin(async move {
             let id = *id.as_bytes();
             let sql = "SELECT 1::bigint FROM jobs WHERE id = $1";

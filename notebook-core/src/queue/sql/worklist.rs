@@ -23,7 +23,7 @@ use crate::{
         random, scope_of,
         step::{self, lease},
     },
-    sql::{Lock, Tx},
+    sql::{Lock, Reach, Tx},
 };
 
 /// The most kinds of waiting jobs, counted in each tenant, that one claim chooses from. Which ones changes
@@ -65,7 +65,7 @@ impl Worklist for SqlQueue {
         if is_limited(request) {
             return self
                 .jobs
-                .write(CLAIM, input, |tx, (request, turn), now| {
+                .write(Reach::Installation, CLAIM, input, |tx, (request, turn), now| {
                     Box::pin(async move {
                         tx.take_turn(TURN).await?;
                         let (claimed, ended) = claim(tx, request, turn, now).await;
@@ -87,9 +87,13 @@ impl Worklist for SqlQueue {
 
     async fn heartbeat(&self, beats: Vec<Heartbeat>) -> Result<Vec<Pulse>> {
         self.jobs
-            .write_to(&self.jobs.hearts, "prolong leases", beats, |tx, beats, now| {
-                Box::pin(heartbeat(tx, beats, now))
-            })
+            .write_to(
+                &self.jobs.hearts,
+                Reach::Installation,
+                "prolong leases",
+                beats,
+                |tx, beats, now| Box::pin(heartbeat(tx, beats, now)),
+            )
             .await
     }
 
@@ -112,19 +116,23 @@ impl Worklist for SqlQueue {
 
     async fn rescue(&self, limit: usize) -> Result<usize> {
         self.jobs
-            .write("rescue jobs", limit, |tx, limit, now| Box::pin(rescue(tx, *limit, now)))
+            .write(Reach::Installation, "rescue jobs", limit, |tx, limit, now| {
+                Box::pin(rescue(tx, *limit, now))
+            })
             .await
     }
 
     async fn take_back(&self, limit: usize) -> Result<usize> {
         self.jobs
-            .write("take jobs back", limit, |tx, limit, now| Box::pin(take_back(tx, *limit, now)))
+            .write(Reach::Installation, "take jobs back", limit, |tx, limit, now| {
+                Box::pin(take_back(tx, *limit, now))
+            })
             .await
     }
 
     async fn forget(&self, keep: Duration, limit: usize) -> Result<usize> {
         self.jobs
-            .write("forget jobs", (keep, limit), |tx, (keep, limit), now| {
+            .write(Reach::Installation, "forget jobs", (keep, limit), |tx, (keep, limit), now| {
                 Box::pin(rows::forget(tx, now.at.before(*keep), *limit))
             })
             .await
@@ -152,7 +160,9 @@ impl Jobs {
 
     /// Ends runs, however they ended; for each, whether it counted.
     pub(super) async fn finish(&self, ends: Vec<Finish>) -> Result<Vec<bool>> {
-        let ended = self.write(FINISH, ends, |tx, ends, now| Box::pin(finish(tx, ends, now)));
+        let ended = self.write(Reach::Installation, FINISH, ends, |tx, ends, now| {
+            Box::pin(finish(tx, ends, now))
+        });
         ended.await.map(|ended| ended.into_iter().map(Counted::counts).collect())
     }
 

@@ -24,7 +24,7 @@ impl ConversationStore for SqlStore {
     ) -> Result<Conversation> {
         let input = (scope.tenant(), conversation);
         self.database
-            .write("create conversation", input, |tx, (tenant, conversation)| {
+            .write(scope, "create conversation", input, |tx, (tenant, conversation)| {
                 Box::pin(create(tx, *tenant, conversation))
             })
             .await
@@ -33,7 +33,9 @@ impl ConversationStore for SqlStore {
     async fn conversation(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read conversation", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .read(scope, "read conversation", input, |tx, (tenant, id)| {
+                Box::pin(find(tx, *tenant, *id))
+            })
             .await
     }
 
@@ -44,7 +46,7 @@ impl ConversationStore for SqlStore {
     ) -> Result<Vec<Conversation>> {
         let input = (scope.tenant(), notebook);
         self.database
-            .read("list conversations", input, |tx, (tenant, notebook)| {
+            .read(scope, "list conversations", input, |tx, (tenant, notebook)| {
                 Box::pin(list(tx, *tenant, *notebook))
             })
             .await
@@ -57,7 +59,7 @@ impl ConversationStore for SqlStore {
     ) -> Result<()> {
         let input = (scope.tenant(), conversation);
         self.database
-            .write("update conversation", input, |tx, (tenant, conversation)| {
+            .write(scope, "update conversation", input, |tx, (tenant, conversation)| {
                 Box::pin(update(tx, *tenant, conversation))
             })
             .await
@@ -66,7 +68,7 @@ impl ConversationStore for SqlStore {
     async fn delete_conversation(&self, scope: &TenantScope, id: ConversationId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("delete conversation", input, |tx, (tenant, id)| {
+            .write(scope, "delete conversation", input, |tx, (tenant, id)| {
                 Box::pin(delete(tx, *tenant, *id))
             })
             .await
@@ -80,16 +82,19 @@ impl ConversationStore for SqlStore {
     ) -> Result<Page<Message>> {
         let cursor = rules::cursor::<MessageId>("list messages", &page)?;
         let input = (scope.tenant(), id, cursor);
-        let items = self.database.read("list messages", input, |tx, (tenant, id, cursor)| {
-            Box::pin(messages(tx, *tenant, *id, *cursor))
-        });
+        let items =
+            self.database.read(scope, "list messages", input, |tx, (tenant, id, cursor)| {
+                Box::pin(messages(tx, *tenant, *id, *cursor))
+            });
         Ok(rules::page(items.await?, cursor.limit, |message| message.id))
     }
 
     async fn message(&self, scope: &TenantScope, id: MessageId) -> Result<Message> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read message", input, |tx, (tenant, id)| Box::pin(message(tx, *tenant, *id)))
+            .read(scope, "read message", input, |tx, (tenant, id)| {
+                Box::pin(message(tx, *tenant, *id))
+            })
             .await
     }
 }

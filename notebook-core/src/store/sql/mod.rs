@@ -51,6 +51,8 @@ use crate::sqlite::{self, SqliteConfig};
 use crate::{Result, pubsub::PubSub, sql::Database};
 use std::sync::Arc;
 
+#[cfg(all(test, feature = "postgres"))]
+pub(crate) use schema::postgres::MIGRATIONS as POSTGRES_MIGRATIONS;
 pub use statistics::Statistics;
 
 /// [`Store`](super::Store) and [`RunLog`](crate::run_log::RunLog) in a database.
@@ -85,7 +87,8 @@ impl SqlStore {
     /// Connects to PostgreSQL, makes the schema and its tables if missing, and brings them up to date.
     ///
     /// # Errors
-    /// `InvalidInput` when the URL or the schema's name is none; `Unauthorized`; `Unavailable`; `Unsupported` when
+    /// `InvalidInput` when the URL or the schema's name is none; `Unauthorized` when the URL's role is refused, the role
+    /// that is wanted cannot be taken on, or row security must hold and does not; `Unavailable`; `Unsupported` when
     /// the tables were written by a newer version, `Conflict` by another build.
     #[cfg(feature = "postgres")]
     pub async fn postgres(config: &PostgresConfig) -> Result<Self> {
@@ -118,6 +121,18 @@ impl SqlStore {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         statistics::of(&self.database)
+    }
+
+    /// Who reads and writes the rows in PostgreSQL, and whether it keeps tenants apart for them; none in SQLite, where
+    /// there are no roles.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn row_security(&self) -> Option<&crate::postgres::RowSecurity> {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite(_) => None,
+            Database::Postgres(client) => Some(client.row_security()),
+        }
     }
 
     /// The database, for what lies beside the store.

@@ -20,7 +20,7 @@ impl NotebookStore for SqlStore {
     async fn create_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<Notebook> {
         let input = (scope.tenant(), notebook);
         self.database
-            .write("create notebook", input, |tx, (tenant, notebook)| {
+            .write(scope, "create notebook", input, |tx, (tenant, notebook)| {
                 Box::pin(create(tx, *tenant, notebook))
             })
             .await
@@ -29,7 +29,9 @@ impl NotebookStore for SqlStore {
     async fn notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<Notebook> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read notebook", input, |tx, (tenant, id)| Box::pin(find_shown(tx, *tenant, *id)))
+            .read(scope, "read notebook", input, |tx, (tenant, id)| {
+                Box::pin(find_shown(tx, *tenant, *id))
+            })
             .await
     }
 
@@ -42,7 +44,7 @@ impl NotebookStore for SqlStore {
         let cursor = rules::cursor::<NotebookId>("list notebooks", &page)?;
         let input = (scope.tenant(), archived, cursor);
         let items =
-            self.database.read("list notebooks", input, |tx, (tenant, archived, cursor)| {
+            self.database.read(scope, "list notebooks", input, |tx, (tenant, archived, cursor)| {
                 Box::pin(list(tx, *tenant, *archived, *cursor))
             });
         Ok(rules::page(items.await?, cursor.limit, |notebook| notebook.id))
@@ -51,7 +53,7 @@ impl NotebookStore for SqlStore {
     async fn update_notebook(&self, scope: &TenantScope, notebook: Notebook) -> Result<()> {
         let input = (scope.tenant(), notebook);
         self.database
-            .write("update notebook", input, |tx, (tenant, notebook)| {
+            .write(scope, "update notebook", input, |tx, (tenant, notebook)| {
                 Box::pin(update(tx, *tenant, notebook))
             })
             .await
@@ -59,7 +61,7 @@ impl NotebookStore for SqlStore {
 
     async fn hidden_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
         self.database
-            .read("list hidden notebooks", scope.tenant(), |tx, tenant| {
+            .read(scope, "list hidden notebooks", scope.tenant(), |tx, tenant| {
                 Box::pin(ids(tx, statement::LIST_HIDDEN, *tenant))
             })
             .await
@@ -72,7 +74,7 @@ impl NotebookStore for SqlStore {
     ) -> Result<()> {
         let input = (scope.tenant(), notebook);
         self.database
-            .write("create unfinished notebook", input, |tx, (tenant, notebook)| {
+            .write(scope, "create unfinished notebook", input, |tx, (tenant, notebook)| {
                 Box::pin(create_unfinished(tx, *tenant, notebook))
             })
             .await
@@ -81,13 +83,15 @@ impl NotebookStore for SqlStore {
     async fn show_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("show notebook", input, |tx, (tenant, id)| Box::pin(show(tx, *tenant, *id)))
+            .write(scope, "show notebook", input, |tx, (tenant, id)| {
+                Box::pin(show(tx, *tenant, *id))
+            })
             .await
     }
 
     async fn unfinished_notebooks(&self, scope: &TenantScope) -> Result<Vec<NotebookId>> {
         self.database
-            .read("list unfinished notebooks", scope.tenant(), |tx, tenant| {
+            .read(scope, "list unfinished notebooks", scope.tenant(), |tx, tenant| {
                 Box::pin(ids(tx, statement::LIST_UNFINISHED, *tenant))
             })
             .await
@@ -101,7 +105,7 @@ impl NotebookStore for SqlStore {
     ) -> Result<usize> {
         let input = (scope.tenant(), id, most);
         self.database
-            .write("empty notebook", input, |tx, (tenant, id, most)| {
+            .write(scope, "empty notebook", input, |tx, (tenant, id, most)| {
                 Box::pin(empty(tx, *tenant, *id, *most))
             })
             .await
@@ -110,7 +114,9 @@ impl NotebookStore for SqlStore {
     async fn delete_notebook(&self, scope: &TenantScope, id: NotebookId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("delete notebook", input, |tx, (tenant, id)| Box::pin(delete(tx, *tenant, *id)))
+            .write(scope, "delete notebook", input, |tx, (tenant, id)| {
+                Box::pin(delete(tx, *tenant, *id))
+            })
             .await
     }
 }

@@ -26,14 +26,14 @@ impl RunLog for SqlStore {
         rules::check_new("open run", &new)?;
         let input = (scope.tenant(), new);
         self.database
-            .write("open run", input, |tx, (tenant, new)| Box::pin(open(tx, *tenant, new)))
+            .write(scope, "open run", input, |tx, (tenant, new)| Box::pin(open(tx, *tenant, new)))
             .await
     }
 
     async fn run(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read run", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .read(scope, "read run", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
             .await
     }
 
@@ -45,7 +45,7 @@ impl RunLog for SqlStore {
     ) -> Result<Vec<Run>> {
         let input = (scope.tenant(), conversation, limit);
         self.database
-            .read("list runs", input, |tx, (tenant, conversation, limit)| {
+            .read(scope, "list runs", input, |tx, (tenant, conversation, limit)| {
                 Box::pin(list(tx, *tenant, *conversation, *limit))
             })
             .await
@@ -54,14 +54,14 @@ impl RunLog for SqlStore {
     async fn start(&self, scope: &TenantScope, id: RunId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("start run", input, |tx, (tenant, id)| Box::pin(start(tx, *tenant, *id)))
+            .write(scope, "start run", input, |tx, (tenant, id)| Box::pin(start(tx, *tenant, *id)))
             .await
     }
 
     async fn append(&self, scope: &TenantScope, id: RunId, events: &[RunEvent]) -> Result<()> {
         let input = (scope.tenant(), id, events.to_vec());
         self.database
-            .write("append events", input, |tx, (tenant, id, events)| {
+            .write(scope, "append events", input, |tx, (tenant, id, events)| {
                 Box::pin(append(tx, *tenant, *id, events))
             })
             .await
@@ -70,7 +70,7 @@ impl RunLog for SqlStore {
     async fn close(&self, scope: &TenantScope, id: RunId, outcome: RunOutcome) -> Result<Run> {
         let input = (scope.tenant(), id, outcome);
         self.database
-            .write("close run", input, |tx, (tenant, id, outcome)| {
+            .write(scope, "close run", input, |tx, (tenant, id, outcome)| {
                 Box::pin(close(tx, *tenant, *id, outcome))
             })
             .await
@@ -80,7 +80,7 @@ impl RunLog for SqlStore {
         rules::check_new("record run", &new)?;
         let input = (scope.tenant(), new, outcome);
         self.database
-            .write("record run", input, |tx, (tenant, new, outcome)| {
+            .write(scope, "record run", input, |tx, (tenant, new, outcome)| {
                 Box::pin(record(tx, *tenant, new, outcome))
             })
             .await
@@ -89,7 +89,9 @@ impl RunLog for SqlStore {
     async fn answer(&self, scope: &TenantScope, id: RunId) -> Result<Option<Message>> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read answer", input, |tx, (tenant, id)| Box::pin(answer(tx, *tenant, *id)))
+            .read(scope, "read answer", input, |tx, (tenant, id)| {
+                Box::pin(answer(tx, *tenant, *id))
+            })
             .await
     }
 
@@ -102,7 +104,7 @@ impl RunLog for SqlStore {
     ) -> Result<Vec<RunEvent>> {
         let input = (scope.tenant(), id, after, limit);
         self.database
-            .read("read events", input, |tx, (tenant, id, after, limit)| {
+            .read(scope, "read events", input, |tx, (tenant, id, after, limit)| {
                 Box::pin(events(tx, *tenant, *id, *after, *limit))
             })
             .await
@@ -111,13 +113,15 @@ impl RunLog for SqlStore {
     async fn request_stop(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
         let input = (scope.tenant(), id);
         self.database
-            .write("stop run", input, |tx, (tenant, id)| Box::pin(request_stop(tx, *tenant, *id)))
+            .write(scope, "stop run", input, |tx, (tenant, id)| {
+                Box::pin(request_stop(tx, *tenant, *id))
+            })
             .await
     }
 
     async fn stopping(&self, scope: &TenantScope) -> Result<Vec<RunId>> {
         self.database
-            .read("list stopping runs", scope.tenant(), |tx, tenant| {
+            .read(scope, "list stopping runs", scope.tenant(), |tx, tenant| {
                 Box::pin(stopping(tx, *tenant))
             })
             .await
@@ -126,7 +130,7 @@ impl RunLog for SqlStore {
     async fn prune(&self, scope: &TenantScope, before: Timestamp, limit: usize) -> Result<usize> {
         let input = (scope.tenant(), before, limit);
         self.database
-            .write("prune runs", input, |tx, (tenant, before, limit)| {
+            .write(scope, "prune runs", input, |tx, (tenant, before, limit)| {
                 Box::pin(prune(tx, *tenant, *before, *limit))
             })
             .await
@@ -134,7 +138,7 @@ impl RunLog for SqlStore {
 
     async fn unfinished(&self, scope: &TenantScope) -> Result<Vec<Run>> {
         self.database
-            .read("list unfinished runs", scope.tenant(), |tx, tenant| {
+            .read(scope, "list unfinished runs", scope.tenant(), |tx, tenant| {
                 Box::pin(unfinished(tx, *tenant))
             })
             .await

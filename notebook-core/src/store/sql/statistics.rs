@@ -22,8 +22,10 @@ pub enum Statistics {
     /// A server.
     #[cfg(feature = "postgres")]
     Postgres {
-        /// The connections of most calls.
+        /// The connections of tenants' calls.
         pool: PoolStatistics,
+        /// Those of calls that work for all tenants.
+        installation: Box<PoolStatistics>,
         /// Those of heartbeats.
         reserved: PoolStatistics,
     },
@@ -38,8 +40,8 @@ pub(super) fn of(database: &Database) -> Statistics {
         }
         #[cfg(feature = "postgres")]
         Database::Postgres(client) => {
-            let [pool, reserved] = client.statistics();
-            Statistics::Postgres { pool, reserved }
+            let [pool, installation, reserved] = client.statistics();
+            Statistics::Postgres { pool, installation: Box::new(installation), reserved }
         }
     }
 }

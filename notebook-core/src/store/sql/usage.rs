@@ -24,7 +24,7 @@ impl UsageStore for SqlStore {
     async fn count_day(&self, scope: &TenantScope, day: Day, close: bool) -> Result<Option<u64>> {
         let input = (scope.tenant(), day, close);
         self.database
-            .write("count usage", input, |tx, (tenant, day, close)| {
+            .write(scope, "count usage", input, |tx, (tenant, day, close)| {
                 Box::pin(count(tx, *tenant, *day, *close))
             })
             .await
@@ -32,7 +32,7 @@ impl UsageStore for SqlStore {
 
     async fn first_open_day(&self, scope: &TenantScope) -> Result<Option<Day>> {
         self.database
-            .read("find uncounted day", scope.tenant(), |tx, tenant| {
+            .read(scope, "find uncounted day", scope.tenant(), |tx, tenant| {
                 Box::pin(first_open(tx, *tenant))
             })
             .await
@@ -41,7 +41,7 @@ impl UsageStore for SqlStore {
     async fn usage(&self, scope: &TenantScope, from: Day, to: Day) -> Result<Vec<DayUsage>> {
         let input = (scope.tenant(), from, to);
         self.database
-            .read("list usage", input, |tx, (tenant, from, to)| {
+            .read(scope, "list usage", input, |tx, (tenant, from, to)| {
                 Box::pin(list(tx, *tenant, *from, *to))
             })
             .await

@@ -22,6 +22,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 16, name: "row security, which PostgreSQL alone has", sql: "" },
 ];
 
 const V1: &str = "

@@ -33,7 +33,7 @@ impl EmbeddingStore for SqlStore {
         let vectors: BTreeMap<u32, Vec<f32>> = vectors.into_iter().collect();
         let input = (scope.tenant(), id, name(space), vectors);
         self.database()
-            .write(OPERATION, input, |tx, (tenant, id, space, vectors)| {
+            .write(scope, OPERATION, input, |tx, (tenant, id, space, vectors)| {
                 Box::pin(put(tx, *tenant, *id, space, vectors))
             })
             .await
@@ -49,7 +49,7 @@ impl EmbeddingStore for SqlStore {
     ) -> Result<Vec<Embedding>> {
         let input = (scope.tenant(), id, name(space), from, limit);
         self.database()
-            .read("list vectors", input, |tx, (tenant, id, space, from, limit)| {
+            .read(scope, "list vectors", input, |tx, (tenant, id, space, from, limit)| {
                 Box::pin(list(tx, *tenant, *id, space, *from, *limit))
             })
             .await
@@ -63,7 +63,7 @@ impl EmbeddingStore for SqlStore {
     ) -> Result<u64> {
         let input = (scope.tenant(), id, name(space));
         self.database()
-            .read("count vectors", input, |tx, (tenant, id, space)| {
+            .read(scope, "count vectors", input, |tx, (tenant, id, space)| {
                 Box::pin(count(tx, *tenant, *id, space))
             })
             .await

@@ -21,7 +21,7 @@ impl SourceStore for SqlStore {
     async fn create_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
         let input = (scope.tenant(), source);
         self.database
-            .write("create source", input, |tx, (tenant, source)| {
+            .write(scope, "create source", input, |tx, (tenant, source)| {
                 Box::pin(create(tx, *tenant, source))
             })
             .await
@@ -30,14 +30,14 @@ impl SourceStore for SqlStore {
     async fn source(&self, scope: &TenantScope, id: SourceId) -> Result<Source> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read source", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .read(scope, "read source", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
             .await
     }
 
     async fn sources(&self, scope: &TenantScope, notebook: NotebookId) -> Result<Vec<Source>> {
         let input = (scope.tenant(), notebook);
         self.database
-            .read("list sources", input, |tx, (tenant, notebook)| {
+            .read(scope, "list sources", input, |tx, (tenant, notebook)| {
                 Box::pin(list(tx, *tenant, *notebook))
             })
             .await
@@ -45,7 +45,7 @@ impl SourceStore for SqlStore {
 
     async fn unfinished_sources(&self, scope: &TenantScope) -> Result<Vec<Source>> {
         self.database
-            .read("list unfinished sources", scope.tenant(), |tx, tenant| {
+            .read(scope, "list unfinished sources", scope.tenant(), |tx, tenant| {
                 Box::pin(unfinished(tx, *tenant))
             })
             .await
@@ -53,7 +53,7 @@ impl SourceStore for SqlStore {
 
     async fn indexed_sources(&self, scope: &TenantScope) -> Result<Vec<IndexedSource>> {
         self.database
-            .read("list indexed sources", scope.tenant(), |tx, tenant| {
+            .read(scope, "list indexed sources", scope.tenant(), |tx, tenant| {
                 Box::pin(indexed(tx, *tenant))
             })
             .await
@@ -62,7 +62,7 @@ impl SourceStore for SqlStore {
     async fn update_source(&self, scope: &TenantScope, source: Source) -> Result<()> {
         let input = (scope.tenant(), source);
         self.database
-            .write("update source", input, |tx, (tenant, source)| {
+            .write(scope, "update source", input, |tx, (tenant, source)| {
                 Box::pin(update(tx, *tenant, source))
             })
             .await
@@ -71,7 +71,9 @@ impl SourceStore for SqlStore {
     async fn delete_source(&self, scope: &TenantScope, id: SourceId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("delete source", input, |tx, (tenant, id)| Box::pin(delete(tx, *tenant, *id)))
+            .write(scope, "delete source", input, |tx, (tenant, id)| {
+                Box::pin(delete(tx, *tenant, *id))
+            })
             .await
     }
 
@@ -83,7 +85,7 @@ impl SourceStore for SqlStore {
     ) -> Result<()> {
         let input = (scope.tenant(), id, document);
         self.database
-            .write("store document", input, |tx, (tenant, id, document)| {
+            .write(scope, "store document", input, |tx, (tenant, id, document)| {
                 Box::pin(text::put(tx, *tenant, *id, document))
             })
             .await
@@ -92,7 +94,7 @@ impl SourceStore for SqlStore {
     async fn document(&self, scope: &TenantScope, id: SourceId) -> Result<Document> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read document", input, |tx, (tenant, id)| {
+            .read(scope, "read document", input, |tx, (tenant, id)| {
                 Box::pin(text::document(tx, *tenant, *id))
             })
             .await
@@ -101,14 +103,16 @@ impl SourceStore for SqlStore {
     async fn layout(&self, scope: &TenantScope, id: SourceId) -> Result<Layout> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read layout", input, |tx, (tenant, id)| Box::pin(text::layout(tx, *tenant, *id)))
+            .read(scope, "read layout", input, |tx, (tenant, id)| {
+                Box::pin(text::layout(tx, *tenant, *id))
+            })
             .await
     }
 
     async fn text(&self, scope: &TenantScope, id: SourceId, span: Span) -> Result<String> {
         let input = (scope.tenant(), id, span);
         self.database
-            .read("read text", input, |tx, (tenant, id, span)| {
+            .read(scope, "read text", input, |tx, (tenant, id, span)| {
                 Box::pin(text::at(tx, *tenant, *id, *span))
             })
             .await
@@ -123,7 +127,7 @@ impl SourceStore for SqlStore {
         rules::check_chunks("store chunks", id, &chunks)?;
         let input = (scope.tenant(), id, chunks);
         self.database
-            .write("store chunks", input, |tx, (tenant, id, chunks)| {
+            .write(scope, "store chunks", input, |tx, (tenant, id, chunks)| {
                 Box::pin(chunks::put(tx, *tenant, *id, chunks))
             })
             .await
@@ -138,7 +142,7 @@ impl SourceStore for SqlStore {
     ) -> Result<Vec<Chunk>> {
         let input = (scope.tenant(), id, from, limit);
         self.database
-            .read("list chunks", input, |tx, (tenant, id, from, limit)| {
+            .read(scope, "list chunks", input, |tx, (tenant, id, from, limit)| {
                 Box::pin(chunks::list(tx, *tenant, *id, *from, *limit))
             })
             .await
@@ -147,7 +151,7 @@ impl SourceStore for SqlStore {
     async fn chunks_by_key(&self, scope: &TenantScope, keys: &[ChunkKey]) -> Result<Vec<Chunk>> {
         let input = (scope.tenant(), keys.to_vec());
         self.database
-            .read("read chunks", input, |tx, (tenant, keys)| {
+            .read(scope, "read chunks", input, |tx, (tenant, keys)| {
                 Box::pin(chunks::by_key(tx, *tenant, keys))
             })
             .await

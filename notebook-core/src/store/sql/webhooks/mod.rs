@@ -34,7 +34,7 @@ impl WebhookStore for SqlStore {
         rules::check("create webhook", &webhook)?;
         let input = (scope.tenant(), webhook, secret);
         self.database
-            .write("create webhook", input, |tx, (tenant, webhook, secret)| {
+            .write(scope, "create webhook", input, |tx, (tenant, webhook, secret)| {
                 Box::pin(create(tx, *tenant, webhook, secret))
             })
             .await
@@ -43,13 +43,13 @@ impl WebhookStore for SqlStore {
     async fn webhook(&self, scope: &TenantScope, id: WebhookId) -> Result<Webhook> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read webhook", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
+            .read(scope, "read webhook", input, |tx, (tenant, id)| Box::pin(find(tx, *tenant, *id)))
             .await
     }
 
     async fn webhooks(&self, scope: &TenantScope) -> Result<Vec<Webhook>> {
         self.database
-            .read("list webhooks", scope.tenant(), |tx, tenant| Box::pin(list(tx, *tenant)))
+            .read(scope, "list webhooks", scope.tenant(), |tx, tenant| Box::pin(list(tx, *tenant)))
             .await
     }
 
@@ -62,7 +62,7 @@ impl WebhookStore for SqlStore {
     ) -> Result<Webhook> {
         let input = (scope.tenant(), id, change, at);
         self.database
-            .write("change webhook", input, |tx, (tenant, id, change, at)| {
+            .write(scope, "change webhook", input, |tx, (tenant, id, change, at)| {
                 Box::pin(async move {
                     let webhook = find_locked(tx, *tenant, *id, Lock::Change).await?;
                     let webhook = rules::changed(tx.operation, webhook, change.clone(), *at)?;
@@ -76,7 +76,7 @@ impl WebhookStore for SqlStore {
     async fn delete_webhook(&self, scope: &TenantScope, id: WebhookId) -> Result<()> {
         let input = (scope.tenant(), id);
         self.database
-            .write("delete webhook", input, |tx, (tenant, id)| {
+            .write(scope, "delete webhook", input, |tx, (tenant, id)| {
                 Box::pin(async move {
                     let values = values![tenant.as_bytes(), id.as_bytes()];
                     let changed = tx.execute(statement::DELETE, values).await?;
@@ -89,7 +89,9 @@ impl WebhookStore for SqlStore {
     async fn secrets(&self, scope: &TenantScope, id: WebhookId) -> Result<SigningSecrets> {
         let input = (scope.tenant(), id);
         self.database
-            .read("read secrets", input, |tx, (tenant, id)| Box::pin(secrets(tx, *tenant, *id)))
+            .read(scope, "read secrets", input, |tx, (tenant, id)| {
+                Box::pin(secrets(tx, *tenant, *id))
+            })
             .await
     }
 
@@ -103,7 +105,7 @@ impl WebhookStore for SqlStore {
     ) -> Result<SigningSecrets> {
         let input = (scope.tenant(), id, secret, at, until);
         self.database
-            .write("rotate secret", input, |tx, (tenant, id, secret, at, until)| {
+            .write(scope, "rotate secret", input, |tx, (tenant, id, secret, at, until)| {
                 Box::pin(async move {
                     let (until, at) = (until.as_millis(), at.as_millis());
                     let secret = secret.expose();
@@ -119,7 +121,7 @@ impl WebhookStore for SqlStore {
     async fn send(&self, scope: &TenantScope, id: WebhookId, event: Event) -> Result<Delivery> {
         let input = (scope.tenant(), id, event);
         self.database
-            .write("send event", input, |tx, (tenant, id, event)| {
+            .write(scope, "send event", input, |tx, (tenant, id, event)| {
                 Box::pin(async move {
                     let webhook = find_locked(tx, *tenant, *id, Lock::Keep).await?;
                     rules::check_enabled(tx.operation, &webhook)?;
@@ -139,7 +141,7 @@ impl WebhookStore for SqlStore {
     ) -> Result<Delivery> {
         let input = (scope.tenant(), webhook, id);
         self.database
-            .read("read delivery", input, |tx, (tenant, webhook, id)| {
+            .read(scope, "read delivery", input, |tx, (tenant, webhook, id)| {
                 Box::pin(deliveries::find(tx, *tenant, *webhook, *id))
             })
             .await
@@ -154,7 +156,7 @@ impl WebhookStore for SqlStore {
         let cursor = store_rules::cursor::<DeliveryId>("list deliveries", &page)?;
         let input = (scope.tenant(), webhook, cursor);
         let items =
-            self.database.read("list deliveries", input, |tx, (tenant, webhook, cursor)| {
+            self.database.read(scope, "list deliveries", input, |tx, (tenant, webhook, cursor)| {
                 Box::pin(deliveries::list(tx, *tenant, *webhook, *cursor))
             });
         Ok(store_rules::page(items.await?, cursor.limit, |delivery| delivery.id))
@@ -169,7 +171,7 @@ impl WebhookStore for SqlStore {
     ) -> Result<Delivery> {
         let input = (scope.tenant(), webhook, id, at);
         self.database
-            .write("replay delivery", input, |tx, (tenant, webhook, id, at)| {
+            .write(scope, "replay delivery", input, |tx, (tenant, webhook, id, at)| {
                 Box::pin(deliveries::replay(tx, *tenant, *webhook, *id, *at))
             })
             .await
@@ -178,7 +180,7 @@ impl WebhookStore for SqlStore {
     async fn resume(&self, scope: &TenantScope, limit: usize) -> Result<usize> {
         let input = (scope.tenant(), limit);
         self.database
-            .write("resume deliveries", input, |tx, (tenant, limit)| {
+            .write(scope, "resume deliveries", input, |tx, (tenant, limit)| {
                 Box::pin(deliveries::resume(tx, *tenant, *limit))
             })
             .await
@@ -192,7 +194,7 @@ impl WebhookStore for SqlStore {
     ) -> Result<usize> {
         let input = (scope.tenant(), before, limit);
         self.database
-            .write("prune deliveries", input, |tx, (tenant, before, limit)| {
+            .write(scope, "prune deliveries", input, |tx, (tenant, before, limit)| {
                 Box::pin(async move {
                     let limit = sql::limit(*limit);
                     let values = values![tenant.as_bytes(), before.as_millis(), limit];
