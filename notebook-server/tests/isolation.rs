@@ -2,12 +2,15 @@
 //! description of its routes, so a route that is not covered fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../../notebook-core/tests/support/postgres.rs"]
+mod cluster;
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cluster::Cluster;
 use common::{
-    Setup, folder,
+    Server, Setup, folder,
     people::{PASSWORD, Person, with_accounts},
 };
 use reqwest::{Method, multipart};
@@ -30,6 +33,56 @@ const SCOPES: [&str; 12] = [
     "workspace.manage",
     "usage.read",
 ];
+
+/// A server with accounts, and where its rows are.
+struct House {
+    server: Server,
+    _folder: tempfile::TempDir,
+    _cluster: Option<Cluster>,
+}
+
+impl House {
+    fn sqlite() -> Self {
+        let folder = folder();
+        let server = with_accounts(Setup::new(folder.path())).start();
+        Self { server, _folder: folder, _cluster: None }
+    }
+
+    /// T7: with row security as a second wall, and a role that it binds.
+    fn postgres() -> Self {
+        let (folder, cluster) = (folder(), Cluster::start());
+        let setup = Setup::new(folder.path())
+            .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
+            .with("NOTEBOOK__AUTH__SECRETS__1", "of-this-test-alone-and-of-nobody-else");
+        let server = with_accounts(setup).start();
+        Self { server, _folder: folder, _cluster: Some(cluster) }
+    }
+}
+
+/// Each of the tests on both engines.
+macro_rules! on_both {
+    ($($name:ident),*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::House::sqlite().server).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::House::postgres().server).await;
+            })*
+        }
+    };
+}
+
+on_both!(
+    t1_t2_what_is_anothers_is_as_what_is_not_there,
+    t1_ids_in_bodies_queries_headers_and_cursors,
+    t4_anothers_words_find_nothing,
+    t2_a_websocket_reaches_nothing_of_anothers
+);
 
 /// Everything that somebody has, by kind; ids as texts.
 type Things = BTreeMap<&'static str, String>;
@@ -181,12 +234,9 @@ fn absent(things: &Things) -> Things {
 }
 
 /// T1, T2, T11, T12: every route with every id in its path, foreign and absent.
-#[tokio::test]
-async fn t1_t2_what_is_anothers_is_as_what_is_not_there() {
-    let folder = folder();
-    let server = with_accounts(Setup::new(folder.path())).start();
+async fn t1_t2_what_is_anothers_is_as_what_is_not_there(server: &Server) {
     let (ada, bob) =
-        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+        (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     let before = snapshot(&bob, &foreign).await;
     // With a key that may all that its maker may: the routes for people refuse it before they look.
@@ -302,12 +352,9 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
 }
 
 /// Ids that are not in the path: in bodies, queries, headers and cursors.
-#[tokio::test]
-async fn t1_ids_in_bodies_queries_headers_and_cursors() {
-    let folder = folder();
-    let server = with_accounts(Setup::new(folder.path())).start();
+async fn t1_ids_in_bodies_queries_headers_and_cursors(server: &Server) {
     let (ada, bob) =
-        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+        (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     let nowhere = absent(&foreign);
     let before = snapshot(&bob, &foreign).await;
@@ -446,12 +493,9 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors() {
 }
 
 /// T4, T22, T24: another's very words find nothing, and lists show one's own only.
-#[tokio::test]
-async fn t4_anothers_words_find_nothing() {
-    let folder = folder();
-    let server = with_accounts(Setup::new(folder.path())).start();
+async fn t4_anothers_words_find_nothing(server: &Server) {
     let (ada, bob) =
-        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+        (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     for path in [
         "/api/notebooks",
@@ -488,17 +532,14 @@ async fn t4_anothers_words_find_nothing() {
 }
 
 /// T2: the same over a WebSocket: a conversation and runs of another's are as ones that are not there.
-#[tokio::test]
-async fn t2_a_websocket_reaches_nothing_of_anothers() {
+async fn t2_a_websocket_reaches_nothing_of_anothers(server: &Server) {
     use futures::{SinkExt as _, StreamExt as _};
     use tokio_tungstenite::{
         client_async,
         tungstenite::{Message, client::IntoClientRequest as _},
     };
-    let folder = folder();
-    let server = with_accounts(Setup::new(folder.path())).start();
     let (ada, bob) =
-        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+        (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     let nowhere = absent(&foreign);
     let address = server.url.strip_prefix("http://").unwrap();

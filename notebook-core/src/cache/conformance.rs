@@ -48,6 +48,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         clearing_forgets_one_tenant,
         a_full_cache_forgets_and_goes_on,
         a_flood_does_not_push_out_another_tenant,
+        t34_what_one_replaces_makes_no_room_for_others,
         a_value_over_the_bound_is_not_kept,
         a_read_entry_outlives_others,
     ]
@@ -75,6 +76,7 @@ impl Capabilities {
         match scenario {
             "a_full_cache_forgets_and_goes_on"
             | "a_flood_does_not_push_out_another_tenant"
+            | "t34_what_one_replaces_makes_no_room_for_others"
             | "a_value_over_the_bound_is_not_kept" => self.max_bytes.is_none(),
             "a_read_entry_outlives_others" => self.max_bytes.is_none() || !self.least_recently_used,
             _ => false,
@@ -195,6 +197,31 @@ pub async fn a_flood_does_not_push_out_another_tenant(subject: &Subject<'_>) {
     }
     assert_eq!(get(subject, &quiet, 1).await, Some(b"quiet".to_vec()));
     subject.cache.clear(&loud).await.unwrap();
+}
+
+pub async fn t34_what_one_replaces_makes_no_room_for_others(subject: &Subject<'_>) {
+    let (large, small) = (tenant(), tenant());
+    for i in 0..20 {
+        put(subject, &large, i, big(subject, i)).await;
+    }
+    // Under the same keys, and each time as if the other's had gone.
+    for i in (0..20).chain(0..20).chain(0..20) {
+        put(subject, &small, i, vec![0]).await;
+    }
+    for i in (0..20).cycle().take(200) {
+        put(subject, &large, i, big(subject, i)).await;
+    }
+    let keys: Vec<_> = (0..300).map(key).collect();
+    let kept = subject.cache.get(&large, &keys[..20]).await.unwrap();
+    assert!(kept.iter().all(Option::is_some), "there is room for all of them");
+    for i in 0..300 {
+        put(subject, &large, i, big(subject, i)).await;
+    }
+    let kept = subject.cache.get(&large, &keys).await.unwrap();
+    let bytes: usize = kept.iter().flatten().map(Vec::len).sum();
+    assert!(bytes <= subject.capabilities.max_bytes.unwrap(), "{bytes} bytes kept");
+    subject.cache.clear(&large).await.unwrap();
+    subject.cache.clear(&small).await.unwrap();
 }
 
 pub async fn a_value_over_the_bound_is_not_kept(subject: &Subject<'_>) {

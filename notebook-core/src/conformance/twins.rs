@@ -2,9 +2,9 @@
 //!
 //! Each tells what it is answered at every step, with both in one store, in turns. It must be what it would be told
 //! were it alone, which is asked of a store in memory of its own. Whatever condition on the tenant a statement lacks, one
-//! of the two is shown, changes or removes what is the other's: ids of sources, messages, runs and webhooks are
-//! the same in both, contents are not. Ids that no two tenants may share (notebooks, conversations, jobs) are asked for
-//! across.
+//! of the two is shown, changes or removes what is the other's: ids are the same in both, contents are not. Once more
+//! with ids of notebooks and conversations of their own, which are asked for across, as those of jobs always are: no two
+//! tenants may share one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -59,7 +59,11 @@ impl Debug for Whole<'_> {
 /// Every scenario of the suite.
 #[must_use]
 pub fn scenarios<'a>() -> Vec<Scenario<Whole<'a>>> {
-    crate::scenarios![Whole<'a>; t34_twins_neither_see_nor_change_each_other]
+    crate::scenarios![
+        Whole<'a>;
+        t34_twins_neither_see_nor_change_each_other,
+        t34_twins_with_ids_of_their_own_neither
+    ]
 }
 
 /// Runs every scenario.
@@ -73,8 +77,15 @@ pub async fn run_all(whole: Whole<'_>) {
 }
 
 pub async fn t34_twins_neither_see_nor_change_each_other(whole: &Whole<'_>) {
-    let ids = Ids::new();
-    let twins = [Twin::new("Anna", &ids, 0), Twin::new("Berthold", &ids, 1)];
+    in_turns(whole, &Ids::new(true)).await;
+}
+
+pub async fn t34_twins_with_ids_of_their_own_neither(whole: &Whole<'_>) {
+    in_turns(whole, &Ids::new(false)).await;
+}
+
+async fn in_turns(whole: &Whole<'_>, ids: &Ids) {
+    let twins = [Twin::new("Anna", ids, 0), Twin::new("Berthold", ids, 1)];
     let mut alone = Vec::new();
     for twin in &twins {
         alone.push(told_alone(twin).await);
@@ -129,8 +140,8 @@ const STEPS: &[&str] = &[
 /// What both have in common, and what each has to itself.
 struct Ids {
     sources: [SourceId; 3],
-    runs: [RunId; 3],
-    messages: [MessageId; 6],
+    runs: [RunId; 4],
+    messages: [MessageId; 8],
     webhook: WebhookId,
     notebooks: [[NotebookId; 3]; 2],
     conversations: [[ConversationId; 2]; 2],
@@ -138,14 +149,22 @@ struct Ids {
 }
 
 impl Ids {
-    fn new() -> Self {
+    fn new(same: bool) -> Self {
+        let notebooks = std::array::from_fn(|_| NotebookId::new());
+        let conversations = std::array::from_fn(|_| ConversationId::new());
         Self {
             sources: std::array::from_fn(|_| SourceId::new()),
             runs: std::array::from_fn(|_| RunId::new()),
             messages: std::array::from_fn(|_| MessageId::new()),
             webhook: WebhookId::new(),
-            notebooks: std::array::from_fn(|_| std::array::from_fn(|_| NotebookId::new())),
-            conversations: std::array::from_fn(|_| std::array::from_fn(|_| ConversationId::new())),
+            notebooks: match same {
+                true => [notebooks; 2],
+                false => [notebooks, std::array::from_fn(|_| NotebookId::new())],
+            },
+            conversations: match same {
+                true => [conversations; 2],
+                false => [conversations, std::array::from_fn(|_| ConversationId::new())],
+            },
             jobs: std::array::from_fn(|_| std::array::from_fn(|_| JobId::new())),
         }
     }
@@ -492,11 +511,21 @@ impl<'i> Twin<'i> {
         told.add("early", shared.log.append(scope, early, &samples::deltas(1, 1)).await);
         told.add("early", shared.log.request_stop(scope, early).await);
         told.add("early", shared.log.close(scope, early, self.end(0, 1)).await);
+        // Behind a message that only the other may have.
+        let mut behind = self.run(0);
+        behind.question = behind
+            .question
+            .map(|question| Message { parent: Some(self.ids.messages[2]), ..question });
+        told.add("behind", shared.log.open(scope, behind).await);
         for place in 0..2 {
             told.add("open", shared.log.open(scope, self.run(place)).await);
             told.add("again", shared.log.open(scope, self.run(place)).await);
         }
         told.add("open", shared.outbox.open_run(scope, self.run(2), Vec::new()).await);
+        // What is one's own answer was brought by an import to the other.
+        if self.own == 0 {
+            told.add("open", shared.log.open(scope, self.run(3)).await);
+        }
         // In the other's conversation.
         let mut foreign = self.run(0);
         foreign.run.conversation = self.ids.conversations[1 - self.own][0];
@@ -528,6 +557,11 @@ impl<'i> Twin<'i> {
         for (place, seq) in [(0, first), (1, 3)] {
             let end = self.end(place, seq);
             told.add("close", log.close(scope, self.ids.runs[place], end).await);
+        }
+        let (last, end) = (self.run(3), self.end(3, 1));
+        match self.own {
+            0 => told.add("close", log.close(scope, last.run.id, end).await),
+            _ => told.add("record", log.record(scope, last, end).await),
         }
     }
 
@@ -588,10 +622,14 @@ impl<'i> Twin<'i> {
     async fn hide(&self, whole: &Whole<'_>, told: &mut Told) {
         let (shared, scope, other) = (&whole.parts.shared, &self.scope, 1 - self.own);
         let own = self.ids.notebooks[self.own][0];
+        // Hidden for the one, and not yet for the other.
+        told.add("not hidden", shared.store.empty_notebook(scope, own, 10).await);
         told.add("hide", shared.outbox.hide_notebook(scope, own, Vec::new()).await);
         let foreign = self.ids.notebooks[other][0];
-        told.add("foreign", shared.store.empty_notebook(scope, foreign, 10).await);
-        told.add("foreign", shared.store.delete_notebook(scope, foreign).await);
+        if foreign != own {
+            told.add("foreign", shared.store.empty_notebook(scope, foreign, 10).await);
+            told.add("foreign", shared.store.delete_notebook(scope, foreign).await);
+        }
     }
 
     async fn remove(&self, whole: &Whole<'_>, told: &mut Told) {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An entry fades when this many uses have passed since its own.
-const FADES_AFTER: i64 = 64;
+pub(super) const FADES_AFTER: i64 = 64;
 
 const SELECT: &str = "SELECT e.value, t.uses - e.used
     FROM cache_entries e JOIN cache_tenants t ON t.tenant_id = e.tenant_id

@@ -2,6 +2,8 @@
 
 mod entries;
 mod schema;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use async_trait::async_trait;
 

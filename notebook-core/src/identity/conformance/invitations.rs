@@ -23,6 +23,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         an_invitation_is_accepted_once_by_whom_it_names,
         an_invitation_runs_out_is_revoked_and_gives_way,
         t16_an_invitation_of_another_tenant_is_absent,
+        t34_an_invitation_gives_way_in_its_workspace_only,
         only_teams_invite_and_not_their_members,
         who_may_invite_no_more_has_invited_nobody,
         invitations_are_bounded,
@@ -145,6 +146,28 @@ pub async fn t16_an_invitation_of_another_tenant_is_absent(subject: &Subject) {
     refused(absent, ErrorKind::NotFound);
 }
 
+pub async fn t34_an_invitation_gives_way_in_its_workspace_only(subject: &Subject) {
+    let identity = &subject.identity;
+    let ((owner, one), (_, other)) = (subject.team().await, subject.team().await);
+    let by = Actor::User(owner.id);
+    identity.set_role(&other, by, owner.id, Role::Admin).await.unwrap();
+    let stays = invitation(&owner, "both@example.org");
+    identity.invite(&other, by, stays.clone()).await.unwrap();
+    for _ in 0..2 {
+        identity.invite(&one, by, invitation(&owner, "both@example.org")).await.unwrap();
+    }
+    identity.invitation(stays.hash).await.unwrap();
+    // Who invites no more in one workspace still does in the other.
+    let (second, _) = subject.user().await;
+    identity.set_role(&one, by, second.id, Role::Admin).await.unwrap();
+    identity.set_role(&one, by, owner.id, Role::Viewer).await.unwrap();
+    assert_eq!(identity.invitations(&one).await.unwrap(), []);
+    identity.invitation(stays.hash).await.unwrap();
+    identity.set_role(&one, by, owner.id, Role::Admin).await.unwrap();
+    identity.remove_member(&one, by, owner.id).await.unwrap();
+    identity.invitation(stays.hash).await.unwrap();
+}
+
 pub async fn only_teams_invite_and_not_their_members(subject: &Subject) {
     let identity = &subject.identity;
     let (owner, team) = subject.team().await;
@@ -215,6 +238,10 @@ pub async fn invitations_are_bounded(subject: &Subject) {
     }
     let more = identity.invite(&team, by, invitation(&owner, "more@example.org")).await;
     refused(more, ErrorKind::Conflict);
+    // T34: others' places are not taken.
+    let (stranger, other) = subject.team().await;
+    let new = invitation(&stranger, "more@example.org");
+    identity.invite(&other, Actor::User(stranger.id), new).await.unwrap();
     // Who is invited already can be invited anew.
     identity.invite(&team, by, invitation(&owner, "user7@example.org")).await.unwrap();
     subject.wait(WEEK.as_secs());

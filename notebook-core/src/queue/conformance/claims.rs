@@ -22,6 +22,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         a_kind_runs_no_more_than_its_limit,
         a_tenant_runs_no_more_than_its_limit,
         q35_a_flood_of_one_tenant_does_not_delay_another,
+        q35_every_kind_of_every_tenant_is_found,
         y4_a_heartbeat_keeps_the_job_and_stores_progress,
         y8_a_job_is_taken_from_a_worker_that_is_silent,
         q18_a_rescue_leaves_a_fresh_claim_alone,
@@ -164,6 +165,19 @@ pub async fn q35_a_flood_of_one_tenant_does_not_delay_another(subject: &Subject<
     let id = subject.insert(&quiet, new(&kind)).await;
     let next = subject.claim(&kind, 1).await;
     assert_eq!(next[0].job.id, id, "it has fewer running, though it came later");
+}
+
+/// What the one waits with is done nowhere, and comes between the other's in the order of names.
+pub async fn q35_every_kind_of_every_tenant_is_found(subject: &Subject<'_>) {
+    let mut tenants = [tenant(), tenant()];
+    tenants.sort_by_key(crate::TenantScope::tenant);
+    let mut kinds = [kind(), kind(), kind()];
+    kinds.sort();
+    let [first, second] = tenants;
+    subject.insert(&first, new(&kinds[1])).await;
+    let wanted = subject.insert(&second, new(&kinds[0])).await;
+    subject.insert(&second, new(&kinds[2])).await;
+    assert_eq!(subject.claim_one(&kinds[0]).await.job.id, wanted);
 }
 
 pub async fn y4_a_heartbeat_keeps_the_job_and_stores_progress(subject: &Subject<'_>) {

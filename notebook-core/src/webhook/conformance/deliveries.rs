@@ -14,6 +14,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Parts<'a>>> {
         deliveries_are_listed_newest_first_in_pages,
         a_pending_delivery_without_a_job_gets_one,
         old_deliveries_are_pruned_but_no_pending_ones,
+        t34_a_tenants_deliveries_are_pruned_alone,
     ]
 }
 
@@ -141,6 +142,8 @@ pub async fn a_pending_delivery_without_a_job_gets_one(parts: &Parts<'_>) {
     let [lost, kept] = [ping(parts, &scope, &hook, 1).await, ping(parts, &scope, &hook, 2).await];
     assert_eq!(parts.webhooks.resume(&scope, 10).await.unwrap(), 0);
     parts.shared.queue.cancel(&scope, lost.job).await.unwrap();
+    // T34: it is nobody else's.
+    assert_eq!(parts.webhooks.resume(&tenant(), 10).await.unwrap(), 0);
     assert_eq!(parts.webhooks.resume(&scope, 10).await.unwrap(), 1);
     assert_eq!(parts.webhooks.resume(&scope, 10).await.unwrap(), 0);
     let now = parts.webhooks.delivery(&scope, hook.id, lost.id).await.unwrap();
@@ -165,4 +168,32 @@ pub async fn old_deliveries_are_pruned_but_no_pending_ones(parts: &Parts<'_>) {
     assert_eq!(prune(100_000, 10).await.unwrap(), 1);
     assert_eq!(prune(100_000, 10).await.unwrap(), 0);
     assert_eq!(deliveries(parts, &scope, &hook).await, [pending]);
+}
+
+/// The same webhook, with deliveries of the same ids and of others, in two tenants.
+pub async fn t34_a_tenants_deliveries_are_pruned_alone(parts: &Parts<'_>) {
+    let (one, other) = (tenant(), tenant());
+    let hook = create(parts, &one, &[]).await;
+    let secret = SigningSecret::generate().unwrap();
+    parts.webhooks.create_webhook(&other, hook.clone(), secret).await.unwrap();
+    let send = async |scope, event: &Event, status| {
+        let sent = parts.webhooks.send(scope, hook.id, event.clone()).await.unwrap();
+        try_once(parts, scope, &sent, status, &at_once(1)).await;
+    };
+    let events: Vec<Event> = (0..3).map(|when| Event::ping(hook.id, at(when))).collect();
+    send(&other, &events[0], 200).await;
+    send(&other, &events[1], 200).await;
+    let before = deliveries(parts, &other, &hook).await;
+    send(&one, &events[1], 500).await;
+    send(&one, &events[2], 200).await;
+    assert_eq!(deliveries(parts, &other, &hook).await, before);
+    // Whichever is the oldest of all: each has one of its own removed.
+    let prune = |scope, limit| parts.webhooks.prune_deliveries(scope, at(100_000), limit);
+    assert_eq!(prune(&one, 1).await.unwrap(), 1);
+    assert_eq!(deliveries(parts, &other, &hook).await, before);
+    assert_eq!(prune(&other, 1).await.unwrap(), 1);
+    assert_eq!(deliveries(parts, &one, &hook).await.len(), 1);
+    assert_eq!(deliveries(parts, &other, &hook).await.len(), 1);
+    assert_eq!(prune(&one, 10).await.unwrap(), 1);
+    assert_eq!(deliveries(parts, &other, &hook).await.len(), 1);
 }
