@@ -22,6 +22,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 18, name: "checkpoints", sql: V18 },
 ];
 
 const V1: &str = r#"
@@ -459,4 +460,19 @@ UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
 const V15: &str = "
 DROP INDEX notebooks_id;
 DROP INDEX conversations_id;
+";
+
+const V18: &str = "
+CREATE TABLE checkpoints (
+    tenant_id BYTEA NOT NULL,
+    run_id BYTEA NOT NULL,
+    fence BIGINT NOT NULL,
+    written_under BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    schema_version BIGINT NOT NULL,
+    body BYTEA NOT NULL,
+    used_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, run_id)
+);
+CREATE INDEX checkpoints_used_at ON checkpoints (tenant_id, used_at);
 ";
