@@ -367,7 +367,8 @@ impl<S: State> Machine<'_, S> {
         if let Some(budget) = budget {
             return Err(over(budget).into());
         }
-        taken.map(|()| After::Leaves)
+        taken?;
+        Ok(After::Leaves)
     }
 
     /// Follows the edge of the node that a branch stands at, out of nested graphs as well.

@@ -86,7 +86,8 @@ async fn d1_a_function_that_hangs_is_given_up() {
     let config = DriverConfig { step_time: Duration::from_millis(300), ..DriverConfig::default() };
     let driver = Driver::new(Arc::new(Echo), Arc::new(Echo)).with_config(config);
     let new = new_run(json!(0), Budget::default());
-    let run = driver.start(&scope(), &Arc::new(graph), new, Fence(0), &Watch::default());
+    let (scope, graph, watch) = (scope(), Arc::new(graph), Watch::default());
+    let run = driver.start(&scope, &graph, new, Fence(0), &watch);
     let ended = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap();
     let ended = ended.unwrap().ended().unwrap();
     let End::Failed { node, failure } = ended.end else { panic!("{:?}", ended.end) };

@@ -1,6 +1,7 @@
 //! Random graphs whose nodes, tools and models do the worst they can: none outlives its budget.
 //!
 //! 10,000 runs; `NOTEBOOK_AGENT_RUNS` for another number, `NOTEBOOK_SEED` for the first seed.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what the seed was, and how runs ended")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -11,7 +11,8 @@ fn counting(shift: u64) -> Arc<Graph<u64>> {
             move |count, reply, context| {
                 *count = reply?.output.as_u64().unwrap_or(0) + 1;
                 let told = if *count == 2 { *count + shift } else { *count };
-                context.note(json!([told, context.random() % 10]))
+                let random = context.random() % 10;
+                context.note(json!([told, random]))
             },
         )
         .choose("ask", |count| if *count < 3 { "ask" } else { END }, &["ask", END])

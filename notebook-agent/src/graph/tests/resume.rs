@@ -167,13 +167,15 @@ fn work(name: &'static str) -> Graph<Log> {
 /// Everything that there is: functions, a loop of model and tool, a nested graph, branches of which one fails, a person.
 fn graph() -> Arc<Graph<Log>> {
     let ask = |log: &Log, _: &mut Context<'_>| {
-        Ok(ModelCall::new(prompt("Go on").messages.repeat(1 + log.len())))
+        let message = prompt("Go on").messages.remove(0);
+        Ok(ModelCall::new(vec![message; 1 + log.len()]))
     };
     let approval = Approval { action: ToolCall::new("work", json!(1)), reason: "r".into() };
     let graph = Graph::<Log>::builder("all", 1)
         .compute("begin", |log, context| {
             log.push("begin".to_owned());
-            context.note(json!(context.random()))
+            let random = context.random();
+            context.note(json!(random))
         })
         .model("think", ask, |log, reply, _| {
             log.push(reply?.text);
