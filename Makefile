@@ -62,6 +62,7 @@ SOAK_SECONDS ?= 3600
 soak: need web ## Kill, stop, cut and restart everything, an hour for the queue and one for all (SOAK_SECONDS=3600), and check the history
 	export NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS); \
 	cargo test --release --locked -p notebook-core --test queue_linear --test queue_crash -- --nocapture && \
+	NOTEBOOK_AGENT_RUNS=100000 cargo test --release --locked -p notebook-agent --lib hostile -- --nocapture && \
 	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
 FUZZ_SECONDS ?= 600

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use notebook_core::TenantScope;
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::{
+    task::{AbortHandle, Id, JoinSet},
+    time::Instant,
+};
 
 use super::{Approvals, CallInfo, Models, Tools};
 use crate::graph::{Answer, Call, Failure, Reply, Request, step::panicked};
@@ -20,7 +23,14 @@ pub(super) struct Hands {
 #[derive(Default)]
 pub(super) struct Calls {
     tasks: JoinSet<Option<Answer>>,
-    keys: HashMap<Id, (Arc<str>, AbortHandle)>,
+    underway: HashMap<Id, Underway>,
+}
+
+struct Underway {
+    key: Arc<str>,
+    handle: AbortHandle,
+    timeout: Duration,
+    until: Instant,
 }
 
 /// A call that came back.
@@ -43,60 +53,71 @@ impl Calls {
         };
         let hands = hands.clone();
         let handle = self.tasks.spawn(async move { make(&hands, &info, call).await });
-        self.keys.insert(handle.id(), (key, handle));
+        let until = Instant::now() + timeout;
+        self.underway.insert(handle.id(), Underway { key, handle, timeout, until });
     }
 
     /// Ends a call; its answer is not waited for.
     pub(super) fn cancel(&mut self, key: &str) {
-        self.keys.retain(|_, (other, handle)| {
-            let goes = **other == *key;
+        self.underway.retain(|_, call| {
+            let goes = *call.key == *key;
             if goes {
-                handle.abort();
+                call.handle.abort();
             }
             !goes
         });
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.underway.is_empty()
     }
 
-    /// The next that comes back; `None` when none is under way.
+    /// The next that comes back, or is late; `None` when none is under way.
     pub(super) async fn next(&mut self) -> Option<Done> {
         loop {
-            let (id, answer) = match self.tasks.join_next_with_id().await? {
-                Ok((id, answer)) => (id, answer),
-                Err(error) => {
-                    let id = error.id();
-                    let failure = match error.try_into_panic() {
-                        Ok(panic) => panicked(&*panic),
-                        Err(_) => Failure::new("cancelled", "the call was ended"),
-                    };
-                    (id, Some(Err(failure)))
+            // Here, and not in the call's task: that may block its thread.
+            let (id, until) = self.first_deadline()?;
+            let joined = tokio::select! {
+                biased;
+                joined = self.tasks.join_next_with_id() => joined?,
+                () = tokio::time::sleep_until(until) => {
+                    let call = self.underway.remove(&id)?;
+                    call.handle.abort();
+                    return Some(Done { key: call.key, answer: Some(Err(late(call.timeout))) });
                 }
             };
+            let (id, answer) = match joined {
+                Ok((id, answer)) => (id, answer),
+                Err(error) => (error.id(), Some(Err(broken(error)))),
+            };
             // One that was ended is not known any more.
-            if let Some((key, _)) = self.keys.remove(&id) {
-                return Some(Done { key, answer });
+            if let Some(call) = self.underway.remove(&id) {
+                return Some(Done { key: call.key, answer });
             }
         }
+    }
+
+    fn first_deadline(&self) -> Option<(Id, Instant)> {
+        let first = self.underway.iter().min_by_key(|(_, call)| call.until);
+        first.map(|(id, call)| (*id, call.until))
+    }
+}
+
+fn broken(error: tokio::task::JoinError) -> Failure {
+    match error.try_into_panic() {
+        Ok(panic) => panicked(&*panic),
+        Err(_) => Failure::new("cancelled", "the call was ended"),
     }
 }
 
 async fn make(hands: &Hands, info: &CallInfo, call: Call) -> Option<Answer> {
-    let made = async {
-        match call {
-            Call::Model(call) => Some(hands.models.call(info, call).await.map(Reply::Model)),
-            Call::Tool(call) => Some(hands.tools.call(info, call).await.map(Reply::Tool)),
-            Call::Approval(approval) => {
-                let asked = hands.approvals.ask(info, &approval).await.transpose()?;
-                Some(asked.map(Reply::Approval))
-            }
+    match call {
+        Call::Model(call) => Some(hands.models.call(info, call).await.map(Reply::Model)),
+        Call::Tool(call) => Some(hands.tools.call(info, call).await.map(Reply::Tool)),
+        Call::Approval(approval) => {
+            let asked = hands.approvals.ask(info, &approval).await.transpose()?;
+            Some(asked.map(Reply::Approval))
         }
-    };
-    match tokio::time::timeout(info.timeout, made).await {
-        Ok(answer) => answer,
-        Err(_) => Some(Err(late(info.timeout))),
     }
 }
 

@@ -272,6 +272,10 @@ async fn run(id: RunId, lives: &[usize]) -> Done {
             () = process.dead.cancelled() => continue,
             outcome = driving => outcome.unwrap().ended().unwrap(),
         };
+        // Killed between its last events.
+        if !process.lives() {
+            continue;
+        }
         assert_eq!(ended.end, End::Done);
         let events = timeless(&world.events.lock());
         let calls = world.calls.lock().clone();
