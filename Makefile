@@ -55,7 +55,7 @@ need-test:
 bench: need need-test models ## The benches, each beside a peer or a lower bound
 	cargo build --release --locked -p notebook-server
 	@python3 scripts/fetch-models.py onnxruntime
-	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed --bench queue --bench limits --bench runs --bench auth
+	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed --bench queue --bench limits --bench runs --bench auth --bench engine
 	cd benches/queue_peers && npm install --no-package-lock --no-audit --no-fund && cd .. && cargo bench --bench queue_peers
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin" && cargo bench --bench connections -- "$$bin"
 
@@ -63,6 +63,7 @@ SOAK_SECONDS ?= 3600
 soak: need web ## Kill, stop, cut and restart everything, an hour for the queue and one for all (SOAK_SECONDS=3600), and check the history
 	export NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS); \
 	cargo test --release --locked -p notebook-core --test queue_linear --test queue_crash -- --nocapture && \
+	NOTEBOOK_AGENT_RUNS=100000 cargo test --release --locked -p notebook-agent --lib hostile -- --nocapture && \
 	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
 mutants: need-test ## Take every condition on the tenant out of the SQL in turn: a test must fail, and PostgreSQL still show nothing

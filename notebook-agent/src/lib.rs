@@ -4,6 +4,7 @@
 //! - [`answer`]: the model's stream turned into text and claims to cite (pure).
 //! - [`runs`]: the events of an answer, live and stored, for any number of readers.
 //! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
+//! - [`graph`]: the engine of agents: graphs that run within budgets, survive crashes, and replay.
 //! - `export` (feature): a conversation as Markdown and PDF (pure).
 //! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
@@ -16,5 +17,6 @@ pub mod chat;
 pub mod context;
 #[cfg(feature = "export")]
 pub mod export;
+pub mod graph;
 pub mod library;
 pub mod runs;

@@ -3,7 +3,8 @@
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
-//! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`]. Each has an in-memory
+//! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`],
+//! [`checkpoint::Checkpoints`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`.
 //!
@@ -16,6 +17,7 @@
 
 pub mod cache;
 pub mod chat;
+pub mod checkpoint;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;

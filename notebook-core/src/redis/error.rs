@@ -20,7 +20,7 @@ fn kind(kind: Kind, code: Option<&str>) -> (ErrorKind, Retry, &'static str) {
         (_, Some("NOPERM")) => (
             ErrorKind::Unauthorized,
             Retry::Never,
-            "allow Redis's user +publish, +subscribe, +ping and the channel, and for rate limits +eval, +get, +set, +del, +time and the keys `<channel>:limit:*`",
+            "allow Redis's user +publish, +subscribe, +ping and the channel, and for rate limits +eval, +get, +set, +del, +time and the keys `<channel>:limit:*`, for checkpoints +eval, +hmget, +hset, +pexpire, +del and the keys `<channel>:checkpoint:*`",
         ),
         (Kind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
             (ErrorKind::Unauthorized, Retry::Never, USER)

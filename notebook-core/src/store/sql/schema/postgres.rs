@@ -23,6 +23,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
     Migration { version: 16, name: "row security", sql: V16 },
+    Migration { version: 18, name: "checkpoints", sql: V18 },
 ];
 
 const V1: &str = r#"
@@ -517,3 +518,20 @@ END $$;
 CREATE POLICY members ON users FOR SELECT
     USING (EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = users.id));
 "#;
+
+const V18: &str = "
+CREATE TABLE checkpoints (
+    tenant_id BYTEA NOT NULL,
+    run_id BYTEA NOT NULL,
+    fence BIGINT NOT NULL,
+    written_under BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    schema_version BIGINT NOT NULL,
+    body BYTEA NOT NULL,
+    used_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, run_id)
+);
+CREATE INDEX checkpoints_used_at ON checkpoints (tenant_id, used_at);
+CREATE POLICY reach ON checkpoints USING (tenant_id = own_tenant());
+ALTER TABLE checkpoints ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+";

@@ -23,6 +23,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
     Migration { version: 16, name: "row security, which PostgreSQL alone has", sql: "" },
+    Migration { version: 18, name: "checkpoints", sql: V18 },
 ];
 
 const V1: &str = "
@@ -459,4 +460,19 @@ UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
 const V15: &str = "
 DROP INDEX notebooks_id;
 DROP INDEX conversations_id;
+";
+
+const V18: &str = "
+CREATE TABLE checkpoints (
+    tenant_id BLOB NOT NULL,
+    run_id BLOB NOT NULL,
+    fence INTEGER NOT NULL,
+    written_under INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    schema_version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, run_id)
+) STRICT;
+CREATE INDEX checkpoints_used_at ON checkpoints (tenant_id, used_at);
 ";
