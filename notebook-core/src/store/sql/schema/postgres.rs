@@ -22,6 +22,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
 ];
 
 const V1: &str = r#"
@@ -460,3 +461,16 @@ const V15: &str = "
 DROP INDEX notebooks_id;
 DROP INDEX conversations_id;
 ";
+
+/// Who a user is elsewhere. What a provider calls somebody is theirs for good; addresses are not.
+const V17: &str = r#"
+CREATE TABLE linked_identities (
+    id BYTEA NOT NULL PRIMARY KEY,
+    user_id BYTEA NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    issuer TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX linked_identities_subject ON linked_identities (issuer, subject);
+CREATE INDEX linked_identities_user ON linked_identities (user_id);
+"#;
