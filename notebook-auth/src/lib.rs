@@ -36,12 +36,12 @@ pub mod throttle;
 
 pub use live::LiveSessions;
 pub use notebook_core::identity::SINGLE_USER;
+#[cfg(feature = "oidc")]
+pub use service::ExternalSignIn;
 pub use service::{
     Access, Auth, AuthConfig, NewAccount, Operator, Principal, RefreshFault, Registration, SignIn,
     Tokens,
 };
-#[cfg(feature = "oidc")]
-pub use service::ExternalSignIn;
 pub use tenants::ActiveTenants;
 
 use notebook_core::{TenantId, TenantScope, identity::audit::INSTALLATION};

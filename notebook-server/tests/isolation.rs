@@ -4,12 +4,16 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use common::{
     Setup, folder,
     people::{PASSWORD, Person, with_accounts},
 };
+use notebook_core::{LinkId, UserId};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -91,6 +95,17 @@ async fn furnish(person: &Person, word: &str) -> Things {
     things
 }
 
+/// An account elsewhere, as a provider would have brought it.
+fn link(folder: &Path, things: &mut Things) {
+    let (id, user) = (LinkId::new(), things["user"].parse::<UserId>().unwrap());
+    let row = (id.as_bytes(), user.as_bytes(), "https://id.example.org", id.to_string());
+    let rows = rusqlite::Connection::open(folder.join("notebook.db")).unwrap();
+    rows.busy_timeout(common::PATIENCE).unwrap();
+    let insert = "INSERT INTO linked_identities (id, user_id, issuer, subject, created_at) VALUES (?, ?, ?, ?, 0)";
+    rows.execute(insert, row).unwrap();
+    things.extend([("identity", id.to_string()), ("provider", "example-of-nobody".to_owned())]);
+}
+
 /// What the parameters in the paths are. A route with a parameter that is not here fails the test.
 fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
     let before = path.split(&format!("/{{{parameter}}}")).next()?;
@@ -106,6 +121,9 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "invitations" => "invitation",
         "keys" => "key",
         "sessions" => "session",
+        "identities" => "identity",
+        // Of the installation: in this one there are none.
+        "oidc" => "provider",
         _ => return None,
     })
 }
@@ -187,7 +205,9 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there() {
     let server = with_accounts(Setup::new(folder.path())).start();
     let (ada, bob) =
         (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
-    let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
+    let (mut own, mut foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
+    link(folder.path(), &mut own);
+    link(folder.path(), &mut foreign);
     let before = snapshot(&bob, &foreign).await;
     // With a key that may all that its maker may: the routes for people refuse it before they look.
     let scopes: Vec<&str> = SCOPES.to_vec();
@@ -295,6 +315,7 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
         "/api/workspaces".to_owned(),
         "/api/members".to_owned(),
         "/api/auth/sessions".to_owned(),
+        "/api/auth/identities".to_owned(),
     ] {
         seen.push(person.json(&path).await);
     }

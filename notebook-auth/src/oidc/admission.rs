@@ -129,19 +129,10 @@ mod tests {
     fn g4_an_account_is_known_by_its_link_and_by_its_address_only_where_that_is_allowed() {
         let (person, user, open) = (person(), user(true), rules(SignUp::Open));
         let id = user.id;
-        assert_eq!(
-            admission(&person, Some(&user), None, None, &open),
-            Ok(Admission::SignIn(id))
-        );
-        assert_eq!(
-            admission(&person, None, Some(&user), None, &open),
-            Err(Refusal::EmailTaken)
-        );
+        assert_eq!(admission(&person, Some(&user), None, None, &open), Ok(Admission::SignIn(id)));
+        assert_eq!(admission(&person, None, Some(&user), None, &open), Err(Refusal::EmailTaken));
         let linking = Rules { link_verified_email: true, ..open.clone() };
-        assert_eq!(
-            admission(&person, None, Some(&user), None, &linking),
-            Ok(Admission::Link(id))
-        );
+        assert_eq!(admission(&person, None, Some(&user), None, &linking), Ok(Admission::Link(id)));
         let unverified = Person { email_verified: false, ..person.clone() };
         assert_eq!(
             admission(&unverified, None, Some(&user), None, &linking),
@@ -149,10 +140,7 @@ mod tests {
         );
         // Who is linked needs no address at all.
         let nameless = Person { email: None, ..person.clone() };
-        assert_eq!(
-            admission(&nameless, Some(&user), None, None, &open),
-            Ok(Admission::SignIn(id))
-        );
+        assert_eq!(admission(&nameless, Some(&user), None, None, &open), Ok(Admission::SignIn(id)));
         assert_eq!(admission(&nameless, None, None, None, &open), Err(Refusal::EmailMissing));
         // Nor does another's account come in between.
         let other = User { id: UserId::from_u128(8), ..user.clone() };

@@ -52,9 +52,7 @@ fn translated(request: openidconnect::HttpRequest) -> Result<HttpRequest> {
     let request = request.accept("application/json");
     match text(http::header::AUTHORIZATION) {
         None => Ok(request),
-        Some(value) => {
-            request.secret_header("client_secret", "authorization", &Secret::new(value))
-        }
+        Some(value) => request.secret_header("client_secret", "authorization", &Secret::new(value)),
     }
 }
 

@@ -79,8 +79,7 @@ impl PendingKeys {
     /// `InvalidInput` when there is no key of that number, or one is shorter than 32 bytes.
     pub fn new(current: u32, keys: impl IntoIterator<Item = (u32, Secret)>) -> Result<Self> {
         let keys: BTreeMap<_, _> = keys.into_iter().collect();
-        let good =
-            keys.contains_key(&current) && keys.values().all(|key| key.expose().len() >= 32);
+        let good = keys.contains_key(&current) && keys.values().all(|key| key.expose().len() >= 32);
         if good {
             return Ok(Self { current, keys });
         }
@@ -198,7 +197,11 @@ mod tests {
             ("example", "s", at(1_000)),
             ("example", "s", at(1_000).after(Duration::from_secs(1))),
         ] {
-            assert_eq!(pending.check(provider, state, now), Err(Refusal::Expired), "{provider} {state}");
+            assert_eq!(
+                pending.check(provider, state, now),
+                Err(Refusal::Expired),
+                "{provider} {state}"
+            );
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use notebook_core::{Clock, Error, ErrorKind, Result, Secret, http::HttpClient, identity::External};
+use notebook_core::{
+    Clock, Error, ErrorKind, Result, Secret, http::HttpClient, identity::External,
+};
 use openidconnect::{
     AccessToken, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError,
     EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse as _,
@@ -154,7 +156,10 @@ impl Provider {
         let client = self.client(&described);
         let code = AuthorizationCode::new(arrival.code);
         let request = client.exchange_code(code).map_err(|error| {
-            Refused::because(Refusal::Misconfigured, protocol("has no token endpoint").caused_by(error))
+            Refused::because(
+                Refusal::Misconfigured,
+                protocol("has no token endpoint").caused_by(error),
+            )
         })?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
         let tokens = request.request_async(&self.http).await.map_err(exchange_refused)?;

@@ -74,7 +74,8 @@ pub(super) fn verify<'t>(
 fn verifier<'v>(keys: &CoreJsonWebKeySet, expected: &Expected<'_>) -> CoreIdTokenVerifier<'v> {
     let (client, issuer) = (expected.client.clone(), expected.issuer.clone());
     let millis = |at: Timestamp| u64::try_from(at.as_millis()).unwrap_or(0);
-    let earlier = SystemTime::UNIX_EPOCH + Duration::from_millis(millis(expected.now.before(LEEWAY)));
+    let earlier =
+        SystemTime::UNIX_EPOCH + Duration::from_millis(millis(expected.now.before(LEEWAY)));
     let earliest = expected.now.before(OLDEST + LEEWAY).as_millis();
     let latest = expected.now.after(LEEWAY).as_millis();
     CoreIdTokenVerifier::new_public_client(client, issuer, keys.clone())

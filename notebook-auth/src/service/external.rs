@@ -49,10 +49,11 @@ impl Auth {
             None => None,
         };
         let (user, made) = match self.admit(&request, invited.as_ref()).await {
-            // Somebody with the same account, in another tab, was faster.
-            Err(Refused { refusal: Refusal::LinkedElsewhere, .. }) => {
-                self.admit(&request, invited.as_ref()).await?
-            }
+            // The store knows more than when it was asked: they were faster in another tab.
+            Err(Refused {
+                refusal: Refusal::LinkedElsewhere | Refusal::EmailTaken,
+                cause: Some(_),
+            }) => self.admit(&request, invited.as_ref()).await?,
             done => done?,
         };
         let joined = match (&request.invitation, made, &invited) {
@@ -76,13 +77,8 @@ impl Auth {
             _ => None,
         };
         let invited = invited.map(|invited| invited.invitation.email.as_str());
-        let admission = oidc::admission(
-            person,
-            linked.as_ref(),
-            namesake.as_ref(),
-            invited,
-            &request.rules,
-        )?;
+        let admission =
+            oidc::admission(person, linked.as_ref(), namesake.as_ref(), invited, &request.rules)?;
         match admission {
             Admission::SignIn(id) => Ok((self.identity.user(id).await?, false)),
             Admission::Link(id) => {
@@ -109,8 +105,7 @@ impl Auth {
 
     /// Makes a new user a member by an invitation to their address.
     async fn join(&self, user: &User, token: &str) -> Result<Option<TenantId>, Refused> {
-        let joined =
-            self.identity.accept_invitation(user.id, crate::invitation::hash(token)).await;
+        let joined = self.identity.accept_invitation(user.id, crate::invitation::hash(token)).await;
         let joined = joined.map(Some).or_else(none_if_missing)?;
         Ok(joined.map(|place| place.workspace.tenant))
     }

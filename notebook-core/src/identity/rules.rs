@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ApiKey, External, Invitation, Link, NewInvitation, NewUser, Role, SINGLE_USER, Standing, User, Workspace,
-    WorkspaceKind,
+    ApiKey, External, Invitation, Link, NewInvitation, NewUser, Role, SINGLE_USER, Standing, User,
+    Workspace, WorkspaceKind,
     audit::{Actor, INSTALLATION, NewEntry},
     session::{self, EndReason, Session, SessionState, Stepped},
 };

@@ -6,6 +6,8 @@ use notebook_core::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::OidcProvider;
+
 /// Who may use the server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +34,8 @@ pub struct Auth {
     /// Each refresh makes a new token, and one that is used again ends the session (RFC 9700 to the letter). It signs out
     /// browsers with several tabs.
     pub strict_refresh: bool,
+    /// OpenID providers that people may sign in at.
+    pub oidc: Vec<OidcProvider>,
 }
 
 /// How people reach the server.
@@ -68,6 +72,7 @@ impl Default for Auth {
             idle_days: 30,
             session_days: 90,
             strict_refresh: false,
+            oidc: Vec::new(),
         }
     }
 }
@@ -119,6 +124,7 @@ impl Auth {
         if self.mode == AuthMode::Accounts {
             self.accounts_errors(shared, &mut need);
         }
+        errors.extend(super::oidc::errors(self));
         errors
     }
 

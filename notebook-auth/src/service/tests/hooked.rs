@@ -4,12 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use notebook_core::{
-    ApiKeyId, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope, Timestamp, UserId,
+    ApiKeyId, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope, Timestamp,
+    UserId,
     identity::{
         Accounts, ApiKey, AuditLog, External, Identity, Invitation, Invitations, Invited,
-        KeyHolder, Link, Links, Member,
-        NewInvitation, NewUser, Place, Reset, Role, Sessions, SetPassword, Standing, User,
-        Workspace, Workspaces,
+        KeyHolder, Link, Links, Member, NewInvitation, NewUser, Place, Reset, Role, Sessions,
+        SetPassword, Standing, User, Workspace, Workspaces,
         audit::{Actor, Entry, Head, NewEntry},
         session::{EndReason, Live, NewSession, Presentation, Presented, Session},
     },

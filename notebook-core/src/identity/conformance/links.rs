@@ -80,10 +80,8 @@ pub async fn a_person_elsewhere_is_one_user_here(subject: &Subject) {
     }
     // Of those that were not made nothing is left: no address is taken by them.
     let taken = NewUser { email: made[0].email.clone(), ..without_password() };
-    let error = refused(
-        identity.create_linked_user(taken, somebody()).await,
-        ErrorKind::AlreadyExists,
-    );
+    let error =
+        refused(identity.create_linked_user(taken, somebody()).await, ErrorKind::AlreadyExists);
     assert_eq!(error.context("field"), Some("email"));
     let new = without_password();
     refused(
@@ -128,7 +126,8 @@ pub async fn the_last_way_to_sign_in_stays(subject: &Subject) {
     refused(identity.unlink(by, user.id, first.id).await, ErrorKind::Conflict);
     let second = identity.link(by, user.id, somebody()).await.unwrap();
     let (stranger, _) = subject.user().await;
-    for (user, id) in [(stranger.id, first.id), (user.id, LinkId::new()), (UserId::new(), first.id)] {
+    for (user, id) in [(stranger.id, first.id), (user.id, LinkId::new()), (UserId::new(), first.id)]
+    {
         refused(identity.unlink(by, user, id).await, ErrorKind::NotFound);
     }
     // Both at once: one of them stays.
@@ -137,12 +136,8 @@ pub async fn the_last_way_to_sign_in_stays(subject: &Subject) {
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
     let left = identity.links(user.id).await.unwrap();
     assert_eq!(left.len(), 1);
-    let change = SetPassword {
-        user: user.id,
-        old: None,
-        new: "$argon2id$one".into(),
-        ends_sessions: true,
-    };
+    let change =
+        SetPassword { user: user.id, old: None, new: "$argon2id$one".into(), ends_sessions: true };
     identity.set_password(change).await.unwrap();
     identity.unlink(by, user.id, left[0].id).await.unwrap();
     assert_eq!(identity.linked_user(&left[0].external).await.unwrap(), None);
@@ -188,9 +183,6 @@ pub async fn what_is_out_of_bounds_is_nobodys(subject: &Subject) {
             identity.link(Actor::System, user.id, external.clone()).await,
             ErrorKind::InvalidInput,
         );
-        refused(
-            identity.create_linked_user(new_user(), external).await,
-            ErrorKind::InvalidInput,
-        );
+        refused(identity.create_linked_user(new_user(), external).await, ErrorKind::InvalidInput);
     }
 }

@@ -23,8 +23,8 @@ use super::{
     session::{Session, SessionPolicy},
 };
 use crate::{
-    ApiKeyId, Clock, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope, Timestamp,
-    UserId, clock::SystemClock,
+    ApiKeyId, Clock, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope,
+    Timestamp, UserId, clock::SystemClock,
 };
 
 /// All ports of [`identity`](super) in memory.

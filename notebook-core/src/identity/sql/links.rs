@@ -86,13 +86,7 @@ async fn link(
     insert(tx, by, user.id, external, now).await
 }
 
-async fn unlink(
-    tx: &mut Tx<'_>,
-    by: Actor,
-    user: UserId,
-    id: LinkId,
-    now: Now<'_>,
-) -> Result<()> {
+async fn unlink(tx: &mut Tx<'_>, by: Actor, user: UserId, id: LinkId, now: Now<'_>) -> Result<()> {
     let missing = Error::not_found(tx.operation, "linked account");
     // The user's row first, as everywhere; who is gone has no links.
     let Ok(user) = locked_user(tx, user).await else { return Err(missing) };
