@@ -11,6 +11,7 @@
 //! - [`refresh`]: refresh tokens as bytes; what they mean is decided by [`notebook_core::identity::session`].
 //! - [`rbac`]: which role may do what, in one table.
 //! - [`api_key`], [`invitation`], [`reset`]: secrets that are shown once, of which the hash is stored.
+//! - `oidc` (feature `oidc`): signing in at an OpenID provider.
 //! - [`throttle`]: how often somebody may try.
 #![cfg_attr(
     test,
@@ -22,6 +23,8 @@ pub mod invitation;
 pub mod jwt;
 mod link;
 mod live;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 pub mod password;
 mod random;
 pub mod rbac;
@@ -33,6 +36,8 @@ pub mod throttle;
 
 pub use live::LiveSessions;
 pub use notebook_core::identity::SINGLE_USER;
+#[cfg(feature = "oidc")]
+pub use service::ExternalSignIn;
 pub use service::{
     Access, Auth, AuthConfig, NewAccount, Operator, Principal, RefreshFault, Registration, SignIn,
     Tokens,

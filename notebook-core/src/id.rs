@@ -118,6 +118,10 @@ id!(
     InvitationId, "invitation_id"
 );
 id!(
+    /// Who somebody is at an OpenID provider.
+    LinkId, "link_id"
+);
+id!(
     /// One start of a process that does jobs.
     WorkerId, "worker_id"
 );

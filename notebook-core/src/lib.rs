@@ -55,8 +55,8 @@ pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
 pub use id::{
-    ApiKeyId, ConversationId, DeliveryId, InvitationId, JobId, MessageId, NotebookId, RunId,
-    SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
+    ApiKeyId, ConversationId, DeliveryId, InvitationId, JobId, LinkId, MessageId, NotebookId,
+    RunId, SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
 };
 pub use scope::{TenantScope, Tenants};
 pub use secret::Secret;

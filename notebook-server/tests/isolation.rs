@@ -13,6 +13,7 @@ use common::{
     Server, Setup, folder,
     people::{PASSWORD, Person, with_accounts},
 };
+use notebook_core::{LinkId, UserId};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -37,15 +38,15 @@ const SCOPES: [&str; 12] = [
 /// A server with accounts, and where its rows are.
 struct House {
     server: Server,
-    _folder: tempfile::TempDir,
-    _cluster: Option<Cluster>,
+    folder: tempfile::TempDir,
+    cluster: Option<Cluster>,
 }
 
 impl House {
     fn sqlite() -> Self {
         let folder = folder();
         let server = with_accounts(Setup::new(folder.path())).start();
-        Self { server, _folder: folder, _cluster: None }
+        Self { server, folder, cluster: None }
     }
 
     /// T7: with row security as a second wall, and a role that it binds.
@@ -55,7 +56,31 @@ impl House {
             .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
             .with("NOTEBOOK__AUTH__SECRETS__1", "of-this-test-alone-and-of-nobody-else");
         let server = with_accounts(setup).start();
-        Self { server, _folder: folder, _cluster: Some(cluster) }
+        Self { server, folder, cluster: Some(cluster) }
+    }
+
+    /// An account elsewhere, as a provider would have brought it.
+    fn link(&self, things: &mut Things) {
+        let (id, user) = (LinkId::new(), things["user"].parse::<UserId>().unwrap());
+        let (binary, user) = (id.as_u128(), user.as_u128());
+        let insert = |bytes: &dyn Fn(u128) -> String| {
+            let (binary, user) = (bytes(binary), bytes(user));
+            format!(
+                "INSERT INTO linked_identities (id, user_id, issuer, subject, created_at)
+                VALUES ({binary}, {user}, 'https://id.example.org', '{id}', 0)"
+            )
+        };
+        if let Some(cluster) = &self.cluster {
+            let insert = insert(&|bytes| format!("decode('{bytes:032x}', 'hex')"));
+            cluster.query(&format!("SET search_path TO notebook; {insert}"));
+        } else {
+            let file = self.folder.path().join("notebook.db");
+            let rows = rusqlite::Connection::open(file).unwrap();
+            rows.busy_timeout(common::PATIENCE).unwrap();
+            rows.execute(&insert(&|bytes| format!("x'{bytes:032x}'")), ()).unwrap();
+        }
+        let elsewhere = "example-of-nobody".to_owned();
+        things.extend([("identity", id.to_string()), ("provider", elsewhere)]);
     }
 }
 
@@ -65,13 +90,13 @@ macro_rules! on_both {
         mod sqlite {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(&super::House::sqlite().server).await;
+                super::$name(&super::House::sqlite()).await;
             })*
         }
         mod postgres {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(&super::House::postgres().server).await;
+                super::$name(&super::House::postgres()).await;
             })*
         }
     };
@@ -159,6 +184,9 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "invitations" => "invitation",
         "keys" => "key",
         "sessions" => "session",
+        "identities" => "identity",
+        // Of the installation: in this one there are none.
+        "oidc" => "provider",
         _ => return None,
     })
 }
@@ -234,10 +262,13 @@ fn absent(things: &Things) -> Things {
 }
 
 /// T1, T2, T11, T12: every route with every id in its path, foreign and absent.
-async fn t1_t2_what_is_anothers_is_as_what_is_not_there(server: &Server) {
+async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
+    let server = &house.server;
     let (ada, bob) =
         (Person::register(server, "ada").await, Person::register(server, "bob").await);
-    let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
+    let (mut own, mut foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
+    house.link(&mut own);
+    house.link(&mut foreign);
     let before = snapshot(&bob, &foreign).await;
     // With a key that may all that its maker may: the routes for people refuse it before they look.
     let scopes: Vec<&str> = SCOPES.to_vec();
@@ -345,6 +376,7 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
         "/api/workspaces".to_owned(),
         "/api/members".to_owned(),
         "/api/auth/sessions".to_owned(),
+        "/api/auth/identities".to_owned(),
     ] {
         seen.push(person.json(&path).await);
     }
@@ -352,7 +384,8 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
 }
 
 /// Ids that are not in the path: in bodies, queries, headers and cursors.
-async fn t1_ids_in_bodies_queries_headers_and_cursors(server: &Server) {
+async fn t1_ids_in_bodies_queries_headers_and_cursors(house: &House) {
+    let server = &house.server;
     let (ada, bob) =
         (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
@@ -493,7 +526,8 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors(server: &Server) {
 }
 
 /// T4, T22, T24: another's very words find nothing, and lists show one's own only.
-async fn t4_anothers_words_find_nothing(server: &Server) {
+async fn t4_anothers_words_find_nothing(house: &House) {
+    let server = &house.server;
     let (ada, bob) =
         (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
@@ -532,7 +566,8 @@ async fn t4_anothers_words_find_nothing(server: &Server) {
 }
 
 /// T2: the same over a WebSocket: a conversation and runs of another's are as ones that are not there.
-async fn t2_a_websocket_reaches_nothing_of_anothers(server: &Server) {
+async fn t2_a_websocket_reaches_nothing_of_anothers(house: &House) {
+    let server = &house.server;
     use futures::{SinkExt as _, StreamExt as _};
     use tokio_tungstenite::{
         client_async,

@@ -106,7 +106,7 @@ impl Auth {
     }
 
     /// The workspace to act in: the one asked for, if it is one of the user's, or else the oldest.
-    async fn place(&self, user: UserId, asked: Option<TenantId>) -> Result<TenantId> {
+    pub(super) async fn place(&self, user: UserId, asked: Option<TenantId>) -> Result<TenantId> {
         let places = self.identity.places(user).await?;
         let mut open = places.iter().filter(|place| place.workspace.active);
         let tenants = |place: &notebook_core::identity::Place| place.workspace.tenant;
@@ -141,7 +141,7 @@ fn refused() -> Error {
 }
 
 /// The one form of an address.
-pub(super) fn email(operation: &'static str, text: &str) -> Result<String> {
+pub(crate) fn email(operation: &'static str, text: &str) -> Result<String> {
     normal(text).ok_or_else(|| {
         Error::invalid(operation, "email", "give an address such as ada@example.org")
     })
@@ -165,6 +165,6 @@ fn normal(text: &str) -> Option<String> {
 }
 
 /// What a client calls itself, as far as a list shows it.
-fn shortened(client: &str) -> String {
+pub(super) fn shortened(client: &str) -> String {
     client.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,7 +1,9 @@
 //! Signing in, staying signed in, and being recognised.
 
-mod accounts;
+pub(crate) mod accounts;
 mod clock;
+#[cfg(feature = "oidc")]
+mod external;
 mod keys;
 mod members;
 mod operators;
@@ -25,6 +27,8 @@ use crate::{
     throttle::{Throttle, ThrottlePolicy},
 };
 use clock::StoreClock;
+#[cfg(feature = "oidc")]
+pub use external::ExternalSignIn;
 pub use operators::{NewAccount, Operator};
 pub use principal::Principal;
 pub use switch::Access;

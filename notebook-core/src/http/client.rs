@@ -167,6 +167,13 @@ impl HttpRequest {
         self
     }
 
+    /// Says which kind of answer is wanted.
+    #[must_use]
+    pub fn accept(mut self, media_type: &'static str) -> Self {
+        self.headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static(media_type));
+        self
+    }
+
     /// Asks for what follows the first `bytes` of a file.
     #[must_use]
     pub fn range_from(mut self, bytes: u64) -> Self {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ApiKey, Invitation, NewInvitation, NewUser, Role, SINGLE_USER, Standing, User, Workspace,
-    WorkspaceKind,
+    ApiKey, External, Invitation, Link, NewInvitation, NewUser, Role, SINGLE_USER, Standing, User,
+    Workspace, WorkspaceKind,
     audit::{Actor, INSTALLATION, NewEntry},
     session::{self, EndReason, Session, SessionState, Stepped},
 };
@@ -135,6 +135,70 @@ pub fn no_invitation(operation: &'static str) -> Error {
 pub fn invitation_entry(by: Actor, action: &str, invitation: &Invitation) -> NewEntry {
     let detail = serde_json::json!({ "role": invitation.role });
     NewEntry::new(by, action).about(invitation.id).with(&detail)
+}
+
+/// At how many providers a user may be somebody.
+pub const MOST_LINKS: usize = 20;
+
+/// Checks what a provider calls somebody: an issuer of 1 to 2,048 bytes, and a subject of 1 to 255.
+///
+/// # Errors
+/// `InvalidInput` that names the field.
+pub fn external(operation: &'static str, external: &External) -> Result<()> {
+    let good = |text: &str, most| {
+        !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control)
+    };
+    for (field, text, most) in
+        [("issuer", &external.issuer, 2_048), ("subject", &external.subject, 255)]
+    {
+        if !good(text, most) {
+            let fix = format!("give 1 to {most} bytes without control characters");
+            return Err(Error::invalid(operation, field, fix));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a user may be somebody at one more provider, where they are somebody at `links` already.
+///
+/// # Errors
+/// See [`Links::link`](super::Links::link).
+pub fn may_link(operation: &'static str, user: &User, links: usize) -> Result<()> {
+    if !user.active {
+        return Err(Error::not_found(operation, "user"));
+    }
+    if links >= MOST_LINKS {
+        let fix = "take a linked account away first";
+        return Err(Error::new(ErrorKind::Conflict, operation).with("fix", fix));
+    }
+    Ok(())
+}
+
+/// The error for a person of a provider who is a user here already.
+#[must_use]
+pub fn linked_already(operation: &'static str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, operation)
+        .with("field", "subject")
+        .with("fix", "that account is linked to another user: sign in as them")
+}
+
+/// Checks that a link may be taken away from a user who has `links` of them, that one included.
+///
+/// # Errors
+/// See [`Links::unlink`](super::Links::unlink).
+pub fn may_unlink(operation: &'static str, user: &User, links: usize) -> Result<()> {
+    if user.password.is_some() || links > 1 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, operation)
+        .with("fix", "set a password by a reset link first: there would be no way to sign in"))
+}
+
+/// What is logged of a link. What the provider calls somebody is not in the log.
+#[must_use]
+pub fn link_entry(by: Actor, action: &str, link: &Link) -> NewEntry {
+    let detail = serde_json::json!({ "issuer": link.external.issuer, "link": link.id });
+    NewEntry::new(by, action).about(link.user).with(&detail)
 }
 
 /// What is logged of a new user.

@@ -1,7 +1,8 @@
-//! The two cookies of a session.
+//! The two cookies of a session, and the one of a sign-in that has begun elsewhere.
 //!
 //! The access token's goes with every request and is bound to this host (`__Host-`). The refresh token's goes only to
-//! the routes that need it, which `__Host-` does not allow, so it is `__Secure-` with a path.
+//! the routes that need it, which `__Host-` does not allow, so it is `__Secure-` with a path. The third one has to come
+//! along when another site sends the browser back, so it is `Lax`; it is worth nothing without what the provider says.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite, time::Duration};
@@ -11,6 +12,8 @@ use notebook_core::{Secret, Timestamp};
 pub(crate) const ACCESS: &str = "__Host-notebook_access";
 /// The refresh token.
 pub(crate) const REFRESH: &str = "__Secure-notebook_refresh";
+/// A sign-in at an OpenID provider that has begun.
+pub(crate) const PENDING: &str = "__Host-notebook_oidc";
 /// Where the refresh token is sent to.
 const REFRESH_PATH: &str = "/api/auth";
 
@@ -37,6 +40,24 @@ pub(crate) fn set_refresh(headers: &mut HeaderMap, token: &Secret, end: Timestam
     add(headers, cookie.path(REFRESH_PATH).max_age(life(end, now)).build());
 }
 
+/// Sets that of a sign-in elsewhere.
+pub(crate) fn set_pending(
+    headers: &mut HeaderMap,
+    sealed: &Secret,
+    end: Timestamp,
+    now: Timestamp,
+) {
+    let cookie = Cookie::build((PENDING, sealed.expose().to_owned()));
+    let cookie = cookie.path("/").max_age(life(end, now)).build();
+    add_as(headers, cookie, SameSite::Lax);
+}
+
+/// Takes that one away.
+pub(crate) fn clear_pending(headers: &mut HeaderMap) {
+    let cookie = Cookie::build((PENDING, "")).path("/").max_age(Duration::ZERO).build();
+    add_as(headers, cookie, SameSite::Lax);
+}
+
 fn life(end: Timestamp, now: Timestamp) -> Duration {
     Duration::milliseconds((end.as_millis() - now.as_millis()).max(0))
 }
@@ -47,10 +68,14 @@ pub(crate) fn clear(headers: &mut HeaderMap) {
     add(headers, Cookie::build((REFRESH, "")).path(REFRESH_PATH).max_age(Duration::ZERO).build());
 }
 
-fn add(headers: &mut HeaderMap, mut cookie: Cookie<'_>) {
+fn add(headers: &mut HeaderMap, cookie: Cookie<'_>) {
+    add_as(headers, cookie, SameSite::Strict);
+}
+
+fn add_as(headers: &mut HeaderMap, mut cookie: Cookie<'_>, same_site: SameSite) {
     cookie.set_secure(true);
     cookie.set_http_only(true);
-    cookie.set_same_site(SameSite::Strict);
+    cookie.set_same_site(same_site);
     // Tokens are letters of base64url: there is nothing that a header cannot hold.
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
         headers.append(header::SET_COOKIE, value);

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as
 use hkdf::Hkdf;
 use notebook_auth::{
     jwt::{IssuerConfig, JwtIssuer, KeyTimes, SigningKey},
+    oidc::PendingKeys,
     password::Pepper,
     refresh::RefreshKeys,
 };
@@ -45,6 +46,13 @@ impl Secrets {
         let key = |(number, secret): (&u32, &Secret)| Ok((*number, text(secret, "refresh")?));
         let keys: Result<Vec<_>> = self.by_number.iter().map(key).collect();
         RefreshKeys::new(self.current, keys?)
+    }
+
+    /// The keys of sign-ins that have begun elsewhere.
+    pub(super) fn pending(&self) -> Result<PendingKeys> {
+        let key = |(number, secret): (&u32, &Secret)| Ok((*number, text(secret, "oidc")?));
+        let keys: Result<Vec<_>> = self.by_number.iter().map(key).collect();
+        PendingKeys::new(self.current, keys?)
     }
 
     /// Who makes access tokens. All keys are public; one signs.

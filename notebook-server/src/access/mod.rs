@@ -7,6 +7,7 @@
 pub(crate) mod cookies;
 pub(crate) mod gate;
 mod keys;
+pub(crate) mod oidc;
 pub(crate) mod origin;
 mod setup;
 mod streams;
@@ -46,6 +47,7 @@ pub struct Accounts {
     pub registration: Registration,
     /// The origin of the page, such as `https://notebook.example.org`; that of each request's `Host` when absent.
     pub origin: Option<String>,
+    oidc: oidc::Oidc,
     audit_keys: Option<AuditKeys>,
     streams: Arc<Streams>,
 }
@@ -54,6 +56,11 @@ impl Accounts {
     /// The streams of sessions.
     pub(crate) fn streams(&self) -> &Streams {
         &self.streams
+    }
+
+    /// Where people may sign in elsewhere.
+    pub(crate) const fn oidc(&self) -> &oidc::Oidc {
+        &self.oidc
     }
 }
 

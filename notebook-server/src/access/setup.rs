@@ -16,7 +16,7 @@ use notebook_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, Accounts, Streams, keys::Secrets, tidy};
+use super::{Access, Accounts, Streams, keys::Secrets, oidc::Oidc, tidy};
 use crate::config::{AuthMode, Config};
 
 /// How long a token to set a forgotten password is good.
@@ -40,6 +40,7 @@ impl Access {
         match config.auth.mode {
             AuthMode::SingleUser => Ok(Self::SingleUser(identity)),
             AuthMode::Accounts => {
+                let oidc = Oidc::open(config, secrets(config)?.pending()?, &clock)?;
                 let auth = auth(config, Arc::clone(&identity), policy, clock).await?;
                 let streams = Streams::start(Arc::clone(&identity), ending.clone());
                 tokio::spawn(tidy::go_on(Arc::clone(&identity), ending.clone()));
@@ -47,7 +48,7 @@ impl Access {
                 let registration = config.auth.registration;
                 let audit_keys = audit_keys(config)?;
                 let accounts =
-                    Accounts { auth, identity, registration, origin, audit_keys, streams };
+                    Accounts { auth, identity, registration, origin, oidc, audit_keys, streams };
                 Ok(Self::Accounts(Arc::new(accounts)))
             }
         }

@@ -6,6 +6,8 @@ use notebook_core::Secret;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
+use super::OidcProvider;
+
 /// Keys of a file or of the environment are texts.
 fn by_number<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u32, Secret>, D::Error> {
     let named = BTreeMap::<String, Secret>::deserialize(from)?;
@@ -43,6 +45,8 @@ pub struct Auth {
     /// Each refresh makes a new token, and one that is used again ends the session (RFC 9700 to the letter). It signs out
     /// browsers with several tabs.
     pub strict_refresh: bool,
+    /// OpenID providers that people may sign in at.
+    pub oidc: Vec<OidcProvider>,
 }
 
 /// How people reach the server.
@@ -79,6 +83,7 @@ impl Default for Auth {
             idle_days: 30,
             session_days: 90,
             strict_refresh: false,
+            oidc: Vec::new(),
         }
     }
 }
@@ -130,6 +135,7 @@ impl Auth {
         if self.mode == AuthMode::Accounts {
             self.accounts_errors(shared, &mut need);
         }
+        errors.extend(super::oidc::errors(self));
         errors
     }
 

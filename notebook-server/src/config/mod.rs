@@ -6,6 +6,7 @@
 mod auth;
 mod check;
 mod load;
+mod oidc;
 mod rate_limits;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
 pub use load::{ConfigErrors, load};
+pub use oidc::OidcProvider;
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 
 /// The whole configuration.

@@ -106,3 +106,42 @@ fn secrets_have_numbers() {
     let error = load(Some(file.path())).unwrap_err().0.join(" ");
     assert!(error.contains("\"new\" must be a number") && !error.contains("first"), "{error}");
 }
+
+/// G4: what is wrong with a provider names its field.
+#[test]
+fn g4_openid_providers_are_checked_by_field() {
+    let head = "[auth]\nmode = \"accounts\"\npublic_url = \"https://notebook.example.org\"\n";
+    let provider = |lines: &str| {
+        let good = [
+            ("name", "\"example\""),
+            ("issuer", "\"https://accounts.example.org\""),
+            ("client_id", "\"a\""),
+        ];
+        let rest = good.iter().filter(|(name, _)| !lines.contains(&format!("{name} =")));
+        let rest: String = rest.map(|(name, value)| format!("{name} = {value}\n")).collect();
+        format!("[[auth.oidc]]\n{rest}{lines}\n")
+    };
+    for (lines, field) in [
+        ("name = \"Example Inc\"", "auth.oidc[0].name"),
+        ("label = \" \"", "auth.oidc[0].label"),
+        ("issuer = \"accounts.example.org\"", "auth.oidc[0].issuer"),
+        ("issuer = \"http://accounts.example.org\"", "auth.oidc[0].issuer"),
+        ("issuer = \"https://accounts.example.org/?a\"", "auth.oidc[0].issuer"),
+        ("client_id = \" \"", "auth.oidc[0].client_id"),
+        ("client_secret = \"\"", "auth.oidc[0].client_secret"),
+        ("scopes = [\"email profile\"]", "auth.oidc[0].scopes"),
+        ("allowed_domains = [\"@example.org\"]", "auth.oidc[0].allowed_domains"),
+        ("registration = \"open\"\nlink_verified_email = true", "auth.oidc[0].link_verified_email"),
+        ("secret = \"x\"", "unknown field"),
+    ] {
+        let errors = errors(&format!("{head}{}", provider(lines)));
+        assert!(errors.len() == 1 && errors[0].contains(field), "{lines}: {errors:?}");
+    }
+    let twice = errors(&format!("{head}{}{}", provider(""), provider("")));
+    assert!(twice.len() == 1 && twice[0].contains("auth.oidc[1].name"), "{twice:?}");
+    let alone = errors(&provider("client_secret = \"hunter2\""));
+    for field in ["auth.mode", "auth.public_url"] {
+        assert!(alone.iter().any(|error| error.contains(field)), "{field}: {alone:?}");
+    }
+    assert!(!format!("{alone:?}").contains("hunter2"));
+}

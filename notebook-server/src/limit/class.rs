@@ -76,6 +76,7 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
     match route {
         // Asks and reads at once; who comes back only reads.
         "/api/projects/{id}/messages/stream" if !resumes => Class::Ask,
+        "/api/auth/oidc/{name}/start" | "/api/auth/oidc/{name}/callback" => Class::SignIn,
         _ if reads => Class::Read,
         "/api/conversations/{id}/runs" => Class::Ask,
         "/api/notebooks/{id}/sources" | "/api/notebooks/{id}/sources/text" | "/api/imports" => {
@@ -101,6 +102,10 @@ mod tests {
     fn g6_routes_have_classes() {
         for (method, route, expected) in [
             (Method::GET, "/api/notebooks", Class::Read),
+            (Method::GET, "/api/auth/oidc", Class::Read),
+            (Method::GET, "/api/auth/oidc/{name}/start", Class::SignIn),
+            (Method::POST, "/api/auth/oidc/{name}/start", Class::SignIn),
+            (Method::GET, "/api/auth/oidc/{name}/callback", Class::SignIn),
             (Method::POST, "/api/notebooks", Class::Notebooks),
             (Method::PATCH, "/api/notebooks/{id}", Class::Write),
             (Method::GET, "/api/notebooks/{id}/sources", Class::Read),

@@ -22,7 +22,9 @@ use utoipa_axum::{
     routes,
 };
 
-use self::accounts::{audit, keys, members, password, sessions, sign_in, workspaces};
+use self::accounts::{
+    audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
+};
 pub(crate) use self::conversations::Items;
 use crate::{access::gate, app::App, assets, guard, limit, reserve};
 
@@ -85,6 +87,11 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(sign_in::switch))
         .routes(routes!(sign_in::accept))
         .routes(routes!(sign_in::keys))
+        .routes(routes!(oidc::list))
+        .routes(routes!(oidc::go, oidc::begin))
+        .routes(routes!(oidc::callback))
+        .routes(routes!(identities::list))
+        .routes(routes!(identities::unlink))
         .routes(routes!(password::change))
         .routes(routes!(password::reset))
         .routes(routes!(sessions::list, sessions::end_others))

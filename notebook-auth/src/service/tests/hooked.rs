@@ -4,11 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use notebook_core::{
-    ApiKeyId, Error, InvitationId, Result, SessionId, TenantId, TenantScope, Timestamp, UserId,
+    ApiKeyId, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope, Timestamp,
+    UserId,
     identity::{
-        Accounts, ApiKey, AuditLog, Identity, Invitation, Invitations, Invited, KeyHolder, Member,
-        NewInvitation, NewUser, Place, Reset, Role, Sessions, SetPassword, Standing, User,
-        Workspace, Workspaces,
+        Accounts, ApiKey, AuditLog, External, Identity, Invitation, Invitations, Invited,
+        KeyHolder, Link, Links, Member, NewInvitation, NewUser, Place, Reset, Role, Sessions,
+        SetPassword, Standing, User, Workspace, Workspaces,
         audit::{Actor, Entry, Head, NewEntry},
         session::{EndReason, Live, NewSession, Presentation, Presented, Session},
     },
@@ -93,6 +94,14 @@ forward!(Accounts {
     fn key_holder(hash: [u8; 32]) -> Option<KeyHolder>;
     fn key_used(tenant: TenantId, id: ApiKeyId) -> ();
     fn log(tenant: Option<TenantId>, entry: NewEntry) -> ();
+});
+
+forward!(Links {
+    fn create_linked_user(new: NewUser, external: External) -> User;
+    fn linked_user(external: &External) -> Option<User>;
+    fn link(by: Actor, user: UserId, external: External) -> Link;
+    fn links(user: UserId) -> Vec<Link>;
+    fn unlink(by: Actor, user: UserId, id: LinkId) -> ();
 });
 
 forward!(Workspaces {

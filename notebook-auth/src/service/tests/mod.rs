@@ -1,4 +1,6 @@
 mod accounts;
+#[cfg(feature = "oidc")]
+mod external;
 mod hooked;
 mod invitations;
 mod keys;

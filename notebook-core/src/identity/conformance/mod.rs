@@ -26,6 +26,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod invitations;
+pub mod links;
 pub mod sessions;
 pub mod workspaces;
 
@@ -62,6 +63,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         accounts::scenarios(),
         workspaces::scenarios(),
         invitations::scenarios(),
+        links::scenarios(),
         sessions::scenarios(),
         audit::scenarios(),
     ];
@@ -165,6 +167,7 @@ mod tests {
             include_str!("accounts.rs"),
             include_str!("workspaces.rs"),
             include_str!("invitations.rs"),
+            include_str!("links.rs"),
             include_str!("sessions.rs"),
             include_str!("audit.rs"),
         ] {

@@ -181,7 +181,7 @@ impl Accounts for MemoryIdentity {
     }
 }
 
-fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> {
+pub(super) fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> {
     rules::workspace_id("create user", new.workspace)?;
     let taken = state.users.contains_key(&new.id)
         || state.workspaces.contains_key(&new.workspace)

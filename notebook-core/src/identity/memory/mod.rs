@@ -5,6 +5,7 @@
 
 mod accounts;
 mod invitations;
+mod links;
 mod sessions;
 mod workspaces;
 
@@ -17,13 +18,13 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{
-    ApiKey, AuditLog, Invitation, Reset, Role, Standing, User, Workspace,
+    ApiKey, AuditLog, Invitation, Link, Reset, Role, Standing, User, Workspace,
     audit::{AuditKeys, Entry, Head, NewEntry, chained},
     session::{Session, SessionPolicy},
 };
 use crate::{
-    ApiKeyId, Clock, Error, InvitationId, Result, SessionId, TenantId, TenantScope, Timestamp,
-    UserId, clock::SystemClock,
+    ApiKeyId, Clock, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope,
+    Timestamp, UserId, clock::SystemClock,
 };
 
 /// All ports of [`identity`](super) in memory.
@@ -82,6 +83,7 @@ struct State {
     keys: BTreeMap<(TenantId, ApiKeyId), ApiKey>,
     resets: HashMap<[u8; 32], Reset>,
     invitations: BTreeMap<(TenantId, InvitationId), KeptInvitation>,
+    links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<SessionId, Session>,
     chains: HashMap<TenantId, Vec<Entry>>,
     keys_of_chains: Option<AuditKeys>,

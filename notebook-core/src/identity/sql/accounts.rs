@@ -228,7 +228,7 @@ pub(super) async fn log(
     append(tx, tenant, now, &[what]).await.map(drop)
 }
 
-async fn create_user(tx: &mut Tx<'_>, new: &NewUser, now: Now<'_>) -> Result<User> {
+pub(super) async fn create_user(tx: &mut Tx<'_>, new: &NewUser, now: Now<'_>) -> Result<User> {
     rules::workspace_id(tx.operation, new.workspace)?;
     let user = User {
         id: new.id,
@@ -290,7 +290,7 @@ pub(super) async fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
     tx.execute(statement::UPDATE_USER, values).await.map(drop)
 }
 
-fn read_user(row: &Row<'_>) -> Result<User> {
+pub(super) fn read_user(row: &Row<'_>) -> Result<User> {
     Ok(User {
         id: row.id(0, UserId::from_u128)?,
         email: row.get(1)?,

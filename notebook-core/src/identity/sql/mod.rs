@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod invitations;
+mod links;
 mod passwords;
 mod sessions;
 mod statement;

@@ -21,6 +21,11 @@ macro_rules! invitation_columns {
         "tenant_id, id, email, role, invited_by, created_at, expires_at"
     };
 }
+macro_rules! link_columns {
+    () => {
+        "id, user_id, issuer, subject, created_at"
+    };
+}
 macro_rules! session_columns {
     () => {
         "id, user_id, tenant_id, state, generation, rotated_at, recovered_at, used, presented,
@@ -116,6 +121,30 @@ pub(super) const DELETE_MEMBER: &str =
 
 pub(super) const COUNT_MEMBERS_BY_EMAIL: &str = "SELECT COUNT(*) FROM memberships m
     JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.email = $2";
+
+/// Changes nothing when that person of the provider has a user.
+pub(super) const INSERT_LINK: &str = concat!(
+    "INSERT INTO linked_identities (",
+    link_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+);
+
+pub(super) const LINKED_USER: &str =
+    "SELECT u.id, u.email, u.name, u.password, u.active, u.epoch, u.created_at
+    FROM linked_identities l JOIN users u ON u.id = l.user_id
+    WHERE l.issuer = $1 AND l.subject = $2";
+
+pub(super) const LINK: &str = concat!(
+    "SELECT ",
+    link_columns!(),
+    " FROM linked_identities WHERE issuer = $1 AND subject = $2"
+);
+
+/// Oldest first.
+pub(super) const LINKS: &str =
+    concat!("SELECT ", link_columns!(), " FROM linked_identities WHERE user_id = $1 ORDER BY id");
+
+pub(super) const DELETE_LINK: &str = "DELETE FROM linked_identities WHERE id = $1 AND user_id = $2";
 
 /// Changes nothing when the id or the hash is taken.
 pub(super) const INSERT_INVITATION: &str = "INSERT INTO invitations

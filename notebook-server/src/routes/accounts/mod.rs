@@ -1,8 +1,10 @@
 //! Accounts: signing in, sessions, workspaces, members, API keys, the audit log.
 
 pub(super) mod audit;
+pub(super) mod identities;
 pub(super) mod keys;
 pub(super) mod members;
+pub(super) mod oidc;
 pub(super) mod password;
 pub(super) mod sessions;
 pub(super) mod sign_in;

@@ -57,6 +57,8 @@ function join(accounts, user, invitation) {
 
 export const openRoutes = [
   ['GET', '/api/auth', ({ accounts }) => ({ mode: 'accounts', registration: accounts.registration })],
+  // Nobody stands behind the mock.
+  ['GET', '/api/auth/oidc', () => list([])],
   [
     'POST',
     '/api/auth/register',
@@ -184,6 +186,7 @@ export const memberRoutes = [
       return place(join(accounts, user, takeInvitation(accounts, token, user.email)), user.id);
     },
   ],
+  ['GET', '/api/auth/identities', null, () => list([])],
   [
     'GET',
     '/api/auth/sessions',

@@ -67,6 +67,25 @@ export const sessions = {
   endOthers: (): Promise<{ ended: number }> => json('/api/auth/sessions', { method: 'DELETE' }),
 };
 
+/** An account at an OpenID provider by which one signs in. */
+export interface Identity {
+  id: Id;
+  provider: string | null;
+  issuer: string;
+  created_at: number;
+}
+
+export const identities = {
+  list: (): Promise<Identity[]> => list('/api/auth/identities'),
+  unlink: (id: Id): Promise<Response> => send(`/api/auth/identities/${id}`, { method: 'DELETE' }),
+  /** Where the browser has to go to link an account there. */
+  link: async (provider: string): Promise<string> => {
+    const body = { link: true, to: '/account/profile' };
+    const path = `/api/auth/oidc/${provider}/start`;
+    return (await json<{ location: string }>(path, { method: 'POST', body })).location;
+  },
+};
+
 export const workspaces = {
   list: (): Promise<Workspace[]> => list('/api/workspaces'),
   create: (name: string): Promise<Workspace> => json('/api/workspaces', { method: 'POST', body: { name } }),

@@ -83,8 +83,32 @@ async function mode(): Promise<AuthMode> {
   }
 }
 
+/** An OpenID provider that people may sign in at. */
+export interface Provider {
+  name: string;
+  label: string;
+}
+
+async function providers(): Promise<Provider[]> {
+  try {
+    return ((await (await ask('/api/auth/oidc', 'GET')).json()) as { items: Provider[] }).items;
+  } catch (error) {
+    // A server from before there were any.
+    if (error instanceof Problem && error.status === 404) return [];
+    throw error;
+  }
+}
+
+/** Where the browser has to go to sign in at a provider. */
+async function toProvider(name: string, body: { to: string; invitation?: string }): Promise<string> {
+  const reply = await ask(`/api/auth/oidc/${name}/start`, 'POST', body);
+  return ((await reply.json()) as { location: string }).location;
+}
+
 export const auth = {
   mode,
+  providers,
+  toProvider,
   session: (): Promise<Told> => told(ask('/api/auth/session', 'GET')),
   refresh: (): Promise<Told> => told(ask('/api/auth/refresh', 'POST')),
   login: (body: { email: string; password: string }): Promise<Told> =>

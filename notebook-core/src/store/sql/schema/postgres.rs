@@ -23,6 +23,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
     Migration { version: 16, name: "row security", sql: V16 },
+    Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
 ];
 
@@ -517,6 +518,21 @@ END $$;
 -- A workspace sees who is in it: the policy of memberships holds here too.
 CREATE POLICY members ON users FOR SELECT
     USING (EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = users.id));
+"#;
+
+/// Who a user is elsewhere. What a provider calls somebody is theirs for good; addresses are not.
+const V17: &str = r#"
+CREATE TABLE linked_identities (
+    id BYTEA NOT NULL PRIMARY KEY,
+    user_id BYTEA NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    issuer TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX linked_identities_subject ON linked_identities (issuer, subject);
+CREATE INDEX linked_identities_user ON linked_identities (user_id);
+CREATE POLICY reach ON linked_identities USING (whole_installation());
+ALTER TABLE linked_identities ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 "#;
 
 const V18: &str = "

@@ -23,6 +23,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
     Migration { version: 16, name: "row security, which PostgreSQL alone has", sql: "" },
+    Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
 ];
 
@@ -460,6 +461,19 @@ UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
 const V15: &str = "
 DROP INDEX notebooks_id;
 DROP INDEX conversations_id;
+";
+
+/// Who a user is elsewhere. What a provider calls somebody is theirs for good; addresses are not.
+const V17: &str = "
+CREATE TABLE linked_identities (
+    id BLOB NOT NULL PRIMARY KEY,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX linked_identities_subject ON linked_identities (issuer, subject);
+CREATE INDEX linked_identities_user ON linked_identities (user_id);
 ";
 
 const V18: &str = "

@@ -5,6 +5,7 @@ import { session } from '@/state/session';
 import { Button } from '@/ui/button';
 import type { SectionProps } from './account-page';
 import { PasswordField, useForm } from './form';
+import { Identities } from './identities';
 import { SectionHead } from './section';
 
 export function ProfileSection({ now }: SectionProps) {
@@ -68,6 +69,7 @@ export function ProfileSection({ now }: SectionProps) {
           {text.changePassword}
         </Button>
       </form>
+      <Identities />
     </>
   );
 }

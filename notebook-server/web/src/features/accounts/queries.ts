@@ -6,6 +6,7 @@ import { session } from '@/state/session';
 
 export const accountKeys = {
   sessions: ['account', 'sessions'],
+  identities: ['account', 'identities'],
   workspaces: ['account', 'workspaces'],
   members: ['account', 'members'],
   invitations: ['account', 'invitations'],

@@ -6,6 +6,8 @@ import { endedBefore, session } from '@/state/session';
 import type { Registration } from '@/state/session/machine';
 import { ThemeButton } from '@/features/settings/theme-button';
 import { forgetLinkSecret, linkSecret } from './fragment';
+import { ProviderButtons } from './provider-buttons';
+import { forgetRefusal, providerRefusal, refusalText } from './refusal';
 import { ResetForm } from './reset-form';
 import { SignInForm } from './sign-in-form';
 import { SignUpForm } from './sign-up-form';
@@ -20,6 +22,10 @@ export function SignInPage({ registration }: { registration: Registration }) {
   const [view, setView] = useState<View>(() =>
     secret?.kind === 'reset' ? 'reset' : secret && registration !== 'closed' ? 'sign-up' : 'sign-in',
   );
+  const [refusal] = useState(() => providerRefusal(location.search));
+  useEffect(() => {
+    if (refusal) forgetRefusal();
+  }, [refusal]);
   const invitation = secret?.kind === 'invitation' ? secret.token : null;
   const titles: Record<View, string> = {
     'sign-in': words.signInTitle,
@@ -52,6 +58,11 @@ export function SignInPage({ registration }: { registration: Registration }) {
           {note}
         </p>
       )}
+      {refusal && view !== 'reset' && (
+        <p role="alert" className="mb-5 rounded-xl bg-danger-wash px-4 py-3 text-sm">
+          {refusalText(refusal, words)}
+        </p>
+      )}
       {!window.isSecureContext && (
         <p role="alert" className="mb-5 rounded-xl bg-warn-wash px-4 py-3 text-sm">
           {words.insecure}
@@ -70,6 +81,7 @@ export function SignInPage({ registration }: { registration: Registration }) {
         />
       )}
       {(view === 'sign-in' || view === 'reset-done') && <SignInForm />}
+      {view !== 'reset' && <ProviderButtons invitation={invitation} />}
       <div className="mt-6 border-t border-line pt-5 text-sm text-soft">
         {view === 'sign-in' || view === 'reset-done' ? (
           mayRegister ? (

@@ -33,6 +33,39 @@ export const de: AccountDictionary = {
   insecure:
     'Diese Seite kam nicht über HTTPS, darum behält der Browser keine Sitzung: Anmelden bleibt ohne Wirkung. Öffne sie unter ihrer https://-Adresse.',
 
+  orElse: 'oder',
+  signInWith: (provider) => `Weiter mit ${provider}`,
+  providerRefused: (provider) => `Die Anmeldung mit ${provider} hat nicht geklappt. Versuche es noch einmal.`,
+  providerRefusals: {
+    expired:
+      'Diese Anmeldung wurde nicht in diesem Browser begonnen oder hat zu lange gedauert. Beginne noch einmal.',
+    denied: 'Die Anmeldung wurde auf der anderen Seite abgebrochen.',
+    unavailable: 'Die andere Seite antwortet nicht. Versuche es in einer Minute noch einmal.',
+    misconfigured:
+      'Diese Anmeldung ist nicht richtig eingerichtet. Sag es denen, die diesen Server betreiben.',
+    invalid:
+      'Was die andere Seite gesagt hat, stimmt nicht; du bist nicht angemeldet. Versuche es noch einmal.',
+    email_missing: 'Die andere Seite hat keine E-Mail-Adresse genannt, und ein Konto braucht eine.',
+    email_unverified: 'Die andere Seite hat deine E-Mail-Adresse nicht bestätigt. Bestätige sie zuerst dort.',
+    domain: 'Mit deiner E-Mail-Adresse kann man sich hier nicht anmelden.',
+    email_taken:
+      'Es gibt schon ein Konto mit deiner E-Mail-Adresse. Melde dich darin an und verknüpfe die beiden unter „Konto und Arbeitsbereich“.',
+    closed: 'Hier kann niemand selbst ein Konto anlegen. Frage die, die diesen Server betreiben.',
+    not_invited:
+      'Du brauchst eine Einladung an deine E-Mail-Adresse. Frage einen Admin eines Arbeitsbereichs und öffne ihren Link.',
+    linked_elsewhere: 'Dieses Konto gehört schon zu einem anderen Nutzer dieses Servers.',
+    too_many_links: 'Du hast so viele Konten verknüpft, wie es geht. Löse zuerst eines.',
+    disabled: 'Dein Konto ist abgeschaltet. Frage die, die diesen Server betreiben.',
+    signed_out: 'Du bist nicht mehr angemeldet. Melde dich an und verknüpfe das Konto noch einmal.',
+    failed: 'Der Server konnte die Anmeldung nicht abschließen. Versuche es noch einmal.',
+  },
+  identities: 'Verknüpfte Konten',
+  identitiesHint: 'Damit kannst du dich statt mit einem Passwort anmelden.',
+  linkTo: (provider) => `${provider} verknüpfen`,
+  linkedSince: (when) => `Verknüpft am ${when}`,
+  unlink: 'Lösen',
+  unlinkFrom: (provider) => `${provider} lösen`,
+
   account: 'Konto',
   accountMenu: (name, workspace) => `${name}, in ${workspace}`,
   accountOf: (name) => `Konto von ${name}`,

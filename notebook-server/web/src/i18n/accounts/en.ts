@@ -31,6 +31,37 @@ export const en = {
   insecure:
     'This page did not come over HTTPS, so the browser keeps no session: signing in has no effect. Open it by its https:// address.',
 
+  orElse: 'or',
+  signInWith: (provider: string) => `Continue with ${provider}`,
+  providerRefused: (provider: string) => `Signing in with ${provider} did not work. Try again.`,
+  providerRefusals: {
+    expired: 'That sign-in was not begun in this browser, or took too long. Begin again.',
+    denied: 'The sign-in was cancelled at the other side.',
+    unavailable: 'The other side does not answer. Try again in a minute.',
+    misconfigured: 'This sign-in is not set up as it must be. Tell whoever runs this server.',
+    invalid: 'What the other side said does not hold, so you are not signed in. Try again.',
+    email_missing: 'The other side gave no email address, and an account needs one.',
+    email_unverified:
+      'The other side does not say that your email address is verified. Verify it there first.',
+    domain: 'People with your email address may not sign in here.',
+    email_taken:
+      'There is an account with your email address already. Sign in to it, and link the two under “Account and workspace”.',
+    closed: 'Nobody can create an account here. Ask whoever runs this server.',
+    not_invited:
+      'You need an invitation for your email address. Ask an admin of a workspace, and open its link.',
+    linked_elsewhere: 'That account is linked to another user of this server.',
+    too_many_links: 'You have linked as many accounts as you may. Unlink one first.',
+    disabled: 'Your account is switched off. Ask whoever runs this server.',
+    signed_out: 'You are not signed in any more. Sign in, and link the account again.',
+    failed: 'The server could not finish the sign-in. Try again.',
+  },
+  identities: 'Linked accounts',
+  identitiesHint: 'You can sign in with these instead of a password.',
+  linkTo: (provider: string) => `Link ${provider}`,
+  linkedSince: (when: string) => `Linked on ${when}`,
+  unlink: 'Unlink',
+  unlinkFrom: (provider: string) => `Unlink ${provider}`,
+
   account: 'Account',
   accountMenu: (name: string, workspace: string) => `${name}, in ${workspace}`,
   accountOf: (name: string) => `Account of ${name}`,
@@ -148,5 +179,9 @@ export const en = {
   noEntries: 'Nothing is logged yet.',
 } as const;
 
-type Loose<T> = T extends (...args: infer A) => string ? (...args: A) => string : string;
+type Loose<T> = T extends (...args: infer A) => string
+  ? (...args: A) => string
+  : T extends string
+    ? string
+    : { readonly [K in keyof T]: string };
 export type AccountDictionary = { [K in keyof typeof en]: Loose<(typeof en)[K]> };
