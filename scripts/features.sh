@@ -11,6 +11,9 @@ done
 for feature in "" export; do
   check -p notebook-agent --lib --no-default-features ${feature:+--features $feature}
 done
+for feature in "" oidc; do
+  check -p notebook-auth --lib --no-default-features ${feature:+--features $feature}
+done
 for crate in notebook-core notebook-rag notebook-agent notebook-auth; do
   tree=$(cargo tree --locked -p $crate --no-default-features --edges normal --prefix none)
   for heavy in reqwest hyper rustls native-tls rusqlite sqlx redis tantivy candle-core ort axum; do

@@ -7,7 +7,7 @@ mod openid;
 use std::time::{Duration, Instant};
 
 use common::{Server, folder, people::Person};
-use openid::{Browser, CLIENT, OpenId, free_port, location, parameter, replaced, setup};
+use openid::{Browser, CLIENT, OpenId, free_port, location, parameter, redirect, replaced, setup};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ struct House {
 
 fn house(settings: Value, more: &str) -> House {
     let (folder, port) = (folder(), free_port());
-    let provider = OpenId::start(port, settings);
+    let provider = OpenId::start(&redirect(port), settings);
     let server = setup(folder.path(), port, &provider.issuer, more).start_at(port);
     House { _folder: folder, server, provider }
 }
