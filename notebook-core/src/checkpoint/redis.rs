@@ -97,7 +97,7 @@ impl RedisCheckpoints {
 }
 
 fn found(run: RunId, (_, fence, version, schema, body): Found) -> Option<Checkpoint> {
-    (version > 0).then(|| Checkpoint { run, fence: Fence(fence), version, schema, body })
+    (version > 0).then_some(Checkpoint { run, fence: Fence(fence), version, schema, body })
 }
 
 #[async_trait]
