@@ -278,7 +278,7 @@ async fn d2_a_worker_that_lost_its_run_does_nothing_more() {
     watch.events = Some(tell);
     let lost = driver.start(&scope, &graph, new, Fence(7), &watch).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::Conflict, "{lost}");
-    let heard = heard.lock();
+    let heard = heard.lock().clone();
     assert!(heard.len() < 12, "{heard:?}");
     assert!(!heard.iter().any(|event| matches!(event.body, EventBody::Ended { .. })));
     let late = driver.resume(&scope, &graph, id, Fence(7), &Watch::default()).await.unwrap_err();
