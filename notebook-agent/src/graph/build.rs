@@ -97,7 +97,6 @@ impl<S> fmt::Debug for Graph<S> {
 impl<S: State> Graph<S> {
     /// A graph to be made. The name and the version of the state's shape stand in every checkpoint: raise the version when `S` changes
     /// so that what was stored does not read any more, and give [`migrate`](GraphBuilder::migrate).
-    #[must_use]
     pub fn builder(name: &str, schema: u32) -> GraphBuilder<S> {
         GraphBuilder {
             name: name.into(),

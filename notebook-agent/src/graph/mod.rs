@@ -70,8 +70,8 @@ pub use call::{
 };
 pub use context::Context;
 pub use driver::{
-    Approvals, CallInfo, Driver, DriverConfig, Ended, Functions, Models, NoApprovals, OneModel,
-    Outcome, Tools, Watch,
+    Approvals, CallInfo, Driver, DriverConfig, Ended, Functions, Listener, Models, NoApprovals,
+    OneModel, Outcome, Tools, Watch,
 };
 pub use event::{End, Event, EventBody};
 pub use record::{Difference, Entry, Output, Recorder, Recording, ReplayError, Replayed};

@@ -54,13 +54,16 @@ pub struct Driver {
     turns: Arc<Semaphore>,
 }
 
+/// Is told the events of a run.
+pub type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
 /// Who watches a run, and may stop it.
 #[derive(Clone, Default)]
 pub struct Watch {
     /// Cancelled to stop the run.
     pub stop: CancellationToken,
     /// Told every event, in order. It is quick, and what it is told twice has the same number.
-    pub events: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
+    pub events: Option<Listener>,
     /// Keeps what is needed to replay the run.
     pub recorder: Option<Arc<Recorder>>,
 }

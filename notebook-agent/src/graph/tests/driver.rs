@@ -19,8 +19,7 @@ fn scope() -> TenantScope {
 fn listening() -> (Watch, Arc<Mutex<Vec<Event>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&heard);
-    let tell: Arc<dyn Fn(&Event) + Send + Sync> =
-        Arc::new(move |event| into.lock().push(event.clone()));
+    let tell: Listener = Arc::new(move |event| into.lock().push(event.clone()));
     (Watch { events: Some(tell), ..Watch::default() }, heard)
 }
 
@@ -134,7 +133,7 @@ async fn d1_stop_is_honoured_during_and_between_effects() {
     for (graph, stop_at) in [(stalls, 3_000), (computes, 0)] {
         let (mut watch, heard) = listening();
         let (stop, told) = (watch.stop.clone(), watch.events.take().unwrap());
-        let tell: Arc<dyn Fn(&Event) + Send + Sync> = Arc::new(move |event| {
+        let tell: Listener = Arc::new(move |event| {
             told(event);
             if event.seq == 20 {
                 stop.cancel();
@@ -269,7 +268,7 @@ async fn d2_a_worker_that_lost_its_run_does_nothing_more() {
     let (id, scope) = (new.id, scope());
     let (mut watch, heard) = listening();
     let (told, taker, whose) = (watch.events.take().unwrap(), checkpoints.clone(), scope.clone());
-    let tell: Arc<dyn Fn(&Event) + Send + Sync> = Arc::new(move |event| {
+    let tell: Listener = Arc::new(move |event| {
         told(event);
         if event.seq == 6 {
             let taken = taker.take(&whose, id, Fence(8)).now_or_never().unwrap().unwrap();
@@ -279,7 +278,7 @@ async fn d2_a_worker_that_lost_its_run_does_nothing_more() {
     watch.events = Some(tell);
     let lost = driver.start(&scope, &graph, new, Fence(7), &watch).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::Conflict, "{lost}");
-    let heard = heard.lock();
+    let heard = heard.lock().clone();
     assert!(heard.len() < 12, "{heard:?}");
     assert!(!heard.iter().any(|event| matches!(event.body, EventBody::Ended { .. })));
     let late = driver.resume(&scope, &graph, id, Fence(7), &Watch::default()).await.unwrap_err();

@@ -266,7 +266,7 @@ async fn one(seed: u64) -> String {
     let lied = world.lied.load(Ordering::SeqCst);
     assert!(lied || spent.tokens <= budget.tokens, "{spent:?} of {budget:?}");
 
-    let heard = heard.lock();
+    let heard = heard.lock().clone();
     let seqs: Vec<u64> = heard.iter().map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=heard.len() as u64).collect::<Vec<_>>());
     let ends: Vec<_> = heard
@@ -281,7 +281,7 @@ async fn one(seed: u64) -> String {
     let recording = recorder.recording();
     assert!(!recording.cut);
     let replayed = graph.replay(&recording).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((&replayed.events, replayed.run.end()), (&*heard, Some(&ended.end)));
+    assert_eq!((&replayed.events, replayed.run.end()), (&heard, Some(&ended.end)));
     let body = replayed.run.encode().unwrap();
     assert!(body.len() <= budget.state_bytes.max(8_000), "{} bytes", body.len());
     assert_eq!(graph.decode(&body).unwrap().end(), Some(&ended.end));

@@ -248,7 +248,7 @@ async fn run(id: RunId, lives: &[usize]) -> Done {
             .with_checkpoints(hand())
             .with_clock(world.clock.clone());
         let (into, teller) = (Arc::clone(&world), Arc::clone(&process));
-        let tell: Arc<dyn Fn(&Event) + Send + Sync> = Arc::new(move |event| {
+        let tell: Listener = Arc::new(move |event| {
             if !teller.lives() {
                 return;
             }
