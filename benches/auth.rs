@@ -16,10 +16,11 @@ use std::{
 use ed25519_dalek::{Signature, Signer as _, SigningKey as Ed25519, Verifier as _};
 use futures::future::join_all;
 use notebook_auth::{
-    Auth, AuthConfig, Registration, SignIn, ThrottlePolicy, Tokens,
+    Auth, AuthConfig, Registration, SignIn, Tokens,
     jwt::{IssuerConfig, JwtIssuer, KeyTimes, SigningKey},
     password::{PasswordConfig, Passwords},
     refresh::RefreshKeys,
+    throttle::ThrottlePolicy,
 };
 use notebook_core::{
     Secret,
@@ -85,7 +86,7 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
         auth.register(Registration {
             email,
             name: "Ada".into(),
-            password: Secret::new(PASSWORD.into()),
+            password: Secret::new(PASSWORD),
         })
         .await?;
         sessions.push(Mutex::new(sign_in(&auth, number).await?));
@@ -100,7 +101,7 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
     report(&format!("{engine}: a row and its entry in the audit log"), written.await?);
     let hashed = at_rate(SIGN_INS, round, async |_| {
         let hasher = Passwords::new(PasswordConfig::default())?;
-        hasher.hash(&Secret::new(PASSWORD.into())).await?;
+        hasher.hash(&Secret::new(PASSWORD)).await?;
         Ok(())
     });
     report(&format!("{engine}: {SIGN_INS} hashes a second"), hashed.await?);
@@ -118,7 +119,7 @@ fn email(number: usize) -> String {
 async fn sign_in(auth: &Auth, number: usize) -> Outcome<Tokens> {
     let request = SignIn {
         email: email(number),
-        password: Secret::new(PASSWORD.into()),
+        password: Secret::new(PASSWORD),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         client: "bench".into(),
         tenant: None,
