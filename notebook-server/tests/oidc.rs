@@ -423,8 +423,8 @@ async fn g6_sign_ins_elsewhere_are_counted_too() {
 /// G4, H7: the page in Chromium, with the provider's own pages in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g4_h7_the_page_signs_in_links_and_tells_why_not() {
-    let House { server, .. } = house(json!({}), "");
-    let url = server.url.clone();
+    let house = house(json!({}), "");
+    let url = house.server.url.clone();
     let output = tokio::task::spawn_blocking(move || {
         std::process::Command::new("node")
             .arg("e2e/openid-sign-in.mjs")

@@ -12,7 +12,7 @@ import { Provider } from 'oidc-provider';
 const settings = JSON.parse(process.env.SETTINGS);
 const issuer = `http://127.0.0.1:${settings.port}`;
 const alg = settings.alg ?? 'RS256';
-const { privateKey } = await generateKeyPair(alg, { extractable: true, crv: 'Ed25519' });
+const { privateKey } = await generateKeyPair(alg, { extractable: true });
 const kid = crypto.randomUUID();
 const jwk = { ...(await exportJWK(privateKey)), kid, alg, use: 'sig' };
 

@@ -76,7 +76,7 @@ pub(in crate::routes) async fn go(
     let entry = named(&accounts, &name)?;
     let to = to(query.to)?;
     let purpose = Purpose::SignIn { workspace: query.workspace, invitation: None };
-    match entry.provider.begin(purpose.clone(), to).await {
+    match Box::pin(entry.provider.begin(purpose, to)).await {
         Ok((location, pending)) => {
             let mut response = see_other(&location);
             keep(&app, &accounts, &mut response, &pending)?;
@@ -84,7 +84,7 @@ pub(in crate::routes) async fn go(
         }
         Err(refused) => {
             told(&name, &refused);
-            Ok(see_other(&back(&accounts, &name, Some(&purpose), refused.refusal)))
+            Ok(see_other(&back(&accounts, &name, None, refused.refusal)))
         }
     }
 }
@@ -130,16 +130,22 @@ pub(in crate::routes) async fn begin(
         };
         Purpose::Link { user: principal.user, session: principal.signed_in()? }
     } else {
-        if body.invitation.as_ref().is_some_and(|token| token.len() > LONGEST_INVITATION) {
+        if !body.invitation.as_deref().is_none_or(may_be_invitation) {
             return Err(Error::not_found("sign in", "invitation").into());
         }
         Purpose::SignIn { workspace: body.workspace, invitation: body.invitation }
     };
-    let begun = entry.provider.begin(purpose, to).await;
+    let begun = Box::pin(entry.provider.begin(purpose, to)).await;
     let (location, pending) = begun.map_err(|refused| problem(&name, refused))?;
     let mut response = Json(Destination { location }).into_response();
     keep(&app, &accounts, &mut response, &pending)?;
     Ok(no_store(response))
+}
+
+/// Whether a text may be the token of an invitation, which stands in an address later.
+fn may_be_invitation(token: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=LONGEST_INVITATION).contains(&token.len()) && token.bytes().all(word)
 }
 
 /// What a provider sends the browser back with. Others are not looked at.
@@ -169,7 +175,8 @@ pub(in crate::routes) async fn callback(
         Ok(pending) => pending,
         Err(refusal) => return Ok(see_other(&back(&accounts, &name, None, refusal))),
     };
-    let finish = finish(&app, &accounts, entry, &client, callback, &pending);
+    // What the provider says of itself is long: it is not part of every request's own state.
+    let finish = Box::pin(finish(&app, &accounts, entry, &client, callback, &pending));
     let done = tokio::time::timeout(PATIENCE, finish).await;
     let done = done.unwrap_or_else(|_| Err(Refusal::Unavailable.into()));
     let mut response = match done {
@@ -212,7 +219,7 @@ async fn finish(
     }
     let code = callback.code.filter(|code| !code.is_empty()).ok_or(Refusal::Invalid)?;
     let arrival = Arrival { code, issuer: callback.iss };
-    let person = entry.provider.identify(arrival, pending).await?;
+    let person = Box::pin(entry.provider.identify(arrival, pending)).await?;
     match &pending.purpose {
         Purpose::Link { user, session } => {
             accounts.auth.link_external(*user, *session, &person, &entry.rules).await?;
