@@ -5,7 +5,7 @@
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
 //! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
-//! behind the feature `conformance`.
+//! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
 //!
 //! Everything that touches a tenant's data takes a [`TenantScope`] as its first
 //! argument. There is no way to ask a port for "all tenants".
@@ -28,6 +28,7 @@ pub mod http;
 pub mod id;
 pub mod identity;
 pub mod keyword;
+pub mod mail;
 pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;

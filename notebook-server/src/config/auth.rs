@@ -32,6 +32,8 @@ pub struct Auth {
     /// Each refresh makes a new token, and one that is used again ends the session (RFC 9700 to the letter). It signs out
     /// browsers with several tabs.
     pub strict_refresh: bool,
+    /// Whether people may ask for mail by which they set a forgotten password; only where mail is sent.
+    pub password_reset: bool,
 }
 
 /// How people reach the server.
@@ -68,6 +70,7 @@ impl Default for Auth {
             idle_days: 30,
             session_days: 90,
             strict_refresh: false,
+            password_reset: true,
         }
     }
 }

@@ -91,6 +91,10 @@ pub(super) fn check(config: &Config) -> Vec<String> {
             format!("{name} must begin with http:// or https://"),
         );
     }
+    need(
+        config.mail.url.is_none() || config.auth.mode == AuthMode::SingleUser || config.auth.public_url.is_some(),
+        "auth.public_url is needed with mail.url: links in mail begin with it".to_owned(),
+    );
     let wants_redis = config.rate_limits.store == "redis";
     need(
         !wants_redis || config.storage.redis.is_some(),
@@ -98,6 +102,9 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     );
     errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
     errors.extend(config.rate_limits.check());
+    errors.extend(config.server.cors.errors(config.auth.mode == AuthMode::Accounts));
+    errors.extend(config.mail.errors());
+    errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors
 }

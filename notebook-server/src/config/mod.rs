@@ -5,8 +5,12 @@
 
 mod auth;
 mod check;
+mod cors;
 mod load;
+mod mail;
+mod profile;
 mod rate_limits;
+mod secrets;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -14,13 +18,20 @@ use notebook_core::{Secret, webhook::rules::RetryPolicy};
 use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
-pub use load::{ConfigErrors, load};
+pub use cors::Cors;
+pub use load::{ConfigErrors, Loaded, load, read};
+pub use mail::{Language, Mail};
+pub use profile::Profile;
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
+pub(crate) use secrets::Place;
+pub use secrets::{Secrets, Vault};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// `dev`, `staging` or `production`, which refuses to start with what is unsafe.
+    pub profile: Profile,
     /// Everything that is stored lies here.
     pub data_dir: PathBuf,
     /// Where the server listens.
@@ -45,6 +56,10 @@ pub struct Config {
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
+    /// How mail is sent.
+    pub mail: Mail,
+    /// Where secrets come from.
+    pub secrets: Secrets,
 }
 
 /// Where the server listens.
@@ -60,6 +75,8 @@ pub struct Server {
     /// Where they say it: `x-forwarded-for` or `forwarded`. The other one is not read, for a proxy that does not know it
     /// passes on what the client has put there.
     pub client_address_header: String,
+    /// Pages of other origins that may call the interface.
+    pub cors: Cors,
 }
 
 /// Where rows are stored.
@@ -271,6 +288,7 @@ pub struct Gguf {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             data_dir: PathBuf::from("data"),
             server: Server::default(),
             auth: Auth::default(),
@@ -283,6 +301,8 @@ impl Default for Config {
             rate_limits: RateLimits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
+            mail: Mail::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -294,6 +314,7 @@ impl Default for Server {
             port: 8080,
             trusted_proxies: Vec::new(),
             client_address_header: "x-forwarded-for".to_owned(),
+            cors: Cors::default(),
         }
     }
 }

@@ -85,6 +85,7 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         "/api/auth/register"
         | "/api/auth/login"
         | "/api/auth/password"
+        | "/api/auth/password/forgot"
         | "/api/auth/password/reset"
         | "/api/auth/invitation" => Class::SignIn,
         // Whole offices do this from one address, and nobody is to be signed out because others try passwords.

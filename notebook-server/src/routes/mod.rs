@@ -14,8 +14,10 @@ mod usage;
 mod webhooks;
 mod websocket;
 
+use std::time::Duration;
+
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::RequestBodyTimeoutLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
@@ -24,7 +26,10 @@ use utoipa_axum::{
 
 use self::accounts::{audit, keys, members, password, sessions, sign_in, workspaces};
 pub(crate) use self::conversations::Items;
-use crate::{access::gate, app::App, assets, guard, limit, reserve};
+use crate::{access::gate, app::App, assets, cors, guard, limit, reserve};
+
+/// How long a client may send nothing of a body that it has begun.
+const BODY_STALL: Duration = Duration::from_secs(60);
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -86,6 +91,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(sign_in::accept))
         .routes(routes!(sign_in::keys))
         .routes(routes!(password::change))
+        .routes(routes!(password::forgot))
         .routes(routes!(password::reset))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
@@ -109,7 +115,9 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
 /// The whole server: the interface, its description, health checks and the page, for whom the configuration says.
 pub fn server(app: App) -> Router {
     let (api, description) = api(app.clone());
-    Router::new()
+    let others = cors::layer(&app.cors);
+    let cookies = middleware::from_fn_with_state(app.clone(), cors::without_cookies);
+    let router = Router::new()
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
@@ -117,6 +125,12 @@ pub fn server(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(RequestBodyTimeoutLayer::new(BODY_STALL));
+    let router = match others {
+        Some(others) => router.layer(cookies).layer(others),
+        None => router,
+    };
+    router
         .layer(middleware::from_fn(guard::security_headers))
         .layer(middleware::from_fn(guard::request_id))
 }
