@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn addresses_are_read_with_and_without_a_name() {
         let named = Address::parse(" \"Ada L.\" <ada@example.org> ").unwrap();
-        assert_eq!((named.name.as_deref(), named.email.as_str()), (Some("Ada L."), "ada@example.org"));
+        assert_eq!(
+            (named.name.as_deref(), named.email.as_str()),
+            (Some("Ada L."), "ada@example.org")
+        );
         assert_eq!(Address::parse("<ada@example.org>").unwrap().name, None);
         for wrong in [
             "",

@@ -73,12 +73,11 @@ impl SmtpMailer {
             Encryption::StartTls => Tls::Required(tls()?),
             Encryption::None => Tls::None,
         };
-        let builder =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(config.host.as_str())
-                .port(config.port)
-                .timeout(Some(config.timeout))
-                .hello_name(ClientId::Domain(config.from.host().to_owned()))
-                .tls(tls);
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(config.host.as_str())
+            .port(config.port)
+            .timeout(Some(config.timeout))
+            .hello_name(ClientId::Domain(config.from.host().to_owned()))
+            .tls(tls);
         let builder = match config.credentials {
             None => builder,
             Some((name, password)) => {
@@ -147,8 +146,12 @@ impl SmtpMailer {
             Some(530 | 534 | 535 | 538) => {
                 (ErrorKind::Unauthorized, Retry::Never, "check user and password in mail.url")
             }
-            Some(500..) => (ErrorKind::InvalidInput, Retry::Never, "the server refuses it for good"),
-            Some(_) => (ErrorKind::Unavailable, Retry::Backoff, "the server wants to be asked later"),
+            Some(500..) => {
+                (ErrorKind::InvalidInput, Retry::Never, "the server refuses it for good")
+            }
+            Some(_) => {
+                (ErrorKind::Unavailable, Retry::Backoff, "the server wants to be asked later")
+            }
             None if error.is_timeout() => {
                 (ErrorKind::Timeout, Retry::Backoff, "check mail.url and the way to it")
             }
@@ -174,9 +177,10 @@ impl std::fmt::Debug for SmtpMailer {
 }
 
 fn mailbox(operation: &'static str, field: &str, address: &Address) -> Result<Mailbox> {
-    let email = address.email.parse().map_err(|_| {
-        Error::invalid(operation, field, "give an address such as ada@example.org")
-    })?;
+    let email = address
+        .email
+        .parse()
+        .map_err(|_| Error::invalid(operation, field, "give an address such as ada@example.org"))?;
     Ok(Mailbox::new(address.name.clone(), email))
 }
 
@@ -198,6 +202,7 @@ fn tls(host: &str, extra_roots: &[PathBuf]) -> Result<TlsParameters> {
         builder = builder.add_root_certificate(certificate);
     }
     builder.build_rustls().map_err(|error| {
-        Error::invalid(SET_UP, "mail.url", "give a host that can have a certificate").caused_by(error)
+        Error::invalid(SET_UP, "mail.url", "give a host that can have a certificate")
+            .caused_by(error)
     })
 }

@@ -103,10 +103,8 @@ mod tests {
 
     #[test]
     fn r31_only_our_page_changes_things_by_cookie() {
-        let origins = Origins {
-            ours: Some("https://notebook.example.org".to_owned()),
-            ..Origins::default()
-        };
+        let origins =
+            Origins { ours: Some("https://notebook.example.org".to_owned()), ..Origins::default() };
         let may_use_cookies = |origin, method: &Method| origins.may_use_cookies(origin, method);
         let host = ("host", "notebook.example.org");
         let cases: [(&[(&str, &str)], Origin); 11] = [

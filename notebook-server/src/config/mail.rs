@@ -82,12 +82,15 @@ impl Mail {
 
 /// The text is a secret and not repeated.
 fn check_url(text: &str) -> Result<(), &'static str> {
-    let url = Url::parse(text).map_err(|_| "must be a URL such as smtps://user:password@mail.example.org")?;
+    let url = Url::parse(text)
+        .map_err(|_| "must be a URL such as smtps://user:password@mail.example.org")?;
     if !matches!(url.scheme(), "smtp" | "smtps") || url.host_str().is_none_or(str::is_empty) {
         return Err("must begin with smtps:// or smtp:// and name a host");
     }
     if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-        return Err("must end with the host or port; write / # and ? in a password as %2F, %23 and %3F");
+        return Err(
+            "must end with the host or port; write / # and ? in a password as %2F, %23 and %3F",
+        );
     }
     let known = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
         name == "tls" && value == "none"

@@ -182,6 +182,10 @@ pub struct Limits {
     pub question_bytes: usize,
     /// The most bytes of a JSON body, pasted text included.
     pub body_bytes: usize,
+    /// How many seconds the head of a request may take, and a connection wait for its next request.
+    pub head_seconds: u32,
+    /// For how many seconds a client may send nothing of a body that it has begun.
+    pub body_stall_seconds: u32,
     /// How often a WebSocket is pinged, in seconds; one that says nothing for twice as long is closed.
     pub ping_seconds: u32,
     /// The most WebSockets of a user.
@@ -347,6 +351,9 @@ impl Default for Limits {
             archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,
+            // Longer than proxies keep a connection.
+            head_seconds: 75,
+            body_stall_seconds: 60,
             ping_seconds: 30,
             sockets_per_user: 5,
         }

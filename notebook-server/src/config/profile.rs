@@ -35,8 +35,18 @@ impl Profile {
 }
 
 /// Words of secrets that were copied from an example.
-const EXAMPLES: &[&str] =
-    &["change-me", "changeme", "change_me", "example", "default", "password", "replace", "your-", "your_", "insecure"];
+const EXAMPLES: &[&str] = &[
+    "change-me",
+    "changeme",
+    "change_me",
+    "example",
+    "default",
+    "password",
+    "replace",
+    "your-",
+    "your_",
+    "insecure",
+];
 /// Networks with fewer bits than this are no operator's own: `10.0.0.0/8` and `fc00::/7` are.
 const OWN_NETWORK: u8 = 7;
 
@@ -133,15 +143,26 @@ fn calls(config: &Config, list: &mut List) {
     let openai = &config.chat.openai;
     let vault = &config.secrets.vault;
     for (setting, url, with_secret) in [
-        ("chat.openai.base_url", Some(&openai.base_url), has(&openai.api_key) || !openai.headers.is_empty()),
-        ("chat.google.base_url", Some(&config.chat.google.base_url), has(&config.chat.google.api_key)),
+        (
+            "chat.openai.base_url",
+            Some(&openai.base_url),
+            has(&openai.api_key) || !openai.headers.is_empty(),
+        ),
+        (
+            "chat.google.base_url",
+            Some(&config.chat.google.base_url),
+            has(&config.chat.google.api_key),
+        ),
         ("secrets.vault.address", vault.address.as_ref(), true),
     ] {
         let url = url.and_then(|url| Url::parse(url).ok());
         let bad = url.is_some_and(|url| {
             with_secret && url.scheme() == "http" && !is_here(url.host_str().unwrap_or_default())
         });
-        list.refuse(bad, format!("{setting} is called with a secret and without encryption: use https://"));
+        list.refuse(
+            bad,
+            format!("{setting} is called with a secret and without encryption: use https://"),
+        );
     }
     list.refuse(
         config.mail.is_in_the_clear(),
@@ -165,7 +186,9 @@ fn stores(config: &Config, list: &mut List) {
     }
     if let Some(url) = parsed(&config.storage.redis) {
         list.refuse(
-            url.scheme() == "redis" && url.password().is_some() && !is_here(url.host_str().unwrap_or_default()),
+            url.scheme() == "redis"
+                && url.password().is_some()
+                && !is_here(url.host_str().unwrap_or_default()),
             "storage.redis sends its password without encryption: use rediss://",
         );
     }

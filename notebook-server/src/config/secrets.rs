@@ -164,7 +164,8 @@ impl Found {
             Ok(Source::File(path)) => match read(&path) {
                 Ok(secret) => drop(self.read.insert(setting, secret)),
                 Err(why) => {
-                    self.errors.push(format!("{setting} is to be read of {}: {why}", path.display()));
+                    self.errors
+                        .push(format!("{setting} is to be read of {}: {why}", path.display()));
                 }
             },
             Ok(Source::Vault(place)) => drop(self.asked.insert(setting, place)),

@@ -35,8 +35,9 @@ const RESET: &str = "mail.reset";
 const INVITATION: &str = "mail.invitation";
 /// How many are sent at once in a process.
 pub(crate) const SLOTS: usize = 4;
-/// How often it is tried: for about an hour, as long as a link to set a password is good.
-const ATTEMPTS: u32 = 12;
+/// How often it is tried: for a quarter of an hour, which is less than a link to set a password is good, and more than
+/// servers take that want to see whether a sender comes again.
+const ATTEMPTS: u32 = 10;
 
 /// Where mail is asked for.
 pub(crate) struct Post {
@@ -115,9 +116,11 @@ impl Post {
             ..HandlerRule::default()
         };
         let of = || send::Sender { post: Arc::clone(self), accounts: Arc::clone(accounts) };
-        Handlers::new()
-            .with(RESET, rule, send::Resets(of()))
-            .with(INVITATION, rule, send::Invitations(of()))
+        Handlers::new().with(RESET, rule, send::Resets(of())).with(
+            INVITATION,
+            rule,
+            send::Invitations(of()),
+        )
     }
 }
 

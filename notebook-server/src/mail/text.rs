@@ -16,7 +16,7 @@ pub(super) fn reset(language: Language, link: &str) -> Text {
             subject: "Set a new password".to_owned(),
             text: format!(
                 "Somebody, most likely you, has asked to set a new password for your account.\n\n\
-                 To set one, open this link within an hour:\n\n{link}\n\n\
+                 To set one, open this link, which is good for an hour at most:\n\n{link}\n\n\
                  If it was not you, there is nothing to do: your password stays as it is.\n"
             ),
         },
@@ -24,7 +24,7 @@ pub(super) fn reset(language: Language, link: &str) -> Text {
             subject: "Neues Passwort setzen".to_owned(),
             text: format!(
                 "Jemand, vermutlich Sie selbst, möchte für Ihr Konto ein neues Passwort setzen.\n\n\
-                 Öffnen Sie dazu innerhalb einer Stunde diesen Link:\n\n{link}\n\n\
+                 Öffnen Sie dazu diesen Link, der höchstens eine Stunde gilt:\n\n{link}\n\n\
                  Waren Sie es nicht, ist nichts zu tun: Ihr Passwort bleibt, wie es ist.\n"
             ),
         },
@@ -76,7 +76,9 @@ mod tests {
     #[test]
     fn texts_have_the_link_on_a_line_of_its_own() {
         for language in [Language::En, Language::De] {
-            for text in [reset(language, "https://a/#b"), invitation(language, "Team", "https://a/#b")] {
+            for text in
+                [reset(language, "https://a/#b"), invitation(language, "Team", "https://a/#b")]
+            {
                 assert!(text.text.contains("\n\nhttps://a/#b\n\n"), "{text:?}");
                 assert!(!text.subject.contains('\n'));
             }
@@ -89,7 +91,8 @@ mod tests {
     fn names_bring_no_links() {
         let said = |name| invitation(Language::En, name, "https://a/#b").text;
         assert!(said("R&D Zürich").contains("R&D Zürich"));
-        for name in ["evil.example", "https://evil.example/x", "a\nb", "www evil", &"a".repeat(61)] {
+        for name in ["evil.example", "https://evil.example/x", "a\nb", "www evil", &"a".repeat(61)]
+        {
             assert!(!said(name).contains(name), "{name}");
         }
     }

@@ -28,9 +28,6 @@ use self::accounts::{audit, keys, members, password, sessions, sign_in, workspac
 pub(crate) use self::conversations::Items;
 use crate::{access::gate, app::App, assets, cors, guard, limit, reserve};
 
-/// How long a client may send nothing of a body that it has begun.
-const BODY_STALL: Duration = Duration::from_secs(60);
-
 #[derive(OpenApi)]
 #[openapi(info(
     title = "AI notebook",
@@ -115,6 +112,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
 /// The whole server: the interface, its description, health checks and the page, for whom the configuration says.
 pub fn server(app: App) -> Router {
     let (api, description) = api(app.clone());
+    let stall = Duration::from_secs(app.limits.body_stall_seconds.into());
     let others = cors::layer(&app.cors);
     let cookies = middleware::from_fn_with_state(app.clone(), cors::without_cookies);
     let router = Router::new()
@@ -125,7 +123,7 @@ pub fn server(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))
-        .layer(RequestBodyTimeoutLayer::new(BODY_STALL));
+        .layer(RequestBodyTimeoutLayer::new(stall));
     let router = match others {
         Some(others) => router.layer(cookies).layer(others),
         None => router,

@@ -88,7 +88,10 @@ pub(super) fn read(status: u16, body: &[u8], path: &str) -> Result<Fields, Fault
         (200 | 404, Some(Kept { metadata, .. })) => Err(Fault::lasting(if metadata.destroyed {
             "its newest version was destroyed: write it anew".to_owned()
         } else {
-            format!("its newest version was deleted at {}: undelete it, or write it anew", metadata.deletion_time)
+            format!(
+                "its newest version was deleted at {}: undelete it, or write it anew",
+                metadata.deletion_time
+            )
         })),
         (200, None) => Err(Fault::lasting(
             "the answer is not that of the KV engine's version 2: check secrets.vault.mount",
@@ -163,7 +166,9 @@ fn life(seconds: u64) -> Option<Duration> {
 fn other(status: u16, body: &[u8]) -> Fault {
     let (what, may_pass) = match status {
         300..=399 => {
-            return Fault::lasting("it redirects: set secrets.vault.address to that of the active server");
+            return Fault::lasting(
+                "it redirects: set secrets.vault.address to that of the active server",
+            );
         }
         429 => ("too many requests", true),
         503 => ("it is sealed or in maintenance", true),
@@ -207,14 +212,24 @@ mod tests {
 
         let deleted = r#"{"data":{"data":null,"metadata":{"deletion_time":"2026-01-02T03:04:05Z","destroyed":false}}}"#;
         assert!(why(404, deleted).0.contains("deleted at 2026-01-02"));
-        let destroyed = r#"{"data":{"data":null,"metadata":{"deletion_time":"","destroyed":true}}}"#;
+        let destroyed =
+            r#"{"data":{"data":null,"metadata":{"deletion_time":"","destroyed":true}}}"#;
         assert!(why(404, destroyed).0.contains("destroyed"));
         assert!(why(404, r#"{"errors":[]}"#).0.contains("nothing at secret/data/a"));
         assert!(why(403, r#"{"errors":["permission denied"]}"#).0.contains("policy"));
-        assert!(why(200, r#"{"data":{"key":"hunter2"}}"#).0.contains("deleted") || !why(200, "{}").1);
-        for (status, passes) in
-            [(403, false), (404, false), (400, false), (307, false), (429, true), (503, true), (500, true), (412, true)]
-        {
+        assert!(
+            why(200, r#"{"data":{"key":"hunter2"}}"#).0.contains("deleted") || !why(200, "{}").1
+        );
+        for (status, passes) in [
+            (403, false),
+            (404, false),
+            (400, false),
+            (307, false),
+            (429, true),
+            (503, true),
+            (500, true),
+            (412, true),
+        ] {
             let (text, may_pass) = why(status, r#"{"errors":["Vault is sealed"]}"#);
             assert_eq!(may_pass, passes, "{status}: {text}");
         }

@@ -64,7 +64,12 @@ impl<'s> Client<'s> {
         answer::read(status, &body, &path)
     }
 
-    async fn get(&self, operation: &'static str, path: &str, token: &Secret) -> Result<(u16, Vec<u8>)> {
+    async fn get(
+        &self,
+        operation: &'static str,
+        path: &str,
+        token: &Secret,
+    ) -> Result<(u16, Vec<u8>)> {
         let request = HttpRequest::get(operation, self.base.join(&format!("v1/{path}")), TIMES);
         self.send(request, Some(token)).await
     }
@@ -80,7 +85,11 @@ impl<'s> Client<'s> {
         self.send(HttpRequest::post_json(operation, url, TIMES, body)?, token).await
     }
 
-    async fn send(&self, request: HttpRequest, token: Option<&Secret>) -> Result<(u16, Vec<u8>), Error> {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        token: Option<&Secret>,
+    ) -> Result<(u16, Vec<u8>), Error> {
         // What a proxy that was told to (Vault's agent) wants to see, so that no form of a page can cause it.
         let mut request = request.plain_header("x-vault-request", "true")?;
         if let Some(namespace) = &self.settings.namespace {

@@ -77,7 +77,9 @@ async fn fetch_all(
             Ok(text) => drop(texts.insert(setting.clone(), text)),
             Err(why) => {
                 let mount = &settings.mount;
-                errors.push(format!("{setting} is to be read of vault:{mount}/{path}#{field}: {why}"));
+                errors.push(format!(
+                    "{setting} is to be read of vault:{mount}/{path}#{field}: {why}"
+                ));
             }
         }
     }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    answer::Grant,
-    client::Client,
-};
+use super::{answer::Grant, client::Client};
 use crate::config::Vault;
 
 /// The least time between two tries.
@@ -36,7 +33,8 @@ impl Session {
         let (mut failed, mut whole) = (0, grant.life);
         while let Some(wait) = next(&grant, whole, role, failed) {
             tokio::time::sleep(wait).await;
-            let renewed = if grant.renewable { Some(client.renew(&grant.token).await) } else { None };
+            let renewed =
+                if grant.renewable { Some(client.renew(&grant.token).await) } else { None };
             let got = match renewed {
                 Some(Ok(renewed)) if !is_near_its_end(&renewed, whole) => Ok(renewed),
                 // It lives as long as it may: another takes its place.
@@ -47,7 +45,10 @@ impl Session {
             };
             match got {
                 Ok(got) => {
-                    tracing::debug!(seconds = got.life.map(|life| life.as_secs()), "the token of Vault was renewed");
+                    tracing::debug!(
+                        seconds = got.life.map(|life| life.as_secs()),
+                        "the token of Vault was renewed"
+                    );
                     (grant, failed) = (got, 0);
                     whole = whole.max(grant.life);
                 }
