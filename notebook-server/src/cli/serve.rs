@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ impl Serve {
         out::line(format!("notebook is ready at http://{address}"));
         out::line(format!("  answers: {} ({})", status.chat.label, status.chat.reason));
         out::line(format!("  search:  {}", status.embedding_reason));
-        let head = Duration::from_secs(config.limits.head_seconds.into());
+        let head = config.limits.head();
         server::serve(listener, routes::server(running.app.clone()), head, ending).await;
         running.shutdown().await;
         Ok(())

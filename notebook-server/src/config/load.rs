@@ -85,7 +85,7 @@ pub fn read(file: Option<&Path>) -> Result<Loaded, ConfigErrors> {
     let figment = figment.merge(Env::prefixed("NOTEBOOK__").split("__"));
     let found = secrets::find(&figment);
     let figment = lay_over(figment, &found.read);
-    let mut errors = found.errors.clone();
+    let mut errors: Vec<String> = found.errors.values().cloned().collect();
     let mut session = None;
     let mut texts = BTreeMap::new();
     match from_vault(&figment, &found) {
@@ -97,8 +97,9 @@ pub fn read(file: Option<&Path>) -> Result<Loaded, ConfigErrors> {
         Err(wrong) => errors.extend(wrong),
     }
     // What could not be had is filled in, so that all else that is wrong is told too.
+    let named = found.asked.keys().chain(found.errors.keys());
     let missing: BTreeSet<&String> =
-        found.asked.keys().filter(|setting| !texts.contains_key(*setting)).collect();
+        named.filter(|setting| !texts.contains_key(*setting)).collect();
     texts.extend(missing.iter().map(|setting| ((*setting).clone(), Secret::new("missing"))));
     let config: Config = lay_over(figment, &texts).extract().map_err(|wrong| {
         errors.extend(wrong.into_iter().map(|error| error.to_string()));
@@ -112,7 +113,11 @@ pub fn read(file: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 }
 
 fn is_about(sentence: &str, settings: &BTreeSet<&String>) -> bool {
-    settings.iter().any(|setting| sentence.starts_with(setting.as_str()))
+    let longer = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let about = |setting: &&String| {
+        sentence.strip_prefix(setting.as_str()).is_some_and(|rest| !rest.starts_with(longer))
+    };
+    settings.iter().any(about)
 }
 
 fn lay_over(figment: Figment, texts: &BTreeMap<String, Secret>) -> Figment {

@@ -193,6 +193,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    pub(crate) fn head(&self) -> Duration {
+        Duration::from_secs(self.head_seconds.into())
+    }
+
     pub(crate) fn ping(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.ping_seconds.max(1).into())
     }

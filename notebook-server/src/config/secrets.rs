@@ -132,8 +132,8 @@ pub(super) struct Found {
     pub(super) read: BTreeMap<String, Secret>,
     /// What has to be asked of Vault, by setting.
     pub(super) asked: BTreeMap<String, Place>,
-    /// What is wrong.
-    pub(super) errors: Vec<String>,
+    /// What is wrong, by setting.
+    pub(super) errors: BTreeMap<String, String>,
 }
 
 /// Looks at all secret settings, and reads those that lie in files.
@@ -164,12 +164,12 @@ impl Found {
             Ok(Source::File(path)) => match read(&path) {
                 Ok(secret) => drop(self.read.insert(setting, secret)),
                 Err(why) => {
-                    self.errors
-                        .push(format!("{setting} is to be read of {}: {why}", path.display()));
+                    let error = format!("{setting} is to be read of {}: {why}", path.display());
+                    self.errors.insert(setting, error);
                 }
             },
             Ok(Source::Vault(place)) => drop(self.asked.insert(setting, place)),
-            Err(error) => self.errors.push(error),
+            Err(error) => drop(self.errors.insert(setting, error)),
         }
     }
 }

@@ -129,6 +129,10 @@ fn g7_slow_clients_are_cut_off() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     // An upload too, which has no limit but its own.
+    let new = "{\"id\":\"01900000-0000-7000-8000-000000000001\",\"name\":\"a\"}";
+    let said = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", new.len());
+    let made = head("POST", "/api/notebooks", &said) + new;
+    assert_eq!(status(&server, made.as_bytes()), "201");
     let begun = Instant::now();
     let mut stalled = connect(&server);
     let said = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n";

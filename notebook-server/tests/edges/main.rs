@@ -13,6 +13,7 @@ mod common;
 mod cors;
 mod limits;
 mod mail;
+mod openbao;
 mod production;
 mod smtp;
 mod vault;
