@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer};
 
 use crate::{
     access::{Access, origin::Origin},
@@ -27,10 +27,16 @@ pub(crate) fn layer(config: &Cors) -> Option<CorsLayer> {
             config.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()),
         ),
     };
+    // To those alone that may: others are told nothing.
+    let with_cookies =
+        if config.cookies && !config.is_any() { config.origins.clone() } else { Vec::new() };
+    let credentials = AllowCredentials::predicate(move |origin, _| {
+        with_cookies.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    });
     let name = HeaderName::from_static;
     let layer = CorsLayer::new()
         .allow_origin(origins)
-        .allow_credentials(config.cookies && !config.is_any())
+        .allow_credentials(credentials)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::ACCEPT,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use notebook_core::Secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 /// Who may use the server.
@@ -19,6 +19,7 @@ pub struct Auth {
     pub registration: Registration,
     /// Secrets of at least 32 characters by number; all keys are made of them. One is made in the data folder when
     /// there is none.
+    #[serde(deserialize_with = "numbered")]
     pub secrets: BTreeMap<u32, Secret>,
     /// The number of the secret in use; the highest when absent. Another becomes the one in use when all servers know
     /// it, and is kept for as long as sessions live.
@@ -56,6 +57,18 @@ pub enum Registration {
     Invited,
     /// Whom the operator makes one.
     Closed,
+}
+
+/// Names in a configuration are texts, whichever file they come from.
+fn numbered<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u32, Secret>, D::Error> {
+    let named = BTreeMap::<String, Secret>::deserialize(from)?;
+    let number = |(name, secret): (String, Secret)| match name.parse() {
+        Ok(number) => Ok((number, secret)),
+        Err(_) => Err(D::Error::custom(format!(
+            "auth.secrets are named by numbers, such as auth.secrets.1, and not by {name:?}"
+        ))),
+    };
+    named.into_iter().map(number).collect()
 }
 
 impl Default for Auth {

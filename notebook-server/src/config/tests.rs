@@ -81,6 +81,19 @@ fn g6_rates_are_checked_by_name_and_a_part_leaves_the_rest() {
     assert!(set.is_on(false) && !set.is_on(true));
 }
 
+/// All servers of a database need the same: given as the file and the environment give names, as texts.
+#[test]
+fn g9_secrets_are_named_by_numbers() {
+    let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "[auth.secrets]\n1 = \"{secret}\"\n20 = \"{secret}x\"\n").unwrap();
+    let numbers: Vec<u32> = load(Some(file.path())).unwrap().auth.secrets.into_keys().collect();
+    assert_eq!(numbers, [1, 20]);
+    let wrong = errors(&format!("[auth.secrets]\none = \"{secret}\"\n"));
+    assert!(wrong.len() == 1 && wrong[0].contains("auth.secrets.1"), "{wrong:?}");
+    assert!(!wrong[0].contains(secret), "{wrong:?}");
+}
+
 #[test]
 fn secrets_do_not_print() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
