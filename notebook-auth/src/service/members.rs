@@ -117,18 +117,21 @@ impl Auth {
         scope: &TenantScope,
         id: InvitationId,
     ) -> Result<Option<(Invited, Secret)>> {
-        let open = self.identity.invitations(scope).await?;
-        if !open.iter().any(|invitation| invitation.id == id) {
+        let is_open = async || {
+            let open = self.identity.invitations(scope).await?;
+            Ok::<_, Error>(open.iter().any(|invitation| invitation.id == id))
+        };
+        if !is_open().await? {
             return Ok(None);
         }
         let (token, hash) = invitation::of(&self.links, id)?;
         match self.identity.invitation(hash).await {
             Ok(invited) => Ok(Some((invited, token))),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Error::new(ErrorKind::Conflict, "make link")
-                    .with("fix", "the secret has changed since: invite again"))
-            }
-            Err(error) => Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            // Between the two looks it was accepted or taken back.
+            Err(_) if !is_open().await? => Ok(None),
+            Err(_) => Err(Error::new(ErrorKind::Conflict, "make link")
+                .with("fix", "the secret has changed since: invite again")),
         }
     }
 

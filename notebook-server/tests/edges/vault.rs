@@ -64,7 +64,7 @@ async fn g9_an_approle_signs_in_and_again() {
         .with("NOTEBOOK__SECRETS__VAULT__SECRET_ID", ROLE.1)
         .start();
     let login = "POST /v1/auth/approle/login";
-    assert_eq!(vault.count(login), 1);
+    assert!(vault.count(login) >= 1);
     // No renewal is granted.
     until("signed in anew", || vault.count(login) >= 2).await;
     drop(server);
