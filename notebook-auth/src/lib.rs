@@ -53,7 +53,7 @@ pub const fn single_user() -> TenantScope {
     TenantScope::authenticated(SINGLE_USER)
 }
 
-/// The scope of the installation's own audit log, for operators.
+/// The scope of the installation itself: its audit log, for operators, and jobs that are of no workspace.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this crate is where scopes are made")]
 pub const fn installation() -> TenantScope {

@@ -6,7 +6,7 @@
 //! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`],
 //! [`checkpoint::Checkpoints`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
-//! behind the feature `conformance`.
+//! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
 //!
 //! Everything that touches a tenant's data takes a [`TenantScope`] as its first
 //! argument. There is no way to ask a port for "all tenants".
@@ -30,6 +30,7 @@ pub mod http;
 pub mod id;
 pub mod identity;
 pub mod keyword;
+pub mod mail;
 pub mod model;
 #[cfg(feature = "postgres")]
 pub mod postgres;

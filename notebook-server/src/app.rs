@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Access,
-    config::Limits,
+    config::{Cors, Limits},
     deletion::Deletion,
     limit::{Forwarding, Limiter},
+    mail::Post,
     models::Models,
     reserve::Reserve,
     status::Status,
@@ -69,6 +70,10 @@ pub struct Parts {
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Whose word on a client's address is believed.
     pub(crate) forwarding: Forwarding,
+    /// Where mail is asked for, where any is sent.
+    pub(crate) post: Option<Arc<Post>>,
+    /// Pages of other origins that may call.
+    pub cors: Cors,
     /// Limits of what clients may send.
     pub limits: Limits,
     /// Folder for uploads on their way.

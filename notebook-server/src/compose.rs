@@ -52,6 +52,7 @@ use crate::{
     deletion::Deletion,
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
+    mail::{self, Post},
     models,
     reserve::Reserve,
     retention::{self, Retention},
@@ -208,7 +209,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         webhooks: store.clone(),
     };
     care.round(&*tenants).await?;
-    let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS + 2;
+    let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS;
+    let slots = slots + mail::SLOTS + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
     let exports = Arc::new(Exports {
@@ -235,6 +237,11 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
     let handlers = handlers.and(sender.handlers(SENDERS)).and(exports::handlers(&exports));
     let handlers = handlers.and(usage::handlers(store.clone(), clock.clone()));
+    let post = Post::open(config, queue.clone(), bell.clone())?;
+    let handlers = match (&post, &access) {
+        (Some(post), Access::Accounts(accounts)) => handlers.and(post.handlers(accounts)),
+        _ => handlers,
+    };
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
@@ -275,6 +282,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         limiter,
         forwarding: Forwarding::new(&config.server)
             .map_err(|wrong| Error::invalid("set up server", "server", wrong.join("; ")))?,
+        post,
+        cors: config.server.cors.clone(),
         limits: config.limits,
         spool: folder.join("spool"),
         reserve,

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    access::origin::{self, Origin},
+    access::{Origins, origin::Origin},
     problem::Problem,
 };
 
@@ -85,9 +85,9 @@ fn is_loopback(host: &str) -> bool {
 /// A link from elsewhere may open the page; nothing else may come from elsewhere.
 fn origin_is_ours(headers: &HeaderMap, method: &Method) -> bool {
     let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    match origin::of(headers, None) {
+    match Origins::default().of(headers) {
         Origin::Ours | Origin::Person | Origin::Unsaid => true,
-        Origin::Foreign => {
+        Origin::Allowed | Origin::Foreign => {
             method == Method::GET && navigates && !headers.contains_key(header::ORIGIN)
         }
     }

@@ -16,8 +16,6 @@ use tower::ServiceExt as _;
 
 /// How long open requests may take after the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(12);
-/// How long a request's head may take, and a connection wait for its next request: longer than proxies keep one.
-const HEADERS: Duration = Duration::from_secs(75);
 /// How long a peer may read nothing of what it is sent.
 const STALL: Duration = Duration::from_secs(30);
 /// The most bytes that wait in a connection, each way.
@@ -46,13 +44,19 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// Serves until `ending` is cancelled, then lets open requests finish for a while.
+/// Serves until `ending` is cancelled, then lets open requests finish for a while. `head`: how long the head of a request
+/// may take, and a connection wait for its next one.
 ///
 /// HTTP/1.1 only: a proxy in front speaks the newer ones. A connection keeps little memory while it waits, and one
 /// whose peer reads nothing is closed.
-pub(crate) async fn serve(listener: TcpListener, router: Router, ending: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    head: Duration,
+    ending: CancellationToken,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
     let connections = TaskTracker::new();
     while let Some(accepted) = ending.run_until_cancelled(listener.accept()).await {
         let (socket, peer) = match accepted {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use notebook_core::{
-    Error, ErrorKind, InvitationId, Result, Secret, TenantId, UserId,
+    Error, ErrorKind, InvitationId, Result, Secret, TenantId, TenantScope, UserId,
     identity::{
         Invitation, Invited, Member, NewInvitation, Place, Role, Workspace, WorkspaceKind, rules,
     },
@@ -100,11 +100,39 @@ impl Auth {
         by.require(Permission::MemberManage)?;
         may_set_role(by, None, Some(role))?;
         let email = email("invite", address)?;
-        let (token, hash) = invitation::make()?;
         let (id, invited_by) = (InvitationId::new(), Some(by.user));
+        let (token, hash) = invitation::of(&self.links, id)?;
         let new = NewInvitation { id, email, role, invited_by, hash, life: INVITED };
         let made = self.identity.invite(&by.scope, by.actor(), new).await?;
         Ok((made, token))
+    }
+
+    /// An open invitation with its token, to be sent to its address; none when it was accepted, taken back or is too old.
+    /// No request may cause it but that of the invitation's maker.
+    ///
+    /// # Errors
+    /// `Conflict` when it was made of another secret.
+    pub async fn invitation_to_send(
+        &self,
+        scope: &TenantScope,
+        id: InvitationId,
+    ) -> Result<Option<(Invited, Secret)>> {
+        let is_open = async || {
+            let open = self.identity.invitations(scope).await?;
+            Ok::<_, Error>(open.iter().any(|invitation| invitation.id == id))
+        };
+        if !is_open().await? {
+            return Ok(None);
+        }
+        let (token, hash) = invitation::of(&self.links, id)?;
+        match self.identity.invitation(hash).await {
+            Ok(invited) => Ok(Some((invited, token))),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            // Between the two looks it was accepted or taken back.
+            Err(_) if !is_open().await? => Ok(None),
+            Err(_) => Err(Error::new(ErrorKind::Conflict, "make link")
+                .with("fix", "the secret has changed since: invite again")),
+        }
     }
 
     /// The workspace's open invitations, newest first.

@@ -49,6 +49,8 @@ pub struct AuthConfig {
     pub throttle: ThrottlePolicy,
     /// How long a token to set a forgotten password is good.
     pub reset_life: Duration,
+    /// What the tokens of links are made of.
+    pub links: Secret,
     /// This machine's clock. What counts is the store's time, which this one is compared with.
     pub clock: Arc<dyn Clock>,
 }
@@ -150,6 +152,7 @@ pub struct Auth {
     policy: SessionPolicy,
     throttle: Mutex<Throttle>,
     reset_life: Duration,
+    links: Secret,
     live: LiveSessions,
     clock: StoreClock,
 }
@@ -172,6 +175,7 @@ impl Auth {
             policy,
             throttle: Mutex::new(Throttle::new(config.throttle)),
             reset_life: config.reset_life,
+            links: config.links,
             clock,
         })
     }

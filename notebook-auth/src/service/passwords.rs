@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use notebook_core::{
-    Error, ErrorKind, Result, Retry, Secret, SessionId, UserId,
+    Error, ErrorKind, JobId, Result, Retry, Secret, SessionId, UserId,
     identity::{Reset, SetPassword, User, session::NewSession},
 };
 
@@ -60,34 +60,49 @@ impl Auth {
         self.open(new).await
     }
 
-    /// A token to set a forgotten password, to be sent to the address; none when nobody has it, or has been sent as many
-    /// as may be good at once. What the one who asks is told must be the same, and not be told later: answer before this
-    /// is done.
+    /// Whether mail to set a forgotten password may be asked for `from` an address, and to which address it then goes; none
+    /// when nobody can have that. Whether anybody has it is found out by the job that sends it: who asks is told nothing of
+    /// it, neither by the answer nor by how long it takes.
     ///
     /// # Errors
     /// `RateLimited` after too many requests `from` an address.
-    pub async fn request_reset(
-        &self,
-        address: &str,
-        from: IpAddr,
-    ) -> Result<Option<(User, Secret)>> {
+    pub fn admit_reset(&self, address: &str, from: IpAddr) -> Result<Option<String>> {
         const OPERATION: &str = "ask for reset";
         let admitted = self.throttle.lock().admit_alone("reset", from, self.clock.now());
         admitted.map_err(|wait| {
             Error::new(ErrorKind::RateLimited, OPERATION).retry(Retry::After(wait))
         })?;
-        let Ok(email) = email(OPERATION, address) else { return Ok(None) };
-        let found = self.identity.user_by_email(&email).await?;
+        Ok(email(OPERATION, address).ok())
+    }
+
+    /// A token to set a forgotten password, to be sent to the address; none when nobody has it, or has been sent as many
+    /// as may be good at once. The same one for the same job.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn reset_to_send(&self, address: &str, job: JobId) -> Result<Option<(User, Secret)>> {
+        let found = self.identity.user_by_email(address).await?;
         let Some(user) = found.filter(|user| user.active) else { return Ok(None) };
-        Ok(self.make_reset(user.id).await?.map(|token| (user, token)))
+        let (token, hash) = reset::of_job(&self.links, job)?;
+        match self.identity.reset(hash).await {
+            // An earlier try of the job has kept it.
+            Ok(_) => return Ok(Some((user, token))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let kept = self.keep_reset(user.id, hash).await?;
+        Ok(kept.then_some((user, token)))
     }
 
     /// A reset token that is kept; none when as many are good as may be.
     pub(super) async fn make_reset(&self, user: UserId) -> Result<Option<Secret>> {
         let (token, hash) = reset::make()?;
+        Ok(self.keep_reset(user, hash).await?.then_some(token))
+    }
+
+    async fn keep_reset(&self, user: UserId, hash: [u8; 32]) -> Result<bool> {
         let expires_at = self.identity.now().await?.after(self.reset_life);
-        let kept = self.identity.put_reset(Reset { hash, user, expires_at }).await?;
-        Ok(kept.then_some(token))
+        self.identity.put_reset(Reset { hash, user, expires_at }).await
     }
 
     /// Sets a forgotten password. All sessions end.

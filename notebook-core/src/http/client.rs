@@ -184,6 +184,18 @@ impl HttpRequest {
         self
     }
 
+    /// Adds a header that may be shown.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the value is not allowed in a header.
+    pub fn plain_header(mut self, name: &'static str, value: &str) -> Result<Self> {
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            Error::invalid(self.operation, name, "remove line ends and control characters")
+        })?;
+        self.headers.insert(HeaderName::from_static(name), value);
+        Ok(self)
+    }
+
     /// Adds a header whose value is not shown anywhere. `field` names it in errors.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ async fn recognise(
         return found.map(Some).map_err(Problem::from);
     }
     let Some(token) = cookies::get(headers, cookies::ACCESS) else { return Ok(None) };
-    let origin = origin::of(headers, accounts.origin.as_deref());
-    if !origin::may_use_cookies(origin, method) {
+    let origin = accounts.origins.of(headers);
+    if !accounts.origins.may_use_cookies(origin, method) {
         // As if there were no cookie: a route for everyone decides for itself.
         return Ok(None);
     }
@@ -72,7 +72,7 @@ pub(crate) fn unauthenticated() -> Problem {
     Error::new(ErrorKind::Unauthenticated, "recognise the sender").into()
 }
 
-/// Proof that a request comes from our page or from no browser's page at all: for what a foreign page must not cause
+/// Proof that a request comes from our page, from one that was allowed, or from no browser's page at all: for what a foreign page must not cause
 /// although it needs no permission, and for what changes something by `GET`.
 pub(crate) struct OwnPage;
 
@@ -80,15 +80,17 @@ impl FromRequestParts<App> for OwnPage {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let ours = match &app.access {
+        let origins = match &app.access {
             // The guard of single-user mode has looked.
             Access::SingleUser(_) => return Ok(Self),
-            Access::Accounts(accounts) => accounts.origin.as_deref(),
+            Access::Accounts(accounts) => &accounts.origins,
         };
         let by_cookie = !parts.headers.contains_key(header::AUTHORIZATION)
             && parts.headers.contains_key(header::COOKIE);
-        let allowed = match origin::of(&parts.headers, ours) {
+        let allowed = match origins.of(&parts.headers) {
             origin::Origin::Ours => true,
+            // Without its cookies, where it may not use any.
+            origin::Origin::Allowed => !by_cookie || origins.share_cookies(),
             origin::Origin::Foreign => false,
             // A browser would say more with its cookies.
             origin::Origin::Person | origin::Origin::Unsaid => !by_cookie,

@@ -77,6 +77,12 @@ impl Secrets {
         AuditKeys::new(current.first().ok_or_else(missing)?, &older)
     }
 
+    /// What the tokens of links are made of.
+    pub(super) fn links(&self) -> Result<Secret> {
+        let missing = || Error::invalid(OPERATION, "current_secret", "give the number of a secret");
+        text(self.by_number.get(&self.current).ok_or_else(missing)?, "links")
+    }
+
     /// What is mixed into passwords before they are hashed.
     pub(super) fn peppers(&self) -> Result<Vec<Pepper>> {
         let pepper = |number: u32, secret: &Secret| -> Result<Pepper> {

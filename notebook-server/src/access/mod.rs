@@ -23,6 +23,7 @@ use notebook_core::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
+    origin::Origins,
     setup::{audit_keys, auth, identity, policy},
     streams::Streams,
 };
@@ -45,9 +46,11 @@ pub struct Accounts {
     pub identity: Arc<dyn Identity>,
     /// Who may become a user.
     pub registration: Registration,
-    /// The origin of the page, such as `https://notebook.example.org`; that of each request's `Host` when absent.
-    pub origin: Option<String>,
     oidc: oidc::Oidc,
+    /// Whether people may ask for mail to set a forgotten password.
+    pub password_reset: bool,
+    /// Whose pages may do what.
+    pub(crate) origins: Origins,
     audit_keys: Option<AuditKeys>,
     streams: Arc<Streams>,
 }

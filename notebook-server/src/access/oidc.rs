@@ -40,8 +40,8 @@ impl Oidc {
         let extra_roots = config.egress.extra_roots.clone();
         let http = HttpClient::new(&HttpConfig { extra_roots, ..HttpConfig::default() })?;
         let origin = config.auth.origin().unwrap_or_default();
-        let entry = |provider: &OidcProvider| {
-            entry(provider, &origin, config.auth.registration, http.clone(), Arc::clone(clock))
+        let entry = |(name, provider): (&String, &OidcProvider)| {
+            entry(name, provider, &origin, config.auth.registration, http.clone(), Arc::clone(clock))
         };
         let providers = config.auth.oidc.iter().map(entry).collect::<Result<_>>()?;
         Ok(Self { providers, keys })
@@ -54,6 +54,7 @@ impl Oidc {
 }
 
 fn entry(
+    name: &str,
     config: &OidcProvider,
     origin: &str,
     registration: Registration,
@@ -71,16 +72,16 @@ fn entry(
         allowed_domains: config.allowed_domains.clone(),
     };
     let provider = ProviderConfig {
-        name: config.name.clone(),
+        name: name.to_owned(),
         issuer: config.issuer.clone(),
         client_id: config.client_id.clone(),
         client_secret: config.client_secret.clone(),
         scopes: config.scopes.clone(),
-        redirect: format!("{origin}/api/auth/oidc/{}/callback", config.name),
+        redirect: format!("{origin}/api/auth/oidc/{name}/callback"),
     };
     Ok(Entry {
         provider: Provider::new(provider, http, clock)?,
-        label: config.label.clone().unwrap_or_else(|| config.name.clone()),
+        label: config.label.clone().unwrap_or_else(|| name.to_owned()),
         issuer: config.issuer.clone(),
         rules,
     })

@@ -16,7 +16,7 @@ use notebook_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, Accounts, Streams, keys::Secrets, oidc::Oidc, tidy};
+use super::{Access, Accounts, Origins, Streams, keys::Secrets, oidc::Oidc, tidy};
 use crate::config::{AuthMode, Config};
 
 /// How long a token to set a forgotten password is good.
@@ -44,11 +44,20 @@ impl Access {
                 let auth = auth(config, Arc::clone(&identity), policy, clock).await?;
                 let streams = Streams::start(Arc::clone(&identity), ending.clone());
                 tokio::spawn(tidy::go_on(Arc::clone(&identity), ending.clone()));
-                let origin = config.auth.origin();
+                let origins = Origins::new(config);
                 let registration = config.auth.registration;
                 let audit_keys = audit_keys(config)?;
-                let accounts =
-                    Accounts { auth, identity, registration, origin, oidc, audit_keys, streams };
+                let password_reset = config.auth.password_reset;
+                let accounts = Accounts {
+                    auth,
+                    identity,
+                    registration,
+                    password_reset,
+                    origins,
+                    oidc,
+                    audit_keys,
+                    streams,
+                };
                 Ok(Self::Accounts(Arc::new(accounts)))
             }
         }
@@ -98,6 +107,7 @@ pub(crate) async fn auth(
         policy,
         throttle: ThrottlePolicy::default(),
         reset_life: RESET_LIFE,
+        links: secrets.links()?,
         clock,
     })
     .await

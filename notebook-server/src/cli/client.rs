@@ -65,9 +65,9 @@ impl Client {
         let base = format!("http://{}", listener.local_addr()?);
         let running = compose::open(config, ending.clone()).await?;
         let router = routes::server(running.app.clone());
-        let ended = ending.clone();
+        let (ended, head) = (ending.clone(), config.limits.head());
         let serving = tokio::spawn(async move {
-            server::serve(listener, router, ended).await;
+            server::serve(listener, router, head, ended).await;
             running.shutdown().await;
         });
         Ok(Self { http, base, key, own: Some(Own { ending, serving }) })

@@ -3,15 +3,25 @@
 use std::{path::Path, time::Instant};
 
 use super::{Outcome, out};
-use crate::{assets, compose, config::Config, models};
+use crate::{
+    assets, compose,
+    config::{Config, Loaded, Profile},
+    models,
+};
 
 /// Prints a line for each part. Fails when something that is needed does not work.
-pub(super) async fn run(config: Config) -> Outcome {
+pub(super) async fn run(loaded: Loaded) -> Outcome {
     let mut report = Report::default();
+    report.settings(&loaded);
+    if !loaded.errors.is_empty() {
+        return report.end();
+    }
+    let config = loaded.config;
     report.folder(&config.data_dir);
     report.parser().await;
     report.page();
     report.redis(&config).await;
+    report.mail(&config).await;
     match models::chat(&config).await {
         Ok(chat) => {
             let status = chat.status();
@@ -34,7 +44,7 @@ pub(super) async fn run(config: Config) -> Outcome {
         Ok(embedding) => report.warn("search", &embedding.reason),
         Err(error) => report.bad("search", &error.to_string()),
     }
-    if report.failed > 0 { Err(format!("{} checks failed", report.failed).into()) } else { Ok(()) }
+    report.end()
 }
 
 #[derive(Default)]
@@ -43,6 +53,41 @@ struct Report {
 }
 
 impl Report {
+    fn end(self) -> Outcome {
+        if self.failed > 0 { Err(format!("{} checks failed", self.failed).into()) } else { Ok(()) }
+    }
+
+    /// What is wrong, and what is unsafe: an error in production, a warning before.
+    fn settings(&mut self, loaded: &Loaded) {
+        for error in &loaded.errors {
+            self.bad("settings", error);
+        }
+        let profile = loaded.config.profile;
+        for what in &loaded.unsafe_settings {
+            match profile {
+                Profile::Production => self.bad("settings", what),
+                Profile::Dev | Profile::Staging => {
+                    self.warn("settings", &format!("not for production: {what}"));
+                }
+            }
+        }
+        if loaded.errors.is_empty() && loaded.unsafe_settings.is_empty() {
+            self.good("settings", &format!("nothing is unsafe (profile {})", profile.name()));
+        }
+    }
+
+    /// Whether there is a mail server, and whether it answers.
+    async fn mail(&mut self, config: &Config) {
+        match crate::mail::mailer(config) {
+            Ok(None) => self.warn("mail", "none is sent: mail.url is not set"),
+            Ok(Some(mailer)) => match mailer.check().await {
+                Ok(()) => self.good("mail", "the server answers"),
+                Err(error) => self.bad("mail", &error.to_string()),
+            },
+            Err(error) => self.bad("mail", &error.to_string()),
+        }
+    }
+
     fn good(&self, what: &str, text: &str) {
         out::line(format!("✓ {what:<9}{text}"));
     }

@@ -19,7 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{self, Config},
+    config::{self, Loaded, Profile},
     telemetry,
 };
 
@@ -77,11 +77,15 @@ pub fn main() -> ExitCode {
         return notebook_rag::parse::child_main();
     }
     let cli = Cli::parse();
-    let result = config::load(cli.config.as_deref()).map_err(Into::into).and_then(|mut config| {
+    let result = config::read(cli.config.as_deref()).map_err(Into::into).and_then(|mut loaded| {
         if let Some(folder) = cli.data_dir {
-            config.data_dir = folder;
+            loaded.config.data_dir = folder;
         }
-        run(cli.command, config)
+        // Who asks what is wrong is told it among the rest.
+        if !matches!(cli.command, Command::Doctor) {
+            loaded.accepted()?;
+        }
+        run(cli.command, loaded)
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,11 +96,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, config: Config) -> Outcome {
+fn run(command: Command, loaded: Loaded) -> Outcome {
     let quiet = !matches!(command, Command::Serve(_) | Command::Worker);
     telemetry::start(if quiet { "error" } else { "info" });
+    if !quiet && loaded.config.profile == Profile::Staging {
+        for what in &loaded.unsafe_settings {
+            tracing::warn!(what, "production would not start with this");
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
+        if let Command::Doctor = command {
+            return doctor::run(loaded).await;
+        }
+        let Loaded { config, session, .. } = loaded;
+        if let Some(session) = session.filter(|_| !quiet) {
+            tokio::spawn(session.keep());
+        }
         match command {
             Command::Serve(serve) => serve.run(config).await,
             Command::Worker => worker::run(config).await,
@@ -108,8 +124,7 @@ fn run(command: Command, config: Config) -> Outcome {
             Command::Audit(audit) => audit.run(config).await,
             Command::Eval(eval) => eval.run(config).await,
             Command::Models(models) => models.run(config).await,
-            Command::Doctor => doctor::run(config).await,
-            Command::Parse => Ok(()),
+            Command::Doctor | Command::Parse => Ok(()),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

@@ -33,7 +33,8 @@ impl Serve {
         out::line(format!("notebook is ready at http://{address}"));
         out::line(format!("  answers: {} ({})", status.chat.label, status.chat.reason));
         out::line(format!("  search:  {}", status.embedding_reason));
-        server::serve(listener, routes::server(running.app.clone()), ending).await;
+        let head = config.limits.head();
+        server::serve(listener, routes::server(running.app.clone()), head, ending).await;
         running.shutdown().await;
         Ok(())
     }

@@ -3,20 +3,10 @@
 use std::collections::BTreeMap;
 
 use notebook_core::Secret;
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 use super::OidcProvider;
-
-/// Keys of a file or of the environment are texts.
-fn by_number<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u32, Secret>, D::Error> {
-    let named = BTreeMap::<String, Secret>::deserialize(from)?;
-    let numbered = named.into_iter().map(|(name, secret)| {
-        let wrong = |_| Error::custom(format!("{name:?} must be a number, such as auth.secrets.1"));
-        Ok((name.parse().map_err(wrong)?, secret))
-    });
-    numbered.collect()
-}
 
 /// Who may use the server.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,7 +21,7 @@ pub struct Auth {
     pub registration: Registration,
     /// Secrets of at least 32 characters by number; all keys are made of them. One is made in the data folder when
     /// there is none.
-    #[serde(deserialize_with = "by_number")]
+    #[serde(deserialize_with = "numbered")]
     pub secrets: BTreeMap<u32, Secret>,
     /// The number of the secret in use; the highest when absent. Another becomes the one in use when all servers know
     /// it, and is kept for as long as sessions live.
@@ -45,8 +35,10 @@ pub struct Auth {
     /// Each refresh makes a new token, and one that is used again ends the session (RFC 9700 to the letter). It signs out
     /// browsers with several tabs.
     pub strict_refresh: bool,
-    /// OpenID providers that people may sign in at.
-    pub oidc: Vec<OidcProvider>,
+    /// OpenID providers that people may sign in at, by name.
+    pub oidc: BTreeMap<String, OidcProvider>,
+    /// Whether people may ask for mail by which they set a forgotten password; only where mail is sent.
+    pub password_reset: bool,
 }
 
 /// How people reach the server.
@@ -71,6 +63,18 @@ pub enum Registration {
     Closed,
 }
 
+/// Names in a configuration are texts, whichever file they come from.
+fn numbered<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u32, Secret>, D::Error> {
+    let named = BTreeMap::<String, Secret>::deserialize(from)?;
+    let number = |(name, secret): (String, Secret)| match name.parse() {
+        Ok(number) => Ok((number, secret)),
+        Err(_) => Err(D::Error::custom(format!(
+            "auth.secrets are named by numbers, such as auth.secrets.1, and not by {name:?}"
+        ))),
+    };
+    named.into_iter().map(number).collect()
+}
+
 impl Default for Auth {
     fn default() -> Self {
         Self {
@@ -83,7 +87,8 @@ impl Default for Auth {
             idle_days: 30,
             session_days: 90,
             strict_refresh: false,
-            oidc: Vec::new(),
+            oidc: BTreeMap::new(),
+            password_reset: true,
         }
     }
 }

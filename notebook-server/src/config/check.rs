@@ -91,6 +91,18 @@ pub(super) fn check(config: &Config) -> Vec<String> {
             format!("{name} must begin with http:// or https://"),
         );
     }
+    need(
+        config.mail.url.is_none()
+            || config.auth.mode == AuthMode::SingleUser
+            || config.auth.public_url.is_some(),
+        "auth.public_url is needed with mail.url: links in mail begin with it".to_owned(),
+    );
+    for (name, value) in [
+        ("head_seconds", config.limits.head_seconds),
+        ("body_stall_seconds", config.limits.body_stall_seconds),
+    ] {
+        need((1..=600).contains(&value), format!("limits.{name} must be from 1 to 600"));
+    }
     let wants_redis = config.rate_limits.store == "redis";
     need(
         !wants_redis || config.storage.redis.is_some(),
@@ -98,6 +110,9 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     );
     errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
     errors.extend(config.rate_limits.check());
+    errors.extend(config.server.cors.errors(config.auth.mode == AuthMode::Accounts));
+    errors.extend(config.mail.errors());
+    errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors
 }

@@ -5,9 +5,13 @@
 
 mod auth;
 mod check;
+mod cors;
 mod load;
+mod mail;
 mod oidc;
+mod profile;
 mod rate_limits;
+mod secrets;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -15,14 +19,21 @@ use notebook_core::{Secret, webhook::rules::RetryPolicy};
 use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
-pub use load::{ConfigErrors, load};
+pub use cors::Cors;
+pub use load::{ConfigErrors, Loaded, load, read};
+pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
+pub use profile::Profile;
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
+pub(crate) use secrets::Place;
+pub use secrets::{Secrets, Vault};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// `dev`, `staging` or `production`, which refuses to start with what is unsafe.
+    pub profile: Profile,
     /// Everything that is stored lies here.
     pub data_dir: PathBuf,
     /// Where the server listens.
@@ -47,6 +58,10 @@ pub struct Config {
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
+    /// How mail is sent.
+    pub mail: Mail,
+    /// Where secrets come from.
+    pub secrets: Secrets,
 }
 
 /// Where the server listens.
@@ -62,6 +77,8 @@ pub struct Server {
     /// Where they say it: `x-forwarded-for` or `forwarded`. The other one is not read, for a proxy that does not know it
     /// passes on what the client has put there.
     pub client_address_header: String,
+    /// Pages of other origins that may call the interface.
+    pub cors: Cors,
 }
 
 /// Where rows are stored.
@@ -170,6 +187,10 @@ pub struct Limits {
     pub question_bytes: usize,
     /// The most bytes of a JSON body, pasted text included.
     pub body_bytes: usize,
+    /// How many seconds the head of a request may take, and a connection wait for its next request.
+    pub head_seconds: u32,
+    /// For how many seconds a client may send nothing of a body that it has begun.
+    pub body_stall_seconds: u32,
     /// How often a WebSocket is pinged, in seconds; one that says nothing for twice as long is closed.
     pub ping_seconds: u32,
     /// The most WebSockets of a user.
@@ -177,6 +198,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    pub(crate) fn head(&self) -> Duration {
+        Duration::from_secs(self.head_seconds.into())
+    }
+
     pub(crate) fn ping(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.ping_seconds.max(1).into())
     }
@@ -276,6 +301,7 @@ pub struct Gguf {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            profile: Profile::default(),
             data_dir: PathBuf::from("data"),
             server: Server::default(),
             auth: Auth::default(),
@@ -288,6 +314,8 @@ impl Default for Config {
             rate_limits: RateLimits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
+            mail: Mail::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -299,6 +327,7 @@ impl Default for Server {
             port: 8080,
             trusted_proxies: Vec::new(),
             client_address_header: "x-forwarded-for".to_owned(),
+            cors: Cors::default(),
         }
     }
 }
@@ -332,6 +361,9 @@ impl Default for Limits {
             archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,
+            // Longer than proxies keep a connection.
+            head_seconds: 75,
+            body_stall_seconds: 60,
             ping_seconds: 30,
             sockets_per_user: 5,
         }

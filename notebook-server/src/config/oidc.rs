@@ -9,13 +9,11 @@ use super::{Auth, AuthMode, Registration};
 /// The most providers: each is a button.
 const MOST: usize = 10;
 
-/// An OpenID provider.
+/// An OpenID provider, under the name that it has in addresses, such as `example`. That is part of the address which is
+/// registered at the provider: `<auth.public_url>/api/auth/oidc/<name>/callback`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcProvider {
-    /// What it is called in addresses, such as `example`. It is part of the address that is registered at the provider:
-    /// `<auth.public_url>/api/auth/oidc/<name>/callback`.
-    pub name: String,
     /// What people read on its button; the name when absent.
     #[serde(default)]
     pub label: Option<String>,
@@ -61,13 +59,12 @@ pub(super) fn errors(auth: &Auth) -> Vec<String> {
     if auth.oidc.len() > MOST {
         errors.push(format!("auth.oidc has more than {MOST} providers"));
     }
-    for (place, provider) in auth.oidc.iter().enumerate() {
-        let again = auth.oidc.iter().take(place).any(|other| other.name == provider.name);
-        if again {
-            errors.push(format!("auth.oidc[{place}].name: {:?} is there twice", provider.name));
+    for (name, provider) in &auth.oidc {
+        if !is_name(name) {
+            errors.push(format!("auth.oidc.{name}: a name must be 1 to 40 of a-z, 0-9 and -"));
         }
         let found = provider.errors(auth.registration);
-        errors.extend(found.into_iter().map(|error| format!("auth.oidc[{place}].{error}")));
+        errors.extend(found.into_iter().map(|error| format!("auth.oidc.{name}.{error}")));
     }
     errors
 }
@@ -80,7 +77,6 @@ impl OidcProvider {
                 errors.push(error.to_owned());
             }
         };
-        need(is_name(&self.name), "name must be 1 to 40 of a-z, 0-9 and -");
         let label = self.label.as_deref();
         need(
             label.is_none_or(|label| (1..=60).contains(&label.trim().chars().count())),

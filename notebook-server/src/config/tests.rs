@@ -81,6 +81,19 @@ fn g6_rates_are_checked_by_name_and_a_part_leaves_the_rest() {
     assert!(set.is_on(false) && !set.is_on(true));
 }
 
+/// All servers of a database need the same: given as the file and the environment give names, as texts.
+#[test]
+fn g9_secrets_are_named_by_numbers() {
+    let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "[auth.secrets]\n1 = \"{secret}\"\n20 = \"{secret}x\"\n").unwrap();
+    let numbers: Vec<u32> = load(Some(file.path())).unwrap().auth.secrets.into_keys().collect();
+    assert_eq!(numbers, [1, 20]);
+    let wrong = errors(&format!("[auth.secrets]\none = \"{secret}\"\n"));
+    assert!(wrong.len() == 1 && wrong[0].contains("auth.secrets.1"), "{wrong:?}");
+    assert!(!wrong[0].contains(secret), "{wrong:?}");
+}
+
 #[test]
 fn secrets_do_not_print() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -95,50 +108,34 @@ fn secrets_do_not_print() {
     );
 }
 
-#[test]
-fn secrets_have_numbers() {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"[auth.secrets]\n1 = \"first\"\n20 = \"second\"\n").unwrap();
-    let auth = load(Some(file.path())).unwrap().auth;
-    assert_eq!(auth.secrets.keys().collect::<Vec<_>>(), [&1, &20]);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"[auth.secrets]\nnew = \"first\"\n").unwrap();
-    let error = load(Some(file.path())).unwrap_err().0.join(" ");
-    assert!(error.contains("\"new\" must be a number") && !error.contains("first"), "{error}");
-}
-
 /// G4: what is wrong with a provider names its field.
 #[test]
 fn g4_openid_providers_are_checked_by_field() {
     let head = "[auth]\nmode = \"accounts\"\npublic_url = \"https://notebook.example.org\"\n";
-    let provider = |lines: &str| {
-        let good = [
-            ("name", "\"example\""),
-            ("issuer", "\"https://accounts.example.org\""),
-            ("client_id", "\"a\""),
-        ];
+    let named = |name: &str, lines: &str| {
+        let good = [("issuer", "\"https://accounts.example.org\""), ("client_id", "\"a\"")];
         let rest = good.iter().filter(|(name, _)| !lines.contains(&format!("{name} =")));
         let rest: String = rest.map(|(name, value)| format!("{name} = {value}\n")).collect();
-        format!("[[auth.oidc]]\n{rest}{lines}\n")
+        format!("[auth.oidc.{name:?}]\n{rest}{lines}\n")
     };
+    let provider = |lines: &str| named("example", lines);
     for (lines, field) in [
-        ("name = \"Example Inc\"", "auth.oidc[0].name"),
-        ("label = \" \"", "auth.oidc[0].label"),
-        ("issuer = \"accounts.example.org\"", "auth.oidc[0].issuer"),
-        ("issuer = \"http://accounts.example.org\"", "auth.oidc[0].issuer"),
-        ("issuer = \"https://accounts.example.org/?a\"", "auth.oidc[0].issuer"),
-        ("client_id = \" \"", "auth.oidc[0].client_id"),
-        ("client_secret = \"\"", "auth.oidc[0].client_secret"),
-        ("scopes = [\"email profile\"]", "auth.oidc[0].scopes"),
-        ("allowed_domains = [\"@example.org\"]", "auth.oidc[0].allowed_domains"),
-        ("registration = \"open\"\nlink_verified_email = true", "auth.oidc[0].link_verified_email"),
+        ("label = \" \"", "auth.oidc.example.label"),
+        ("issuer = \"accounts.example.org\"", "auth.oidc.example.issuer"),
+        ("issuer = \"http://accounts.example.org\"", "auth.oidc.example.issuer"),
+        ("issuer = \"https://accounts.example.org/?a\"", "auth.oidc.example.issuer"),
+        ("client_id = \" \"", "auth.oidc.example.client_id"),
+        ("client_secret = \"\"", "auth.oidc.example.client_secret"),
+        ("scopes = [\"email profile\"]", "auth.oidc.example.scopes"),
+        ("allowed_domains = [\"@example.org\"]", "auth.oidc.example.allowed_domains"),
+        ("registration = \"open\"\nlink_verified_email = true", "auth.oidc.example.link_verified_email"),
         ("secret = \"x\"", "unknown field"),
     ] {
         let errors = errors(&format!("{head}{}", provider(lines)));
         assert!(errors.len() == 1 && errors[0].contains(field), "{lines}: {errors:?}");
     }
-    let twice = errors(&format!("{head}{}{}", provider(""), provider("")));
-    assert!(twice.len() == 1 && twice[0].contains("auth.oidc[1].name"), "{twice:?}");
+    let spaced = errors(&format!("{head}{}", named("Example Inc", "")));
+    assert!(spaced.len() == 1 && spaced[0].contains("auth.oidc.Example Inc"), "{spaced:?}");
     let alone = errors(&provider("client_secret = \"hunter2\""));
     for field in ["auth.mode", "auth.public_url"] {
         assert!(alone.iter().any(|error| error.contains(field)), "{field}: {alone:?}");

@@ -86,8 +86,11 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         "/api/auth/register"
         | "/api/auth/login"
         | "/api/auth/password"
+        | "/api/auth/password/forgot"
         | "/api/auth/password/reset"
-        | "/api/auth/invitation" => Class::SignIn,
+        | "/api/auth/invitation"
+        // It sends mail to an address that anybody may have.
+        | "/api/invitations" => Class::SignIn,
         // Whole offices do this from one address, and nobody is to be signed out because others try passwords.
         "/api/auth/refresh" | "/api/auth/logout" => Class::Read,
         _ => Class::Write,

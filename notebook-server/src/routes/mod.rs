@@ -14,8 +14,10 @@ mod usage;
 mod webhooks;
 mod websocket;
 
+use std::time::Duration;
+
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::RequestBodyTimeoutLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
@@ -26,7 +28,7 @@ use self::accounts::{
     audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
 };
 pub(crate) use self::conversations::Items;
-use crate::{access::gate, app::App, assets, guard, limit, reserve};
+use crate::{access::gate, app::App, assets, cors, guard, limit, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -93,6 +95,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(identities::list))
         .routes(routes!(identities::unlink))
         .routes(routes!(password::change))
+        .routes(routes!(password::forgot))
         .routes(routes!(password::reset))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
@@ -116,7 +119,10 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
 /// The whole server: the interface, its description, health checks and the page, for whom the configuration says.
 pub fn server(app: App) -> Router {
     let (api, description) = api(app.clone());
-    Router::new()
+    let stall = Duration::from_secs(app.limits.body_stall_seconds.into());
+    let others = cors::layer(&app.cors);
+    let cookies = middleware::from_fn_with_state(app.clone(), cors::without_cookies);
+    let router = Router::new()
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
@@ -124,6 +130,12 @@ pub fn server(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))
         .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(RequestBodyTimeoutLayer::new(stall));
+    let router = match others {
+        Some(others) => router.layer(cookies).layer(others),
+        None => router,
+    };
+    router
         .layer(middleware::from_fn(guard::security_headers))
         .layer(middleware::from_fn(guard::request_id))
 }

@@ -19,11 +19,11 @@ pub fn redirect(port: u16) -> String {
 /// A server with accounts that people may sign in to at the provider `example`; `more` is added to its settings.
 pub fn setup(folder: &Path, port: u16, issuer: &str, more: &str) -> Setup {
     let provider = format!(
-        "[{{name=\"example\", label=\"Example\", issuer=\"{issuer}\", client_id=\"{CLIENT}\", client_secret=\"{SECRET}\"{more}}}]"
+        "{{label=\"Example\", issuer=\"{issuer}\", client_id=\"{CLIENT}\", client_secret=\"{SECRET}\"{more}}}"
     );
     with_accounts(Setup::new(folder))
         .with("NOTEBOOK__AUTH__PUBLIC_URL", format!("http://127.0.0.1:{port}"))
-        .with("NOTEBOOK__AUTH__OIDC", provider)
+        .with("NOTEBOOK__AUTH__OIDC__EXAMPLE", provider)
 }
 
 impl Browser {

@@ -53,7 +53,7 @@ async fn t16_a_link_is_no_others() {
     assert_eq!(bench.auth.invitations(&other).await.unwrap(), []);
     refused(bench.auth.revoke_invitation(&other, invitation.id).await, ErrorKind::NotFound);
     // A token for another purpose is none.
-    bench.auth.request_reset("bob@example.org", HOME).await.unwrap().unwrap();
+    bench.request_reset("bob@example.org", HOME).await.unwrap().unwrap();
     refused(
         bench.auth.reset_password(token.expose(), &Secret::new("battery staple")).await,
         ErrorKind::NotFound,
@@ -96,4 +96,20 @@ async fn g3_only_who_manages_members_invites() {
     let personal = bench.principal(&own).await;
     let invited = bench.auth.invite(&personal, "b@example.org", Role::Viewer).await;
     refused(invited.map(drop), ErrorKind::Conflict);
+}
+
+/// What is mailed is the token that the inviter was shown, for as long as the invitation is open, and in its workspace.
+#[tokio::test(start_paused = true)]
+async fn an_invitation_is_sent_with_its_token_while_it_is_open() {
+    let bench = bench().await;
+    let (owner, other) =
+        (bench.team("owner@example.org").await, bench.team("other@example.org").await);
+    let (invitation, token) =
+        bench.auth.invite(&owner, "bob@example.org", Role::Viewer).await.unwrap();
+    let sent = bench.auth.invitation_to_send(&owner.scope, invitation.id).await.unwrap().unwrap();
+    assert_eq!((sent.0.invitation.email.as_str(), sent.1), ("bob@example.org", token));
+    let foreign = bench.auth.invitation_to_send(&other.scope, invitation.id).await.unwrap();
+    assert!(foreign.is_none());
+    bench.auth.revoke_invitation(&owner, invitation.id).await.unwrap();
+    assert!(bench.auth.invitation_to_send(&owner.scope, invitation.id).await.unwrap().is_none());
 }

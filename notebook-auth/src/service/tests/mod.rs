@@ -76,6 +76,7 @@ async fn auth_of(
         policy,
         throttle: ThrottlePolicy::default(),
         reset_life: Duration::from_secs(900),
+        links: Secret::new("l".repeat(32)),
         clock,
     };
     Auth::new(config).await.unwrap()
@@ -103,6 +104,12 @@ impl Bench {
     fn wait(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
         self.local.advance(Duration::from_secs(seconds));
+    }
+
+    /// As a server does it: asked for, and then sent by a job of its own.
+    async fn request_reset(&self, address: &str, from: IpAddr) -> Result<Option<(User, Secret)>> {
+        let Some(email) = self.auth.admit_reset(address, from)? else { return Ok(None) };
+        self.auth.reset_to_send(&email, notebook_core::JobId::new()).await
     }
 
     fn clock_now(&self) -> Timestamp {

@@ -57,9 +57,9 @@ async fn a_changed_password_ends_all_sessions_but_the_new_one() {
 async fn j25_a_forgotten_password_is_set_once() {
     let bench = bench().await;
     let tokens = bench.signed_in().await;
-    assert!(bench.auth.request_reset("nobody@example.org", HOME).await.unwrap().is_none());
-    assert!(bench.auth.request_reset("nonsense", HOME).await.unwrap().is_none());
-    let (user, token) = bench.auth.request_reset(" ADA@example.org", HOME).await.unwrap().unwrap();
+    assert!(bench.request_reset("nobody@example.org", HOME).await.unwrap().is_none());
+    assert!(bench.request_reset("nonsense", HOME).await.unwrap().is_none());
+    let (user, token) = bench.request_reset(" ADA@example.org", HOME).await.unwrap().unwrap();
     assert_eq!(user.id, tokens.user);
     let new = Secret::new("battery staple");
     let tries = (0..10).map(|_| bench.auth.reset_password(token.expose(), &new));
@@ -67,7 +67,7 @@ async fn j25_a_forgotten_password_is_set_once() {
     assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1);
     assert!(!bench.is_good(&tokens).await);
     bench.auth.sign_in(request("ada@example.org", "battery staple")).await.unwrap();
-    let (_, late) = bench.auth.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
+    let (_, late) = bench.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
     bench.wait(900);
     let error = bench.auth.reset_password(late.expose(), &new).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -101,7 +101,7 @@ async fn tries_of_one_session_are_no_other_sessions() {
 async fn r18_a_reset_right_after_a_change_is_outlived_by_nothing() {
     let bench = bench().await;
     let tokens = bench.signed_in().await;
-    let (user, reset) = bench.auth.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
+    let (user, reset) = bench.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
     let store = Arc::clone(&bench.identity);
     let hash = crate::reset::hash(reset.expose());
     // The change voids what was sent before it: the reset is one that was asked for since.
@@ -129,7 +129,7 @@ async fn j26_resets_are_asked_for_so_often() {
     let bench = bench().await;
     bench.register("ada@example.org").await;
     let from = |i: u8| IpAddr::V4(Ipv4Addr::new(198, 51, 100, i));
-    let ask = async |i| bench.auth.request_reset("ada@example.org", from(i)).await.unwrap();
+    let ask = async |i| bench.request_reset("ada@example.org", from(i)).await.unwrap();
     let (_, first) = ask(1).await.unwrap();
     let mut sent = 1;
     for i in 0..50 {
@@ -141,13 +141,13 @@ async fn j26_resets_are_asked_for_so_often() {
     // Whoever is asked about.
     for i in 0..10 {
         let address = format!("nobody{i}@example.org");
-        assert!(bench.auth.request_reset(&address, from(99)).await.unwrap().is_none());
+        assert!(bench.request_reset(&address, from(99)).await.unwrap().is_none());
     }
-    let error = bench.auth.request_reset("ada@example.org", from(99)).await;
+    let error = bench.request_reset("ada@example.org", from(99)).await;
     let error = refused(error.map(|sent| sent.is_some()), ErrorKind::RateLimited);
     assert!(matches!(error.retry_status(), Retry::After(wait) if wait > Duration::ZERO));
     bench.wait(900);
-    assert!(bench.auth.request_reset("ada@example.org", from(99)).await.unwrap().is_some());
+    assert!(bench.request_reset("ada@example.org", from(99)).await.unwrap().is_some());
 }
 
 /// Only who has a good token makes the server hash: with none, what is wrong with the password is not even looked at.
@@ -155,11 +155,30 @@ async fn j26_resets_are_asked_for_so_often() {
 async fn a_token_that_is_not_good_costs_no_hashing() {
     let bench = bench().await;
     bench.register("ada@example.org").await;
-    let (_, good) = bench.auth.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
+    let (_, good) = bench.request_reset("ada@example.org", HOME).await.unwrap().unwrap();
     let short = Secret::new("x");
     refused(bench.auth.reset_password("nonsense", &short).await, ErrorKind::NotFound);
     refused(bench.auth.reset_password(good.expose(), &short).await, ErrorKind::InvalidInput);
     let new = Secret::new("battery staple");
     bench.auth.reset_password(good.expose(), &new).await.unwrap();
     refused(bench.auth.reset_password(good.expose(), &short).await, ErrorKind::NotFound);
+}
+
+/// A job that is tried again sends the same link, which takes the place of no other, and another job another.
+#[tokio::test(start_paused = true)]
+async fn a_job_sends_one_link_however_often_it_is_tried() {
+    let bench = bench().await;
+    bench.register("ada@example.org").await;
+    let send = async |job| {
+        bench.auth.reset_to_send("ada@example.org", job).await.unwrap().map(|(_, token)| token)
+    };
+    let (first, other) = (notebook_core::JobId::new(), notebook_core::JobId::new());
+    let token = send(first).await.unwrap();
+    for _ in 0..2 * notebook_core::identity::rules::MOST_RESETS {
+        assert_eq!(send(first).await.as_ref(), Some(&token));
+    }
+    assert_ne!(send(other).await.unwrap(), token);
+    let new = Secret::new("battery staple");
+    bench.auth.reset_password(token.expose(), &new).await.unwrap();
+    refused(bench.auth.reset_password(token.expose(), &new).await, ErrorKind::NotFound);
 }

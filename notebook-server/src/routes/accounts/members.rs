@@ -1,6 +1,7 @@
 //! Who is in the workspace, and who is invited.
 
 use axum::{
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Accounts, no_store};
 use crate::{
+    app::App,
     extract::{Json, May, Path, Who, need},
     problem::{Problem, Reply},
     routes::Items,
@@ -130,6 +132,8 @@ pub(in crate::routes) struct Made {
     invitation: InvitationView,
     /// Shown this once: send it to them.
     token: String,
+    /// Whether mail with it is on its way to them.
+    mailed: bool,
 }
 
 /// Invites somebody to the workspace, for a week.
@@ -137,13 +141,18 @@ pub(in crate::routes) struct Made {
     responses((status = 201, body = Made), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
               (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(in crate::routes) async fn invite(
+    State(app): State<App>,
     accounts: Accounts,
     May(principal, ..): May<need::MemberManage>,
     Json(body): Json<Invite>,
 ) -> Reply<Response> {
     let made = accounts.auth.invite(&principal, &body.email, body.role).await?;
+    let mailed = match &app.post {
+        Some(post) => post.send_invitation(&principal.scope, made.0.id).await.map(|()| true)?,
+        None => false,
+    };
     let (invitation, token) = (made.0.into(), made.1.expose().to_owned());
-    Ok(no_store((StatusCode::CREATED, Json(Made { invitation, token })).into_response()))
+    Ok(no_store((StatusCode::CREATED, Json(Made { invitation, token, mailed })).into_response()))
 }
 
 /// Takes an invitation back.

@@ -306,7 +306,7 @@ fn back(accounts: &Accounts, name: &str, purpose: Option<&Purpose>, refusal: Ref
 
 /// With the origin before it, a path leads nowhere else, whatever it looks like.
 fn whole(accounts: &Accounts, path: &str) -> String {
-    let origin = accounts.origin.as_deref().unwrap_or_default();
+    let origin = accounts.origins.ours().unwrap_or_default();
     format!("{origin}{path}")
 }
 

@@ -5,7 +5,7 @@ use notebook_core::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Accounts, SessionReply, Transport, signed_in};
+use super::{Accounts, Client, SessionReply, Transport, signed_in};
 use crate::{
     access::gate::OwnPage,
     app::App,
@@ -43,8 +43,39 @@ pub(in crate::routes) async fn change(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub(in crate::routes) struct Forgot {
+    /// Such as `ada@example.org`.
+    email: String,
+}
+
+/// Asks for mail with a link to set a forgotten password. The answer is the same whether somebody has the address or not.
+#[utoipa::path(post, path = "/api/auth/password/forgot", request_body = Forgot,
+    responses((status = 202), (status = 403, body = Problem), (status = 404, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
+pub(in crate::routes) async fn forgot(
+    State(app): State<App>,
+    accounts: Accounts,
+    _: OwnPage,
+    client: Client,
+    Json(body): Json<Forgot>,
+) -> Reply<StatusCode> {
+    let post = app.post.as_ref().filter(|_| accounts.password_reset).ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "This server sends no mail for forgotten passwords. Ask who runs it for a link (notebook user reset).",
+        )
+    })?;
+    // Whoever is asked about: a job is stored, and finds out the rest.
+    if let Some(address) = accounts.auth.admit_reset(&body.email, client.address)? {
+        post.send_reset(address).await?;
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::routes) struct ResetPassword {
-    /// Made by `notebook user reset`.
+    /// Of the link that was mailed, or that `notebook user reset` made.
     token: String,
     /// 8 to 256 bytes.
     #[schema(value_type = String)]

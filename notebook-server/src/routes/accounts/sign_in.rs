@@ -31,16 +31,23 @@ pub(in crate::routes) struct AuthReply {
     /// Who may become a user; only with accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     registration: Option<Registration>,
+    /// Whether mail to set a forgotten password can be asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    password_reset: bool,
 }
 
 /// Whether people sign in here, and who may become a user. For anyone.
 #[utoipa::path(get, path = "/api/auth", responses((status = 200, body = AuthReply)))]
 pub(in crate::routes) async fn mode(State(app): State<App>) -> Json<AuthReply> {
     Json(match &app.access {
-        Access::SingleUser(_) => AuthReply { mode: AuthMode::SingleUser, registration: None },
-        Access::Accounts(accounts) => {
-            AuthReply { mode: AuthMode::Accounts, registration: Some(accounts.registration) }
+        Access::SingleUser(_) => {
+            AuthReply { mode: AuthMode::SingleUser, registration: None, password_reset: false }
         }
+        Access::Accounts(accounts) => AuthReply {
+            mode: AuthMode::Accounts,
+            registration: Some(accounts.registration),
+            password_reset: accounts.password_reset && app.post.is_some(),
+        },
     })
 }
 
