@@ -1,7 +1,7 @@
 //! Who there is and who may do what: users, workspaces with their members and API keys, sessions, and the log of
 //! what was done with them.
 //!
-//! Five ports over one database. [`Accounts`] and [`Sessions`] belong to the whole installation, for before
+//! Six ports over one database. [`Accounts`], [`Sessions`] and [`Closing`] belong to the whole installation, for before
 //! somebody has signed in there is no tenant to act for; [`Workspaces`], [`Invitations`] and [`AuditLog`] are a tenant's and
 //! take its scope. What a presented refresh token means is decided by one pure function,
 //! [`present`](session::present), which the adapters ask in the transaction that stores its answer.
@@ -17,6 +17,7 @@
 
 mod account;
 pub mod audit;
+mod closing;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod invitation;
@@ -32,6 +33,7 @@ pub use account::{
     Accounts, NewUser, Place, Reset, Role, SetPassword, Standing, User, Workspace, WorkspaceKind,
 };
 pub use audit::AuditLog;
+pub use closing::Closing;
 pub use invitation::{Invitation, Invitations, Invited, NewInvitation};
 pub use session::Sessions;
 pub use workspace::{ApiKey, KeyHolder, Member, Workspaces};
@@ -42,6 +44,12 @@ use crate::TenantId;
 pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
 /// All of them in one store.
-pub trait Identity: Accounts + Sessions + Workspaces + Invitations + AuditLog + 'static {}
+pub trait Identity:
+    Accounts + Sessions + Workspaces + Invitations + AuditLog + Closing + 'static
+{
+}
 
-impl<T: Accounts + Sessions + Workspaces + Invitations + AuditLog + 'static> Identity for T {}
+impl<T: Accounts + Sessions + Workspaces + Invitations + AuditLog + Closing + 'static> Identity
+    for T
+{
+}

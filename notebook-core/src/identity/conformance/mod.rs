@@ -25,6 +25,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod closing;
 pub mod invitations;
 pub mod sessions;
 pub mod workspaces;
@@ -64,6 +65,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         invitations::scenarios(),
         sessions::scenarios(),
         audit::scenarios(),
+        closing::scenarios(),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -167,6 +169,7 @@ mod tests {
             include_str!("invitations.rs"),
             include_str!("sessions.rs"),
             include_str!("audit.rs"),
+            include_str!("closing.rs"),
         ] {
             assert_eq!(unlisted(source, &names), Vec::<&str>::new());
         }

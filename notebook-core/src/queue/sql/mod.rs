@@ -299,6 +299,13 @@ impl Queue for SqlQueue {
         })
         .await
     }
+
+    async fn clear(&self, scope: &TenantScope) -> Result<usize> {
+        self.jobs
+            .database
+            .write("clear jobs", scope.tenant(), |tx, tenant| Box::pin(rows::clear(tx, *tenant)))
+            .await
+    }
 }
 
 #[async_trait]

@@ -53,6 +53,16 @@ pub(super) async fn find_all(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<BTreeMap<
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
 }
 
+/// Removes all jobs of a tenant but those that run, and asks for the end of those; how many are left.
+pub(super) async fn clear(tx: &mut Tx<'_>, tenant: TenantId) -> Result<usize> {
+    let values = values![tenant.as_bytes()];
+    // First: one that is claimed just then is told to end.
+    tx.execute(statement::CLEAR, values).await?;
+    tx.execute(statement::CANCEL_RUNNING, values).await?;
+    let left = tx.one(statement::COUNT, values, |row| row.get::<usize>(0)).await?;
+    Ok(left.unwrap_or(0))
+}
+
 /// What is not a plain field of a job in its row.
 struct Encoded {
     payload: String,

@@ -178,6 +178,15 @@ pub(super) const DEAD: &str = concat!(
     " FROM jobs WHERE state = 'dead' AND tenant_id = $1 ORDER BY id DESC LIMIT $2"
 );
 
+/// The same as `step` says of a job that runs and whose end is asked for.
+pub(super) const CANCEL_RUNNING: &str =
+    "UPDATE jobs SET cancel_requested = 1 WHERE tenant_id = $1 AND state = 'running'";
+
+/// Of one tenant, all but those that run.
+pub(super) const CLEAR: &str = "DELETE FROM jobs WHERE tenant_id = $1 AND state <> 'running'";
+
+pub(super) const COUNT: &str = "SELECT COUNT(*) FROM jobs WHERE tenant_id = $1";
+
 pub(super) const FORGET: &str = "DELETE FROM jobs WHERE id IN (
     SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
 
@@ -225,6 +234,9 @@ mod tests {
             RUNNING_OF_KIND,
             EXPIRED,
             DEAD,
+            CANCEL_RUNNING,
+            CLEAR,
+            COUNT,
             FORGET,
         ]);
     }

@@ -22,6 +22,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, name: "rate limits", sql: V13 },
     Migration { version: 14, name: "runs from elsewhere", sql: V14 },
     Migration { version: 15, name: "ids of notebooks and conversations by tenant", sql: V15 },
+    Migration { version: 16, name: "workspaces that are being deleted", sql: V16 },
 ];
 
 const V1: &str = "
@@ -458,4 +459,11 @@ UPDATE runs SET recorded = 1 WHERE request_hash = 'imported';
 const V15: &str = "
 DROP INDEX notebooks_id;
 DROP INDEX conversations_id;
+";
+
+/// Since when nobody acts in it: it waits to be removed, with all that is in it.
+const V16: &str = "
+ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
+CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
+CREATE INDEX sessions_tenant ON sessions (tenant_id);
 ";
