@@ -34,10 +34,10 @@ pub mod throttle;
 pub use live::LiveSessions;
 pub use notebook_core::identity::SINGLE_USER;
 pub use service::{
-    Access, Auth, AuthConfig, NewAccount, Operator, Principal, RefreshFault, Registration, SignIn,
-    Tokens,
+    Access, Auth, AuthConfig, DeletedAccount, NewAccount, Operator, Principal, RefreshFault,
+    Registration, SignIn, Tokens,
 };
-pub use tenants::ActiveTenants;
+pub use tenants::{ActiveTenants, ClosedTenants};
 
 use notebook_core::{TenantId, TenantScope, identity::audit::INSTALLATION};
 

@@ -50,6 +50,7 @@ use crate::{
     care::Care,
     config::Config,
     deletion::Deletion,
+    erasure::Erasure,
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
     models,
@@ -193,6 +194,15 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         clock: clock.clone(),
         reserve: reserve.clone(),
     };
+    let erasure = access.closed_tenants().map(|tenants| Erasure {
+        tenants,
+        store: shared_store.clone(),
+        queue: queue.clone(),
+        bell: bell.clone(),
+        ingest: ingest.clone(),
+        clock: clock.clone(),
+        reserve: reserve.clone(),
+    });
     let sender = Sender {
         store: store.clone(),
         outbox: queue.clone(),
@@ -206,9 +216,11 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat: chat.clone(),
         deletion: deletion.clone(),
         webhooks: store.clone(),
+        erasure: erasure.clone(),
     };
     care.round(&*tenants).await?;
     let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS + 2;
+    let slots = slots + Erasure::slots();
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
     let exports = Arc::new(Exports {
@@ -235,6 +247,10 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let handlers = ingest.handlers().and(chat.handlers()).and(deletion.handlers()).and(nightly);
     let handlers = handlers.and(sender.handlers(SENDERS)).and(exports::handlers(&exports));
     let handlers = handlers.and(usage::handlers(store.clone(), clock.clone()));
+    let handlers = match &erasure {
+        Some(erasure) => erasure.guard(handlers).and(erasure.handlers()),
+        None => handlers,
+    };
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
     let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
@@ -266,6 +282,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         blobs,
         ingest,
         deletion,
+        erasure,
         chat,
         runs,
         webhooks: store.clone(),

@@ -18,6 +18,7 @@ pub mod cli;
 mod compose;
 pub mod config;
 mod deletion;
+mod erasure;
 mod exports;
 mod extract;
 mod guard;

@@ -106,6 +106,7 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "invitations" => "invitation",
         "keys" => "key",
         "sessions" => "session",
+        "workspaces" => "workspace",
         _ => return None,
     })
 }
@@ -121,6 +122,7 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
         ("POST", "/api/conversations/{id}/exports") => json!({ "format": "markdown" }),
         ("PUT", "/api/members/{user}") => json!({ "role": "viewer" }),
+        ("DELETE", "/api/workspaces/{id}") => json!({ "name": CANARY }),
         ("POST", "/api/auth/workspace") => json!({ "workspace": ids["workspace"] }),
         ("POST", _) => json!({}),
         _ => return None,
@@ -552,4 +554,91 @@ async fn t2_a_websocket_reaches_nothing_of_anothers() {
         }
         assert_eq!(said[0], said[1], "{kind}");
     }
+}
+
+/// T21: that somebody else has the same file is not told: it is stored, read and answered as if nobody had it.
+#[tokio::test]
+async fn t21_the_same_file_of_two_is_twice_a_new_one() {
+    let folder = folder();
+    let server = with_accounts(Setup::new(folder.path())).start();
+    let (ada, bob) =
+        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+    let mut said = Vec::new();
+    for person in [&ada, &bob] {
+        let notebook = text(&person.made("/api/notebooks", json!({ "name": "a" })).await["id"]);
+        let path = format!("/api/notebooks/{notebook}/sources");
+        let words = "The same words of both. ".repeat(500);
+        let part = multipart::Part::bytes(words.into_bytes()).file_name("same.txt");
+        let form = multipart::Form::new().part("file", part);
+        let response = person.request(Method::POST, &path).multipart(form).send().await.unwrap();
+        let status = response.status().as_u16();
+        let source: Value = response.json().await.unwrap();
+        let path = format!("/api/sources/{}", text(&source["id"]));
+        let done = person.until(&path, |source| source["stage"] == "ready").await;
+        let original = person.get(&format!("{path}/original")).await;
+        assert_eq!(original.status(), 200);
+        let (mut first, mut last) = (source, done);
+        for source in [&mut first, &mut last] {
+            for own in ["id", "notebook", "created_at", "updated_at"] {
+                source.as_object_mut().unwrap().remove(own).unwrap();
+            }
+        }
+        said.push((status, first, last));
+    }
+    assert_eq!(said[0], said[1]);
+    // Each has a file of its own.
+    let blobs = std::fs::read_dir(folder.path().join("blobs")).unwrap().flatten();
+    let counts = blobs.map(|tenant| std::fs::read_dir(tenant.path()).unwrap().count());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 1]);
+}
+
+/// T26: an answer stays as it was given; what it cites is gone with its source, and no passage of it is shown any more.
+#[tokio::test]
+async fn t26_a_citation_of_a_deleted_source_leads_nowhere() {
+    let folder = folder();
+    let server = with_accounts(Setup::new(folder.path())).start();
+    let ada = Person::register(&server, "ada").await;
+    let own = furnish(&ada, "heron").await;
+    let messages = format!("/api/conversations/{}/messages", own["conversation"]);
+    let cited = async || {
+        let items = ada.json(&messages).await["items"].clone();
+        let all = items
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|message| message["citations"].as_array().unwrap().clone());
+        all.collect::<Vec<Value>>()
+    };
+    let before = cited().await;
+    assert!(!before.is_empty(), "it cites");
+    let source = &own["source"];
+    let span = &before[0]["span"];
+    let passage =
+        format!("/api/sources/{source}/passage?start={}&end={}", span["start"], span["end"]);
+    assert_eq!(ada.json(&passage).await["quote"], before[0]["quote"]);
+    let gone = ada.request(Method::DELETE, &format!("/api/sources/{source}")).send().await.unwrap();
+    assert_eq!(gone.status(), 202);
+    for path in [
+        passage,
+        format!("/api/sources/{source}"),
+        format!("/api/sources/{source}/text?start=0&end=4"),
+        format!("/api/sources/{source}/original"),
+        format!("/api/sources/{source}/outline"),
+    ] {
+        let mut status = ada.get(&path).await.status().as_u16();
+        // Its row is there until the last file is gone, and says no more than that it goes.
+        let deadline = std::time::Instant::now() + common::PATIENCE;
+        while status != 404 {
+            assert!(path.ends_with(source.as_str()), "{path}: {status}");
+            assert!(std::time::Instant::now() < deadline, "{path}: {status}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            status = ada.get(&path).await.status().as_u16();
+        }
+    }
+    assert_eq!(cited().await, before, "the answer is what was said");
+    let ask = json!({ "question": "Where does the heron live?" });
+    let runs = format!("/api/conversations/{}/runs", own["conversation"]);
+    let run = text(&ada.made(&runs, ask).await["id"]);
+    ada.until(&format!("/api/runs/{run}"), |run| run["state"] == "completed").await;
+    assert_eq!(cited().await, before, "nothing new is cited");
 }

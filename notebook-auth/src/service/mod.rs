@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clock;
+mod closing;
 mod keys;
 mod members;
 mod operators;
@@ -25,6 +26,7 @@ use crate::{
     throttle::{Throttle, ThrottlePolicy},
 };
 use clock::StoreClock;
+pub use closing::DeletedAccount;
 pub use operators::{NewAccount, Operator};
 pub use principal::Principal;
 pub use switch::Access;

@@ -22,7 +22,7 @@ use utoipa_axum::{
     routes,
 };
 
-use self::accounts::{audit, keys, members, password, sessions, sign_in, workspaces};
+use self::accounts::{account, audit, keys, members, password, sessions, sign_in, workspaces};
 pub(crate) use self::conversations::Items;
 use crate::{access::gate, app::App, assets, guard, limit, reserve};
 
@@ -85,12 +85,14 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(sign_in::switch))
         .routes(routes!(sign_in::accept))
         .routes(routes!(sign_in::keys))
+        .routes(routes!(account::delete))
         .routes(routes!(password::change))
         .routes(routes!(password::reset))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::rename))
+        .routes(routes!(workspaces::delete))
         .routes(routes!(members::list))
         .routes(routes!(members::set_role, members::remove))
         .routes(routes!(members::invitations, members::invite))

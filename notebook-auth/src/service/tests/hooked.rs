@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use notebook_core::{
     ApiKeyId, Error, InvitationId, Result, SessionId, TenantId, TenantScope, Timestamp, UserId,
     identity::{
-        Accounts, ApiKey, AuditLog, Identity, Invitation, Invitations, Invited, KeyHolder, Member,
-        NewInvitation, NewUser, Place, Reset, Role, Sessions, SetPassword, Standing, User,
+        Accounts, ApiKey, AuditLog, Closing, Identity, Invitation, Invitations, Invited, KeyHolder,
+        Member, NewInvitation, NewUser, Place, Reset, Role, Sessions, SetPassword, Standing, User,
         Workspace, Workspaces,
         audit::{Actor, Entry, Head, NewEntry},
         session::{EndReason, Live, NewSession, Presentation, Presented, Session},
@@ -131,4 +131,11 @@ forward!(AuditLog {
     fn entries(scope: &TenantScope, after: u64, limit: usize) -> Vec<Entry>;
     fn newest(scope: &TenantScope, before: Option<u64>, limit: usize) -> Vec<Entry>;
     fn head(scope: &TenantScope) -> Head;
+});
+
+forward!(Closing {
+    fn close_workspace(by: Actor, tenant: TenantId) -> ();
+    fn closed_workspaces(after: Option<TenantId>, limit: usize) -> Vec<TenantId>;
+    fn erase_workspace(tenant: TenantId, receipt: NewEntry) -> ();
+    fn delete_user(by: Actor, user: UserId) -> Vec<TenantId>;
 });

@@ -1,4 +1,5 @@
 mod accounts;
+mod closing;
 mod hooked;
 mod invitations;
 mod keys;
