@@ -47,7 +47,9 @@ impl Rows {
             .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test");
         match self {
             Self::Sqlite => setup,
-            Self::Postgres(cluster) => setup.with("NOTEBOOK__STORAGE__POSTGRES", cluster.url()),
+            Self::Postgres(cluster) => setup
+                .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
+                .with("NOTEBOOK__AUTH__SECRETS__1", "of these tests, and of nothing else"),
         }
     }
 

@@ -3,8 +3,18 @@
 use std::collections::BTreeMap;
 
 use notebook_core::Secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
+
+/// Keys of a file or of the environment are texts.
+fn by_number<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u32, Secret>, D::Error> {
+    let named = BTreeMap::<String, Secret>::deserialize(from)?;
+    let numbered = named.into_iter().map(|(name, secret)| {
+        let wrong = |_| Error::custom(format!("{name:?} must be a number, such as auth.secrets.1"));
+        Ok((name.parse().map_err(wrong)?, secret))
+    });
+    numbered.collect()
+}
 
 /// Who may use the server.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +29,7 @@ pub struct Auth {
     pub registration: Registration,
     /// Secrets of at least 32 characters by number; all keys are made of them. One is made in the data folder when
     /// there is none.
+    #[serde(deserialize_with = "by_number")]
     pub secrets: BTreeMap<u32, Secret>,
     /// The number of the secret in use; the highest when absent. Another becomes the one in use when all servers know
     /// it, and is kept for as long as sessions live.

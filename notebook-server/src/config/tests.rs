@@ -94,3 +94,15 @@ fn secrets_do_not_print() {
         "{shown}"
     );
 }
+
+#[test]
+fn secrets_have_numbers() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[auth.secrets]\n1 = \"first\"\n20 = \"second\"\n").unwrap();
+    let auth = load(Some(file.path())).unwrap().auth;
+    assert_eq!(auth.secrets.keys().collect::<Vec<_>>(), [&1, &20]);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[auth.secrets]\nnew = \"first\"\n").unwrap();
+    let error = load(Some(file.path())).unwrap_err().0.join(" ");
+    assert!(error.contains("\"new\" must be a number") && !error.contains("first"), "{error}");
+}

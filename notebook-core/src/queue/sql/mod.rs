@@ -212,12 +212,12 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
 }
 
 async fn own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, lock: Lock) -> Result<Job> {
-    let job = rows::by_id(tx, id, lock).await?.filter(|job| job.tenant == tenant);
+    let job = rows::own(tx, tenant, id, lock).await?;
     job.ok_or_else(|| Error::not_found(tx.operation, "job"))
 }
 
 async fn read(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Job> {
-    let job = rows::find(tx, id).await?.filter(|job| job.tenant == tenant);
+    let job = rows::find_own(tx, tenant, id).await?;
     job.ok_or_else(|| Error::not_found(tx.operation, "job"))
 }
 

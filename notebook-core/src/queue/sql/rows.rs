@@ -30,6 +30,21 @@ pub(super) async fn find(tx: &mut Tx<'_>, id: JobId) -> Result<Option<Job>> {
     tx.one(statement::BY_ID, values![id.as_bytes()], read).await
 }
 
+/// The job of a tenant as it is.
+pub(super) async fn find_own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Option<Job>> {
+    tx.one(statement::OWN, values![id.as_bytes(), tenant.as_bytes()], read).await
+}
+
+/// The job of a tenant; its row is locked until the transaction ends.
+pub(super) async fn own(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: JobId,
+    lock: Lock,
+) -> Result<Option<Job>> {
+    tx.one_locked(lock, statement::OWN, values![id.as_bytes(), tenant.as_bytes()], read).await
+}
+
 /// The job; its row is locked until the transaction ends.
 pub(super) async fn by_id(tx: &mut Tx<'_>, id: JobId, lock: Lock) -> Result<Option<Job>> {
     tx.one_locked(lock, statement::BY_ID, values![id.as_bytes()], read).await
