@@ -60,10 +60,13 @@ bench: need need-test models ## The benches, each beside a peer or a lower bound
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin" && cargo bench --bench connections -- "$$bin"
 
 SOAK_SECONDS ?= 3600
+TENANT_STEPS ?= 100000
 soak: need web ## Kill, stop, cut and restart everything, an hour for the queue and one for all (SOAK_SECONDS=3600), and check the history
 	export NOTEBOOK_SOAK_SECONDS=$(SOAK_SECONDS); \
 	cargo test --release --locked -p notebook-core --test queue_linear --test queue_crash -- --nocapture && \
 	NOTEBOOK_AGENT_RUNS=100000 cargo test --release --locked -p notebook-agent --lib hostile -- --nocapture && \
+	NOTEBOOK_TIMING_SAMPLES=100000 cargo test --release --locked -p notebook-core --test timing -- --nocapture && \
+	NOTEBOOK_TENANT_STEPS=$(TENANT_STEPS) cargo test --release --locked -p notebook-agent --test tenants -- --nocapture && \
 	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
 mutants: need-test ## Take every condition on the tenant out of the SQL in turn: a test must fail, and PostgreSQL still show nothing

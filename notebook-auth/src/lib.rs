@@ -39,10 +39,10 @@ pub use notebook_core::identity::SINGLE_USER;
 #[cfg(feature = "oidc")]
 pub use service::ExternalSignIn;
 pub use service::{
-    Access, Auth, AuthConfig, NewAccount, Operator, Principal, RefreshFault, Registration, SignIn,
-    Tokens,
+    Access, Auth, AuthConfig, DeletedAccount, NewAccount, Operator, Principal, RefreshFault,
+    Registration, SignIn, Tokens,
 };
-pub use tenants::ActiveTenants;
+pub use tenants::{ActiveTenants, ClosedTenants};
 
 use notebook_core::{TenantId, TenantScope, identity::audit::INSTALLATION};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use notebook_core::{
     ErrorKind, Result, TenantId, TenantScope, Tenants, UserId,
-    identity::{Identity, Role},
+    identity::{Identity, Role, rules},
 };
 
 use crate::{Principal, scope_of, single_user};
@@ -32,6 +32,50 @@ impl Tenants for ActiveTenants {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The way to what is left of workspaces that are deleted, and of no others: for the job that removes it.
+#[derive(Clone)]
+pub struct ClosedTenants(pub Arc<dyn Identity>);
+
+impl ClosedTenants {
+    /// Those that are not erased yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn all(&self) -> Result<Vec<TenantId>> {
+        let mut all = Vec::new();
+        loop {
+            let some = self.0.closed_workspaces(all.last().copied(), AT_ONCE).await?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
+    }
+
+    /// The right to touch what is left of a workspace; none while it stands, whether it is switched off or not, and none
+    /// for what is no workspace's.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn scope(&self, tenant: TenantId) -> Result<Option<TenantScope>> {
+        if rules::workspace_id("delete workspace", tenant).is_err() {
+            return Ok(None);
+        }
+        let scope = scope_of(tenant);
+        match self.0.workspace(&scope).await {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(scope)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl std::fmt::Debug for ClosedTenants {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClosedTenants").finish_non_exhaustive()
     }
 }
 

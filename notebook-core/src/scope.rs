@@ -11,6 +11,64 @@ use crate::{Result, id::TenantId};
 /// Every port takes it as its first argument, so that code without a scope cannot
 /// name a tenant's data at all. It can be neither deserialised nor made from a request:
 /// authentication and the job runner make it, through [`TenantScope::authenticated`].
+///
+/// With one, and an id of the right kind, there is something to read:
+///
+/// ```
+/// use notebook_core::{NotebookId, TenantScope, store::Store};
+///
+/// async fn read(store: &dyn Store, scope: &TenantScope, id: NotebookId) {
+///     let _ = store.notebook(scope, id).await;
+/// }
+/// ```
+///
+/// Without one there is not, whatever ids somebody has:
+///
+/// ```compile_fail,E0308
+/// use notebook_core::{NotebookId, TenantId, store::Store};
+///
+/// async fn read(store: &dyn Store, tenant: &TenantId, id: NotebookId) {
+///     let _ = store.notebook(tenant, id).await;
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use notebook_core::{SourceId, TenantScope, store::Store};
+///
+/// async fn read(store: &dyn Store, scope: &TenantScope, id: SourceId) {
+///     let _ = store.notebook(scope, id).await;
+/// }
+/// ```
+///
+/// It is not put together, changed, read from what somebody sent, made of an id, or there by default:
+///
+/// ```compile_fail,E0451
+/// use notebook_core::{TenantId, TenantScope};
+///
+/// let _ = TenantScope { tenant: TenantId::new() };
+/// ```
+///
+/// ```compile_fail,E0616
+/// use notebook_core::{TenantId, TenantScope};
+///
+/// fn turn(scope: &mut TenantScope, other: TenantId) {
+///     scope.tenant = other;
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// let _: notebook_core::TenantScope = serde_json::from_str("{}").unwrap();
+/// ```
+///
+/// ```compile_fail,E0277
+/// use notebook_core::{TenantId, TenantScope};
+///
+/// let _: TenantScope = TenantId::new().into();
+/// ```
+///
+/// ```compile_fail,E0599
+/// let _ = notebook_core::TenantScope::default();
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TenantScope {
     tenant: TenantId,

@@ -76,7 +76,8 @@ async fn postgres_keeps_every_promise() {
     conformance::sessions::many_presentations_rotate_once(&Subject { identity, clock }).await;
 }
 
-/// R2 with the cap raised, and R3: handles with pools of their own, as two servers have.
+/// R2 with the cap raised, and R3: handles with pools of their own, as two servers have. X6: those that lose look again,
+/// and are given what the winner was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r3_a_thousand_presentations_at_two_servers_give_one_rotation() {
     let policy = SessionPolicy { most_replays: 1_000, ..SessionPolicy::default() };

@@ -22,6 +22,7 @@ use crate::{
     access::Access,
     config::{Cors, Limits},
     deletion::Deletion,
+    erasure::Erasure,
     limit::{Forwarding, Limiter},
     mail::Post,
     models::Models,
@@ -54,6 +55,8 @@ pub struct Parts {
     pub ingest: Ingest,
     /// Deletes notebooks.
     pub(crate) deletion: Deletion,
+    /// Removes workspaces, where there are accounts.
+    pub(crate) erasure: Option<Erasure>,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.

@@ -1,5 +1,5 @@
-//! Looks after what was begun and is not done: sources, answers, deletions and deliveries whose jobs died with their
-//! workers.
+//! Looks after what was begun and is not done: sources, answers, deletions (of whole workspaces too) and deliveries whose
+//! jobs died with their workers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use notebook_core::{Result, TenantScope, Tenants, webhook::WebhookStore};
 use notebook_rag::ingest::Ingest;
 use tokio_util::sync::CancellationToken;
 
-use crate::{deletion::Deletion, retention};
+use crate::{deletion::Deletion, erasure::Erasure, retention};
 
 /// How often it is looked.
 const ROUND: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub(crate) struct Care {
     pub(crate) chat: Chat,
     pub(crate) deletion: Deletion,
     pub(crate) webhooks: Arc<dyn WebhookStore>,
+    /// Where there are accounts.
+    pub(crate) erasure: Option<Erasure>,
 }
 
 impl Care {
@@ -28,6 +30,7 @@ impl Care {
     /// # Errors
     /// The first of the stores': a server that cannot do this does not start.
     pub(crate) async fn round(&self, tenants: &dyn Tenants) -> Result<()> {
+        self.look_at_closed().await?;
         let mut last = None;
         loop {
             let some = tenants.after(last).await?;
@@ -52,6 +55,9 @@ impl Care {
 
     /// Who fails does not keep the others from being looked at.
     async fn round_of_many(&self, tenants: &dyn Tenants) {
+        if let Err(error) = self.look_at_closed().await {
+            not_done(&error);
+        }
         let mut last = None;
         loop {
             let some = match tenants.after(last).await {
@@ -65,6 +71,14 @@ impl Care {
                     not_done(&error);
                 }
             }
+        }
+    }
+
+    /// Workspaces that are deleted are no tenants any more.
+    async fn look_at_closed(&self) -> Result<()> {
+        match &self.erasure {
+            Some(erasure) => erasure.look_after().await,
+            None => Ok(()),
         }
     }
 

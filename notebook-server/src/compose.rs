@@ -50,6 +50,7 @@ use crate::{
     care::Care,
     config::{AuthMode, Config},
     deletion::Deletion,
+    erasure::Erasure,
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
     mail::{self, Post},
@@ -194,6 +195,15 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         clock: clock.clone(),
         reserve: reserve.clone(),
     };
+    let erasure = access.closed_tenants().map(|tenants| Erasure {
+        tenants,
+        store: shared_store.clone(),
+        queue: queue.clone(),
+        bell: bell.clone(),
+        ingest: ingest.clone(),
+        clock: clock.clone(),
+        reserve: reserve.clone(),
+    });
     let sender = Sender {
         store: store.clone(),
         outbox: queue.clone(),
@@ -207,10 +217,11 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat: chat.clone(),
         deletion: deletion.clone(),
         webhooks: store.clone(),
+        erasure: erasure.clone(),
     };
     care.round(&*tenants).await?;
     let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS;
-    let slots = slots + mail::SLOTS + 2;
+    let slots = slots + mail::SLOTS + Erasure::slots() + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
     let days = |days: u32| Duration::from_secs(u64::from(days.max(1)) * 86_400);
     let exports = Arc::new(Exports {
@@ -241,6 +252,10 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let handlers = match (&post, &access) {
         (Some(post), Access::Accounts(accounts)) => handlers.and(post.handlers(accounts)),
         _ => handlers,
+    };
+    let handlers = match &erasure {
+        Some(erasure) => erasure.guard(handlers).and(erasure.handlers()),
+        None => handlers,
     };
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
@@ -273,6 +288,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         blobs,
         ingest,
         deletion,
+        erasure,
         chat,
         runs,
         webhooks: store.clone(),

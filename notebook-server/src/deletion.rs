@@ -180,7 +180,7 @@ impl Deletion {
 }
 
 /// How long to wait before it is tried again: a deletion is never given up.
-fn wait(error: &Error, reserve: &Reserve) -> Duration {
+pub(crate) fn wait(error: &Error, reserve: &Reserve) -> Duration {
     // Nothing else would give the room that it takes to make room.
     if error.kind() == ErrorKind::StorageFull && reserve.release() {
         return Duration::ZERO;

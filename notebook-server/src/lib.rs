@@ -19,6 +19,7 @@ mod compose;
 pub mod config;
 mod cors;
 mod deletion;
+mod erasure;
 mod exports;
 mod extract;
 mod guard;

@@ -14,13 +14,15 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use tokio_util::sync::CancellationToken;
 
 const FILE: &str = "reserve";
 /// Deleting a source of a hundred megabytes writes less than this.
 const BYTES: u64 = 16 << 20;
+/// The most bytes of a deletion's body: a name or a password.
+const BODY: usize = 64 << 10;
 /// How often a missing reserve is looked after.
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -96,12 +98,16 @@ pub(crate) async fn for_deletions(
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let again = parts.clone();
-    let response = next.clone().run(Request::from_parts(parts, body)).await;
+    // Kept, for a second try. Most have none.
+    let Ok(body) = axum::body::to_bytes(body, BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let again = (parts.clone(), body.clone());
+    let response = next.clone().run(Request::from_parts(parts, body.into())).await;
     if response.status() != StatusCode::INSUFFICIENT_STORAGE || !reserve.release() {
         return response;
     }
-    next.run(Request::from_parts(again, axum::body::Body::empty())).await
+    next.run(Request::from_parts(again.0, again.1.into())).await
 }
 
 #[cfg(test)]
@@ -133,14 +139,16 @@ mod tests {
         let reserve = Reserve::new(folder.path());
         reserve.hold().unwrap();
         let file = folder.path().join(FILE);
-        let write = move || async move {
+        let write = move |body: String| async move {
+            // The second try says the same.
+            assert_eq!(body, "why");
             if file.exists() { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::NO_CONTENT }
         };
         let app = Router::new()
             .route("/", get(write.clone()).post(write.clone()).delete(write))
             .layer(middleware::from_fn_with_state(reserve.clone(), for_deletions));
         let status = async |method: Method| {
-            let request = Request::builder().method(method).body(Body::empty()).unwrap();
+            let request = Request::builder().method(method).body(Body::from("why")).unwrap();
             app.clone().oneshot(request).await.unwrap().status()
         };
         assert_eq!(status(Method::POST).await, StatusCode::INSUFFICIENT_STORAGE);

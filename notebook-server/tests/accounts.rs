@@ -59,7 +59,7 @@ async fn from_page(
     request.send().await.unwrap()
 }
 
-/// G1, G2: what a browser does, with cookies that no script can read.
+/// G1, G2: what a browser does, with cookies that no script can read. R36: no cache on the way may keep a reply with one.
 #[tokio::test]
 async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
     let folder = folder();
@@ -109,6 +109,7 @@ async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
 
     let refreshed = from_page(&server, Method::POST, "/api/auth/refresh", &jar, None).await;
     assert_eq!(refreshed.status(), 200);
+    assert_eq!(refreshed.headers()["cache-control"], "no-store");
     // R46: so soon after it was made the same token is given again.
     assert_eq!(cookies(&refreshed)[1].1, set[1].1);
 
@@ -459,6 +460,7 @@ async fn r20_a_restart_signs_nobody_out() {
     assert_eq!(ada.json(&format!("/api/notebooks/{id}")).await["name"], "a");
     let refreshed = server.post("/api/auth/refresh", json!({ "refresh_token": ada.refresh })).await;
     assert_eq!(refreshed.status(), 200);
+    assert_eq!(refreshed.headers()["cache-control"], "no-store", "R36: with tokens in the reply");
 }
 
 /// R39: no token in the log, whatever is asked for.

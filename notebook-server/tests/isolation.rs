@@ -187,6 +187,7 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "identities" => "identity",
         // Of the installation: in this one there are none.
         "oidc" => "provider",
+        "workspaces" => "workspace",
         _ => return None,
     })
 }
@@ -202,6 +203,7 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
         ("POST", "/api/conversations/{id}/exports") => json!({ "format": "markdown" }),
         ("PUT", "/api/members/{user}") => json!({ "role": "viewer" }),
+        ("DELETE", "/api/workspaces/{id}") => json!({ "name": CANARY }),
         ("POST", "/api/auth/workspace") => json!({ "workspace": ids["workspace"] }),
         ("POST", _) => json!({}),
         _ => return None,
@@ -264,8 +266,7 @@ fn absent(things: &Things) -> Things {
 /// T1, T2, T11, T12: every route with every id in its path, foreign and absent.
 async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
     let server = &house.server;
-    let (ada, bob) =
-        (Person::register(server, "ada").await, Person::register(server, "bob").await);
+    let (ada, bob) = (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (mut own, mut foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     house.link(&mut own);
     house.link(&mut foreign);
@@ -386,8 +387,7 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
 /// Ids that are not in the path: in bodies, queries, headers and cursors.
 async fn t1_ids_in_bodies_queries_headers_and_cursors(house: &House) {
     let server = &house.server;
-    let (ada, bob) =
-        (Person::register(server, "ada").await, Person::register(server, "bob").await);
+    let (ada, bob) = (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     let nowhere = absent(&foreign);
     let before = snapshot(&bob, &foreign).await;
@@ -528,8 +528,7 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors(house: &House) {
 /// T4, T22, T24: another's very words find nothing, and lists show one's own only.
 async fn t4_anothers_words_find_nothing(house: &House) {
     let server = &house.server;
-    let (ada, bob) =
-        (Person::register(server, "ada").await, Person::register(server, "bob").await);
+    let (ada, bob) = (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     for path in [
         "/api/notebooks",
@@ -573,8 +572,7 @@ async fn t2_a_websocket_reaches_nothing_of_anothers(house: &House) {
         client_async,
         tungstenite::{Message, client::IntoClientRequest as _},
     };
-    let (ada, bob) =
-        (Person::register(server, "ada").await, Person::register(server, "bob").await);
+    let (ada, bob) = (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (own, foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     let nowhere = absent(&foreign);
     let address = server.url.strip_prefix("http://").unwrap();
@@ -628,4 +626,91 @@ async fn t2_a_websocket_reaches_nothing_of_anothers(house: &House) {
         }
         assert_eq!(said[0], said[1], "{kind}");
     }
+}
+
+/// T21: that somebody else has the same file is not told: it is stored, read and answered as if nobody had it.
+#[tokio::test]
+async fn t21_the_same_file_of_two_is_twice_a_new_one() {
+    let folder = folder();
+    let server = with_accounts(Setup::new(folder.path())).start();
+    let (ada, bob) =
+        (Person::register(&server, "ada").await, Person::register(&server, "bob").await);
+    let mut said = Vec::new();
+    for person in [&ada, &bob] {
+        let notebook = text(&person.made("/api/notebooks", json!({ "name": "a" })).await["id"]);
+        let path = format!("/api/notebooks/{notebook}/sources");
+        let words = "The same words of both. ".repeat(500);
+        let part = multipart::Part::bytes(words.into_bytes()).file_name("same.txt");
+        let form = multipart::Form::new().part("file", part);
+        let response = person.request(Method::POST, &path).multipart(form).send().await.unwrap();
+        let status = response.status().as_u16();
+        let source: Value = response.json().await.unwrap();
+        let path = format!("/api/sources/{}", text(&source["id"]));
+        let done = person.until(&path, |source| source["stage"] == "ready").await;
+        let original = person.get(&format!("{path}/original")).await;
+        assert_eq!(original.status(), 200);
+        let (mut first, mut last) = (source, done);
+        for source in [&mut first, &mut last] {
+            for own in ["id", "notebook", "blob", "created_at", "updated_at"] {
+                source.as_object_mut().unwrap().remove(own).unwrap();
+            }
+        }
+        said.push((status, first, last));
+    }
+    assert_eq!(said[0], said[1]);
+    // Each has a file of its own.
+    let blobs = std::fs::read_dir(folder.path().join("blobs")).unwrap().flatten();
+    let counts = blobs.map(|tenant| std::fs::read_dir(tenant.path()).unwrap().count());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 1]);
+}
+
+/// T26: an answer stays as it was given; what it cites is gone with its source, and no passage of it is shown any more.
+#[tokio::test]
+async fn t26_a_citation_of_a_deleted_source_leads_nowhere() {
+    let folder = folder();
+    let server = with_accounts(Setup::new(folder.path())).start();
+    let ada = Person::register(&server, "ada").await;
+    let own = furnish(&ada, "heron").await;
+    let messages = format!("/api/conversations/{}/messages", own["conversation"]);
+    let cited = async || {
+        let items = ada.json(&messages).await["items"].clone();
+        let all = items
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|message| message["citations"].as_array().unwrap().clone());
+        all.collect::<Vec<Value>>()
+    };
+    let before = cited().await;
+    assert!(!before.is_empty(), "it cites");
+    let source = &own["source"];
+    let span = &before[0]["span"];
+    let passage =
+        format!("/api/sources/{source}/passage?start={}&end={}", span["start"], span["end"]);
+    assert_eq!(ada.json(&passage).await["quote"], before[0]["quote"]);
+    let gone = ada.request(Method::DELETE, &format!("/api/sources/{source}")).send().await.unwrap();
+    assert_eq!(gone.status(), 202);
+    for path in [
+        passage,
+        format!("/api/sources/{source}"),
+        format!("/api/sources/{source}/text?start=0&end=4"),
+        format!("/api/sources/{source}/original"),
+        format!("/api/sources/{source}/outline"),
+    ] {
+        let mut status = ada.get(&path).await.status().as_u16();
+        // Its row is there until the last file is gone, and says no more than that it goes.
+        let deadline = std::time::Instant::now() + common::PATIENCE;
+        while status != 404 {
+            assert!(path.ends_with(source.as_str()), "{path}: {status}");
+            assert!(std::time::Instant::now() < deadline, "{path}: {status}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            status = ada.get(&path).await.status().as_u16();
+        }
+    }
+    assert_eq!(cited().await, before, "the answer is what was said");
+    let ask = json!({ "question": "Where does the heron live?" });
+    let runs = format!("/api/conversations/{}/runs", own["conversation"]);
+    let run = text(&ada.made(&runs, ask).await["id"]);
+    ada.until(&format!("/api/runs/{run}"), |run| run["state"] == "completed").await;
+    assert_eq!(cited().await, before, "nothing new is cited");
 }

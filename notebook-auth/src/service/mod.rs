@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod clock;
+mod closing;
 #[cfg(feature = "oidc")]
 mod external;
 mod keys;
@@ -27,6 +28,7 @@ use crate::{
     throttle::{Throttle, ThrottlePolicy},
 };
 use clock::StoreClock;
+pub use closing::DeletedAccount;
 #[cfg(feature = "oidc")]
 pub use external::ExternalSignIn;
 pub use operators::{NewAccount, Operator};

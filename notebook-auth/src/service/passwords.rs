@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use notebook_core::{
     Error, ErrorKind, JobId, Result, Retry, Secret, SessionId, UserId,
-    identity::{Reset, SetPassword, User, session::NewSession},
+    identity::{
+        Reset, SetPassword, User,
+        session::{NewSession, Session},
+    },
 };
 
 use super::{Auth, Tokens, accounts::email};
@@ -27,20 +30,7 @@ impl Auth {
         new: &Secret,
     ) -> Result<Tokens> {
         const OPERATION: &str = "change password";
-        let current = self.identity.session(session).await?.session;
-        let user = self.identity.user(current.user).await?;
-        // By session, and by nothing else: nobody uses up the tries of another.
-        let what = format!("session {session}");
-        let admitted = self.throttle.lock().admit_alone(&what, NOWHERE, self.clock.now());
-        admitted.map_err(|wait| {
-            Error::new(ErrorKind::RateLimited, OPERATION).retry(Retry::After(wait))
-        })?;
-        let checked = self.passwords.check(old, user.password.as_deref()).await?;
-        if checked == Checked::Wrong {
-            // They are who they say: a client that is told otherwise would sign them out.
-            return Err(Error::invalid(OPERATION, "old", "give the present password"));
-        }
-        self.throttle.lock().forgive_alone(&what, NOWHERE);
+        let (current, user) = self.who_knows(OPERATION, session, "old", old).await?;
         let hash = self.passwords.hash(new).await?;
         let change =
             SetPassword { user: user.id, old: user.password, new: hash, ends_sessions: true };
@@ -58,6 +48,35 @@ impl Auth {
             address: current.address,
         };
         self.open(new).await
+    }
+
+    /// The session and its user, if they know their password, which is in this field of what they sent.
+    pub(super) async fn who_knows(
+        &self,
+        operation: &'static str,
+        session: SessionId,
+        field: &'static str,
+        password: &Secret,
+    ) -> Result<(Session, User)> {
+        let current = self.identity.session(session).await?.session;
+        let user = self.identity.user(current.user).await?;
+        if user.password.is_none() {
+            return Err(Error::new(ErrorKind::Conflict, operation)
+                .with("fix", "you have no password: set one first, as one that was forgotten"));
+        }
+        // By session, and by nothing else: nobody uses up the tries of another.
+        let what = format!("session {session}");
+        let admitted = self.throttle.lock().admit_alone(&what, NOWHERE, self.clock.now());
+        admitted.map_err(|wait| {
+            Error::new(ErrorKind::RateLimited, operation).retry(Retry::After(wait))
+        })?;
+        let checked = self.passwords.check(password, user.password.as_deref()).await?;
+        if checked == Checked::Wrong {
+            // They are who they say: a client that is told otherwise would sign them out.
+            return Err(Error::invalid(operation, field, "give the present password"));
+        }
+        self.throttle.lock().forgive_alone(&what, NOWHERE);
+        Ok((current, user))
     }
 
     /// Whether mail to set a forgotten password may be asked for `from` an address, and to which address it then goes; none

@@ -189,6 +189,7 @@ pub async fn a_full_cache_forgets_and_goes_on(subject: &Subject<'_>) {
     subject.cache.clear(&scope).await.unwrap();
 }
 
+/// T33, in memory.
 pub async fn a_flood_does_not_push_out_another_tenant(subject: &Subject<'_>) {
     let (quiet, loud) = (tenant(), tenant());
     put(subject, &quiet, 1, b"quiet".to_vec()).await;

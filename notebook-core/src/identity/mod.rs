@@ -1,7 +1,7 @@
 //! Who there is and who may do what: users, workspaces with their members and API keys, sessions, and the log of
 //! what was done with them.
 //!
-//! Six ports over one database. [`Accounts`], [`Links`] and [`Sessions`] belong to the whole installation, for before
+//! Seven ports over one database. [`Accounts`], [`Links`], [`Sessions`] and [`Closing`] belong to the whole installation, for before
 //! somebody has signed in there is no tenant to act for; [`Workspaces`], [`Invitations`] and [`AuditLog`] are a tenant's and
 //! take its scope. What a presented refresh token means is decided by one pure function,
 //! [`present`](session::present), which the adapters ask in the transaction that stores its answer.
@@ -17,6 +17,7 @@
 
 mod account;
 pub mod audit;
+mod closing;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod invitation;
@@ -33,6 +34,7 @@ pub use account::{
     Accounts, NewUser, Place, Reset, Role, SetPassword, Standing, User, Workspace, WorkspaceKind,
 };
 pub use audit::AuditLog;
+pub use closing::Closing;
 pub use invitation::{Invitation, Invitations, Invited, NewInvitation};
 pub use link::{External, Link, Links};
 pub use session::Sessions;
@@ -45,11 +47,11 @@ pub const SINGLE_USER: TenantId = TenantId::from_u128(0x0190_0000_0000_7000_8000
 
 /// All of them in one store.
 pub trait Identity:
-    Accounts + Links + Sessions + Workspaces + Invitations + AuditLog + 'static
+    Accounts + Links + Sessions + Workspaces + Invitations + AuditLog + Closing + 'static
 {
 }
 
 impl<T> Identity for T where
-    T: Accounts + Links + Sessions + Workspaces + Invitations + AuditLog + 'static
+    T: Accounts + Links + Sessions + Workspaces + Invitations + AuditLog + Closing + 'static
 {
 }

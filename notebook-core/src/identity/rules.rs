@@ -46,6 +46,41 @@ fn personal(operation: &'static str) -> Error {
         .with("fix", "a personal workspace is one person's: make a team workspace")
 }
 
+/// Checks that a workspace may be closed by itself.
+///
+/// # Errors
+/// See [`Closing::close_workspace`](super::Closing::close_workspace).
+pub fn close(operation: &'static str, workspace: &Workspace) -> Result<()> {
+    if workspace.kind == WorkspaceKind::Team {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, operation)
+        .with("fix", "a personal workspace goes with its user: delete the account"))
+}
+
+/// Whether a workspace goes with a user who goes, of its admins and as many members; else it only loses a member.
+///
+/// # Errors
+/// See [`Closing::delete_user`](super::Closing::delete_user).
+pub fn goes_along(
+    operation: &'static str,
+    workspace: &Workspace,
+    admins: &[UserId],
+    members: usize,
+    user: UserId,
+) -> Result<bool> {
+    if workspace.kind == WorkspaceKind::Personal || members <= 1 {
+        return Ok(true);
+    }
+    if admins != [user] {
+        return Ok(false);
+    }
+    Err(Error::new(ErrorKind::Conflict, operation).with(
+        "fix",
+        format!("make somebody else an admin of {}, or delete that workspace", workspace.name),
+    ))
+}
+
 /// Checks the id of a workspace that is to be made: not the one of the installation's audit log, nor that of single-user
 /// mode, whose data would be the workspace's.
 ///

@@ -55,6 +55,8 @@ scenarios!(
     a_source_can_be_indexed_again,
     tenants_do_not_see_each_other,
     scores_are_of_one_tenant,
+    one_chunk_among_those_of_many_tenants_is_found,
+    a_removed_tenant_leaves_nothing,
     filters,
     any_text_is_a_query,
     case_and_pairs,

@@ -111,6 +111,11 @@ impl KeywordIndex for MemoryKeywordIndex {
         Ok(())
     }
 
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
+        self.tenants.write().remove(&scope.tenant());
+        Ok(())
+    }
+
     async fn search(
         &self,
         scope: &TenantScope,
@@ -205,6 +210,9 @@ mod tests {
             async fn delete_source(&self, _: &TenantScope, _: SourceId) -> Result<()> {
                 Ok(())
             }
+            async fn remove_tenant(&self, _: &TenantScope) -> Result<()> {
+                Ok(())
+            }
             async fn search(
                 &self,
                 _: &TenantScope,
@@ -229,6 +237,7 @@ mod tests {
             "adds_are_visible_after_commit",
             "filters",
             "a_delete_is_visible_at_once",
+            "a_removed_tenant_leaves_nothing",
         ] {
             assert!(failures.contains(name), "{name} missed: {failures}");
         }

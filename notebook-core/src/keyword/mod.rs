@@ -58,6 +58,13 @@ pub trait KeywordIndex: Send + Sync + 'static {
     /// Only those of the storage itself.
     async fn delete_source(&self, scope: &TenantScope, source: SourceId) -> Result<()>;
 
+    /// Removes all of the tenant, from the disk too. Repeated, or where there is nothing: does nothing. Nobody may write to the
+    /// tenant meanwhile.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()>;
+
     /// The `limit` best chunks that hold at least one word of `text`, best first; equal scores by key.
     /// Any text is a valid query: it is words, not a query language. No word gives no hit.
     ///

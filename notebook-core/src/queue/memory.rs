@@ -220,6 +220,18 @@ impl Queue for MemoryQueue {
         let stepped = if held { None } else { self.apply(&mut jobs, id, Event::Revive) };
         stepped.and_then(std::result::Result::ok).ok_or_else(not_dead)
     }
+
+    async fn clear(&self, scope: &TenantScope) -> Result<usize> {
+        let mut jobs = self.jobs.lock();
+        let tenant = scope.tenant();
+        jobs.retain(|_, job| job.tenant != tenant || job.state == JobState::Running);
+        let running = jobs.values().filter(|job| job.tenant == tenant).map(|job| job.id);
+        let running: Vec<_> = running.collect();
+        for id in &running {
+            self.apply(&mut jobs, *id, Event::Cancel);
+        }
+        Ok(running.len())
+    }
 }
 
 /// Why a job cannot be revived.

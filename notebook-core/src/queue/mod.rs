@@ -77,6 +77,13 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is none; `Conflict` when it is not dead, or its unique key has been taken.
     async fn revive(&self, scope: &TenantScope, id: JobId) -> Result<Job>;
+
+    /// Removes all jobs of the tenant but those that run, whose end is asked for; how many are left. For a tenant that is
+    /// being deleted: to be called again until there are none.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn clear(&self, scope: &TenantScope) -> Result<usize>;
 }
 
 /// The workers' side of the queue. No request may reach it.

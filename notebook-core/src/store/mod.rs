@@ -21,6 +21,8 @@ pub mod rules;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -384,10 +386,30 @@ pub trait ConversationStore: Send + Sync {
     async fn message(&self, scope: &TenantScope, id: MessageId) -> Result<Message>;
 }
 
+/// All that a tenant has in the store, its run log, webhooks and usage too: for one that is being deleted.
+#[async_trait]
+pub trait TenantStore: Send + Sync {
+    /// Removes some of it, at most `most` rows in a transaction; how many. To be called again until there are none. Webhooks
+    /// are told nothing.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn erase(&self, scope: &TenantScope, most: usize) -> Result<usize>;
+
+    /// How many things of each kind are left; kinds of which none is left are not listed.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn remains(&self, scope: &TenantScope) -> Result<BTreeMap<&'static str, u64>>;
+}
+
 /// The whole store.
 pub trait Store:
-    NotebookStore + SourceStore + EmbeddingStore + ConversationStore + 'static
+    NotebookStore + SourceStore + EmbeddingStore + ConversationStore + TenantStore + 'static
 {
 }
 
-impl<T: NotebookStore + SourceStore + EmbeddingStore + ConversationStore + 'static> Store for T {}
+impl<T> Store for T where
+    T: NotebookStore + SourceStore + EmbeddingStore + ConversationStore + TenantStore + 'static
+{
+}

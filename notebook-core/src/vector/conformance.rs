@@ -49,6 +49,8 @@ macro_rules! scenarios {
 scenarios!(
     an_unknown_tenant_is_empty,
     tenants_do_not_see_each_other,
+    one_row_among_those_of_many_tenants_is_found,
+    a_removed_tenant_leaves_nothing,
     upsert_replaces,
     the_later_of_two_records_counts,
     one_call_is_all_or_nothing,

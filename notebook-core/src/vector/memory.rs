@@ -96,6 +96,11 @@ impl VectorIndex for MemoryVectorIndex {
         Ok(removed as u64)
     }
 
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
+        self.tenants.write().remove(&scope.tenant());
+        Ok(())
+    }
+
     async fn search(
         &self,
         scope: &TenantScope,
@@ -164,6 +169,9 @@ mod tests {
             async fn delete_source(&self, _: &TenantScope, _: SourceId) -> Result<u64> {
                 Ok(0)
             }
+            async fn remove_tenant(&self, _: &TenantScope) -> Result<()> {
+                Ok(())
+            }
             async fn search(
                 &self,
                 _: &TenantScope,
@@ -183,7 +191,12 @@ mod tests {
             async move { Ok(index) }.boxed()
         };
         let failures = conformance::run_all(&open).await.join("\n");
-        for name in ["tenants_do_not_see_each_other", "filters", "delete_is_visible_at_once"] {
+        for name in [
+            "tenants_do_not_see_each_other",
+            "filters",
+            "delete_is_visible_at_once",
+            "a_removed_tenant_leaves_nothing",
+        ] {
             assert!(failures.contains(name), "{name} missed: {failures}");
         }
     }

@@ -94,6 +94,12 @@ pub trait VectorIndex: Send + Sync + 'static {
     /// Only those of the storage itself.
     async fn delete_source(&self, scope: &TenantScope, source: SourceId) -> Result<u64>;
 
+    /// Removes all vectors of the tenant, from the disk too. Repeated, or where there are none: does nothing.
+    ///
+    /// # Errors
+    /// Only those of the storage itself.
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()>;
+
     /// The `limit` nearest vectors that pass the filter.
     ///
     /// # Errors

@@ -121,14 +121,6 @@ impl EmbeddedIndex {
         Ok(Self { shared: Arc::new(shared), purge_after: config.purge_after })
     }
 
-    /// Removes all vectors of a tenant, from the disk too.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
-        self.blocking(scope.tenant(), |_, tenant| tenant.remove()).await
-    }
-
     /// Runs work on a tenant on a thread for blocking work, to its end even if the caller goes
     /// away. A tenant that fails to open fails alone.
     async fn blocking<T: Send + 'static>(
@@ -176,6 +168,10 @@ impl VectorIndex for EmbeddedIndex {
             Ok(count as u64)
         })
         .await
+    }
+
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
+        self.blocking(scope.tenant(), |_, tenant| tenant.remove()).await
     }
 
     async fn search(

@@ -94,6 +94,10 @@ mod tests {
             Ok(())
         }
 
+        async fn remove_tenant(&self, _: &TenantScope) -> Result<()> {
+            Ok(())
+        }
+
         async fn commit(&self, _: &TenantScope) -> Result<()> {
             tokio::time::sleep(Duration::from_millis(10)).await;
             if self.commits.fetch_add(1, Ordering::SeqCst) < self.failures {

@@ -72,6 +72,17 @@ impl Following {
         })
     }
 
+    /// The tenants that the indexes hold something of.
+    pub(super) fn tenants(&self) -> BTreeSet<TenantId> {
+        self.known.lock().tenants()
+    }
+
+    /// Notes that nothing of a tenant is held any more.
+    pub(super) fn forget(&self, tenant: TenantId) -> Result<()> {
+        self.held.lock().retain(|(of, _), _| *of != tenant);
+        self.known.lock().forget(tenant)
+    }
+
     /// Tells the others that a source has changed, or is gone.
     pub(super) fn tell(&self, scope: &TenantScope, notebook: NotebookId, id: SourceId) {
         let message = format!("{} {notebook} {id} {}", scope.tenant(), self.process);

@@ -84,6 +84,17 @@ impl Known {
         Ok(())
     }
 
+    /// The tenants that there are sources of.
+    pub(super) fn tenants(&self) -> BTreeSet<TenantId> {
+        self.keys.iter().map(|(tenant, _)| *tenant).collect()
+    }
+
+    /// Takes all of a tenant out, from the file too.
+    pub(super) fn forget(&mut self, tenant: TenantId) -> Result<()> {
+        self.keys.retain(|(of, _)| *of != tenant);
+        self.rewrite()
+    }
+
     fn write(&mut self, sign: char, keys: &[Key]) -> Result<()> {
         let lines: String =
             keys.iter().map(|(tenant, source)| format!("{sign} {tenant} {source}\n")).collect();
@@ -152,6 +163,22 @@ mod tests {
         known.add(&[key(4)]).unwrap();
         let known = Known::open(&path).unwrap();
         assert_eq!(known.of(TenantId::from_u128(7)).len(), 3);
+    }
+
+    /// T27: of a tenant that is gone no line is left, not even that it is.
+    #[test]
+    fn t27_a_forgotten_tenant_is_in_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("known");
+        let mut known = Known::open(&path).unwrap();
+        let other = (TenantId::from_u128(8), key(1).1);
+        known.add(&[key(1), key(2), other]).unwrap();
+        known.remove(&[key(2)]).unwrap();
+        known.forget(key(1).0).unwrap();
+        assert_eq!(known.tenants(), [other.0].into());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(&key(1).0.to_string()), "{text}");
+        assert_eq!(Known::open(&path).unwrap().of(other.0), [other.1].into());
     }
 
     #[test]

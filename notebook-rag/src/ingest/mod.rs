@@ -10,6 +10,7 @@
 mod commit;
 mod config;
 mod delete;
+mod erase;
 mod events;
 mod follow;
 mod jobs;

@@ -39,7 +39,12 @@ use notebook_core::{
 use parking_lot::Mutex;
 
 pub use config::KeywordConfig;
+use error::from_io;
 use tenant::{Tenant, exists};
+
+const REMOVE: &str = "remove keyword index";
+/// What the folder of a tenant that is being removed ends in: no tenant's is called so.
+const REMOVED: &str = "removed";
 
 /// The tantivy adapter of [`KeywordIndex`]. Cheap to clone. One process only may write to a
 /// folder. Needs a tokio runtime with time: its work runs on blocking threads.
@@ -165,6 +170,31 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Removes the tenant's folder. Done again, it ends what a crash has broken off.
+    fn remove(&self, config: &KeywordConfig, id: TenantId) -> Result<()> {
+        let mut tenant = self.tenant.lock();
+        if let Some(open) = tenant.take() {
+            open.end();
+        }
+        let folder = config.folder.join(id.to_string());
+        let away = folder.with_extension(REMOVED);
+        remove_all(&away)?;
+        match std::fs::rename(&folder, &away) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(from_io(REMOVE, error)),
+            Ok(()) => remove_all(&away),
+        }
+    }
+}
+
+fn remove_all(folder: &std::path::Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(from_io(REMOVE, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Ends when the writer is closed, or with the index.
 async fn close_when_idle(slot: Weak<Slot>, config: Arc<KeywordConfig>) {
     let mut wait = config.writer_idle;
@@ -218,6 +248,15 @@ impl KeywordIndex for TantivyIndex {
         let deleted = self.with(scope, false, (), move |tenant| tenant.delete_source(source)).await;
         self.close_later(scope);
         deleted
+    }
+
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
+        let (shared, id) = (Arc::clone(&self.shared), scope.tenant());
+        let removed =
+            tokio::task::spawn_blocking(move || shared.slot(id).remove(&shared.config, id));
+        removed
+            .await
+            .map_err(|e| Error::new(ErrorKind::Internal, "use keyword index").caused_by(e))?
     }
 
     async fn search(

@@ -136,6 +136,13 @@ impl Tenant {
         Ok(None)
     }
 
+    /// Closes the writer for good, whatever it holds: the files go.
+    pub(super) fn end(&self) {
+        if let Err(error) = self.writing.lock().close() {
+            tracing::debug!(%error, "the writer of a removed keyword index did not close cleanly");
+        }
+    }
+
     /// Shows searches what was committed.
     fn show(&self, commit: Commit) -> Result<()> {
         let Commit::Done { hidden } = commit else { return Ok(()) };

@@ -63,6 +63,9 @@ impl KeywordIndex for Moody<MemoryKeywordIndex> {
     async fn delete_source(&self, scope: &TenantScope, source: SourceId) -> Result<()> {
         self.0.delete_source(scope, source).await
     }
+    async fn remove_tenant(&self, scope: &TenantScope) -> Result<()> {
+        self.0.remove_tenant(scope).await
+    }
     async fn search(
         &self,
         scope: &TenantScope,

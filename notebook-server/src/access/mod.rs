@@ -15,7 +15,7 @@ mod tidy;
 
 use std::sync::Arc;
 
-use notebook_auth::{Auth, Principal};
+use notebook_auth::{Auth, ClosedTenants, Principal};
 use notebook_core::{
     Tenants,
     identity::{Identity, audit::AuditKeys},
@@ -97,6 +97,14 @@ impl Access {
             Self::Accounts(accounts) => {
                 Arc::new(notebook_auth::ActiveTenants(Arc::clone(&accounts.identity)))
             }
+        }
+    }
+
+    /// What is left of workspaces that are deleted, where there are any.
+    pub(crate) fn closed_tenants(&self) -> Option<ClosedTenants> {
+        match self {
+            Self::SingleUser(_) => None,
+            Self::Accounts(accounts) => Some(ClosedTenants(Arc::clone(&accounts.identity))),
         }
     }
 

@@ -41,7 +41,14 @@ impl Oidc {
         let http = HttpClient::new(&HttpConfig { extra_roots, ..HttpConfig::default() })?;
         let origin = config.auth.origin().unwrap_or_default();
         let entry = |(name, provider): (&String, &OidcProvider)| {
-            entry(name, provider, &origin, config.auth.registration, http.clone(), Arc::clone(clock))
+            entry(
+                name,
+                provider,
+                &origin,
+                config.auth.registration,
+                http.clone(),
+                Arc::clone(clock),
+            )
         };
         let providers = config.auth.oidc.iter().map(entry).collect::<Result<_>>()?;
         Ok(Self { providers, keys })

@@ -82,6 +82,16 @@ impl Streams {
         });
     }
 
+    /// Ends the streams in a workspace now.
+    pub(crate) fn end_in(&self, tenant: TenantId) {
+        self.open.lock().retain(|_, open| {
+            if open.tenant == tenant {
+                open.ending.cancel();
+            }
+            open.tenant != tenant
+        });
+    }
+
     async fn look(&self) {
         // A stream that has ended leaves its token: only this map has it then.
         let watched: Vec<(SessionId, UserId, TenantId)> = self

@@ -128,7 +128,10 @@ fn g4_openid_providers_are_checked_by_field() {
         ("client_secret = \"\"", "auth.oidc.example.client_secret"),
         ("scopes = [\"email profile\"]", "auth.oidc.example.scopes"),
         ("allowed_domains = [\"@example.org\"]", "auth.oidc.example.allowed_domains"),
-        ("registration = \"open\"\nlink_verified_email = true", "auth.oidc.example.link_verified_email"),
+        (
+            "registration = \"open\"\nlink_verified_email = true",
+            "auth.oidc.example.link_verified_email",
+        ),
         ("secret = \"x\"", "unknown field"),
     ] {
         let errors = errors(&format!("{head}{}", provider(lines)));

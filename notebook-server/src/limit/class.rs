@@ -85,6 +85,7 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         "/api/notebooks" => Class::Notebooks,
         "/api/auth/register"
         | "/api/auth/login"
+        | "/api/auth/account"
         | "/api/auth/password"
         | "/api/auth/password/forgot"
         | "/api/auth/password/reset"

@@ -25,7 +25,7 @@ use utoipa_axum::{
 };
 
 use self::accounts::{
-    audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
+    account, audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
 };
 pub(crate) use self::conversations::Items;
 use crate::{access::gate, app::App, assets, cors, guard, limit, reserve};
@@ -94,6 +94,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(oidc::callback))
         .routes(routes!(identities::list))
         .routes(routes!(identities::unlink))
+        .routes(routes!(account::delete))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))
@@ -101,6 +102,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(sessions::end))
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::rename))
+        .routes(routes!(workspaces::delete))
         .routes(routes!(members::list))
         .routes(routes!(members::set_role, members::remove))
         .routes(routes!(members::invitations, members::invite))

@@ -7,8 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use notebook_core::{
-    Error, ErrorKind, SourceId,
+    Error, ErrorKind, SourceId, TenantScope,
     document::{Block, BlockKind, Span},
+    model::{Source, Stage},
     store::Layout,
 };
 use object_store::ObjectStoreExt;
@@ -57,6 +58,7 @@ pub(super) async fn outline(
     Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
 ) -> Reply<Json<Outline>> {
+    readable(&app, &scope, id).await?;
     let layout = app.store.layout(&scope, id).await?;
     let mut headings = Vec::new();
     for block in &layout.blocks {
@@ -119,6 +121,7 @@ pub(super) async fn text(
     Path(id): Path<SourceId>,
     Query(range): Query<Range>,
 ) -> Reply<Json<TextRange>> {
+    readable(&app, &scope, id).await?;
     let layout = app.store.layout(&scope, id).await?;
     let asked = checked(range.start, range.end, layout.text_bytes)?;
     if asked.end - asked.start > MOST_TEXT {
@@ -202,6 +205,7 @@ pub(super) async fn passage(
     Path(id): Path<SourceId>,
     Query(query): Query<PassageQuery>,
 ) -> Reply<Json<Passage>> {
+    readable(&app, &scope, id).await?;
     let layout = app.store.layout(&scope, id).await?;
     let span = checked(query.start, query.end, layout.text_bytes)?;
     if span.end - span.start > MOST_TEXT {
@@ -223,6 +227,15 @@ pub(super) async fn passage(
         headings.push(app.store.text(&scope, id, heading).await?);
     }
     Ok(Json(Passage { start: span.start, end: span.end, page, before, quote, after, headings }))
+}
+
+/// The source, if it is there for readers: one that is being deleted is gone for them from the moment that it was asked for.
+async fn readable(app: &App, scope: &TenantScope, id: SourceId) -> Result<Source, Error> {
+    let source = app.store.source(scope, id).await?;
+    if source.stage == Stage::Deleting {
+        return Err(Error::not_found("read source", "source"));
+    }
+    Ok(source)
 }
 
 /// `span` with up to `context` bytes on each side, ending where blocks do: always a boundary of characters.
@@ -257,7 +270,7 @@ pub(super) async fn original(
     Scope(scope, ..): Scope<need::NotebookRead>,
     Path(id): Path<SourceId>,
 ) -> Reply<Response> {
-    let source = app.store.source(&scope, id).await?;
+    let source = readable(&app, &scope, id).await?;
     let key = source.blob.ok_or_else(|| Error::not_found("read original", "original"))?;
     let got = app.blobs.get(&key.as_str().into()).await.map_err(|error| match error {
         object_store::Error::NotFound { .. } => Error::not_found("read original", "original"),

@@ -7,7 +7,7 @@ use notebook_core::{
     ApiKeyId, Error, InvitationId, LinkId, Result, SessionId, TenantId, TenantScope, Timestamp,
     UserId,
     identity::{
-        Accounts, ApiKey, AuditLog, External, Identity, Invitation, Invitations, Invited,
+        Accounts, ApiKey, AuditLog, Closing, External, Identity, Invitation, Invitations, Invited,
         KeyHolder, Link, Links, Member, NewInvitation, NewUser, Place, Reset, Role, Sessions,
         SetPassword, Standing, User, Workspace, Workspaces,
         audit::{Actor, Entry, Head, NewEntry},
@@ -140,4 +140,11 @@ forward!(AuditLog {
     fn entries(scope: &TenantScope, after: u64, limit: usize) -> Vec<Entry>;
     fn newest(scope: &TenantScope, before: Option<u64>, limit: usize) -> Vec<Entry>;
     fn head(scope: &TenantScope) -> Head;
+});
+
+forward!(Closing {
+    fn close_workspace(by: Actor, tenant: TenantId) -> ();
+    fn closed_workspaces(after: Option<TenantId>, limit: usize) -> Vec<TenantId>;
+    fn erase_workspace(tenant: TenantId, receipt: NewEntry) -> ();
+    fn delete_user(by: Actor, user: UserId) -> Vec<TenantId>;
 });

@@ -1,4 +1,5 @@
 mod accounts;
+mod closing;
 #[cfg(feature = "oidc")]
 mod external;
 mod hooked;

@@ -25,6 +25,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod closing;
 pub mod invitations;
 pub mod links;
 pub mod sessions;
@@ -66,6 +67,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
         links::scenarios(),
         sessions::scenarios(),
         audit::scenarios(),
+        closing::scenarios(),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -170,6 +172,7 @@ mod tests {
             include_str!("links.rs"),
             include_str!("sessions.rs"),
             include_str!("audit.rs"),
+            include_str!("closing.rs"),
         ] {
             assert_eq!(unlisted(source, &names), Vec::<&str>::new());
         }

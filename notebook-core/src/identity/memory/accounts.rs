@@ -109,7 +109,7 @@ impl Accounts for MemoryIdentity {
         rules::workspace_id(OPERATION, workspace.tenant)?;
         self.with(|state, now| {
             state.user(OPERATION, owner)?;
-            if state.workspaces.contains_key(&workspace.tenant) {
+            if state.is_taken(workspace.tenant) {
                 return Err(Error::new(ErrorKind::AlreadyExists, OPERATION));
             }
             add_workspace(state, now, owner, workspace);
@@ -184,7 +184,7 @@ impl Accounts for MemoryIdentity {
 pub(super) fn create_user(state: &mut State, now: Timestamp, new: NewUser) -> Result<User> {
     rules::workspace_id("create user", new.workspace)?;
     let taken = state.users.contains_key(&new.id)
-        || state.workspaces.contains_key(&new.workspace)
+        || state.is_taken(new.workspace)
         || state.users.values().any(|user| user.email == new.email);
     if taken {
         return Err(Error::new(ErrorKind::AlreadyExists, "create user").with("field", "email"));

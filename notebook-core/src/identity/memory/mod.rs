@@ -4,6 +4,7 @@
 //! hosts that want no files.
 
 mod accounts;
+mod closing;
 mod invitations;
 mod links;
 mod sessions;
@@ -79,6 +80,8 @@ impl std::fmt::Debug for MemoryIdentity {
 struct State {
     users: BTreeMap<UserId, User>,
     workspaces: BTreeMap<TenantId, Workspace>,
+    /// Those that are to be erased: for all others there are none of them.
+    closed: BTreeMap<TenantId, Workspace>,
     members: BTreeMap<(TenantId, UserId), Membership>,
     keys: BTreeMap<(TenantId, ApiKeyId), ApiKey>,
     resets: HashMap<[u8; 32], Reset>,

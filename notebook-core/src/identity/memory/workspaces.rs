@@ -129,7 +129,7 @@ impl Workspaces for MemoryIdentity {
     }
 }
 
-fn admins(state: &State, tenant: TenantId) -> Vec<UserId> {
+pub(super) fn admins(state: &State, tenant: TenantId) -> Vec<UserId> {
     let admins = state
         .members
         .iter()

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod closing;
 mod invitations;
 mod links;
 mod passwords;

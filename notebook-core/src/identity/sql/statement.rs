@@ -78,22 +78,47 @@ pub(super) const INSERT_WORKSPACE: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
 );
 
-pub(super) const WORKSPACE: &str =
-    concat!("SELECT ", workspace_columns!(), " FROM workspaces WHERE tenant_id = $1");
+/// Not one that is closed.
+pub(super) const WORKSPACE: &str = concat!(
+    "SELECT ",
+    workspace_columns!(),
+    " FROM workspaces WHERE tenant_id = $1 AND closed_at IS NULL"
+);
 
 /// Those that are not switched off.
 pub(super) const TENANTS_PAGE: &str = "SELECT tenant_id FROM workspaces
     WHERE tenant_id > $1 AND active = 1 ORDER BY tenant_id LIMIT $2";
 
-pub(super) const RENAME_WORKSPACE: &str = "UPDATE workspaces SET name = $1 WHERE tenant_id = $2";
+pub(super) const RENAME_WORKSPACE: &str =
+    "UPDATE workspaces SET name = $1 WHERE tenant_id = $2 AND closed_at IS NULL";
 
 pub(super) const SET_WORKSPACE_ACTIVE: &str =
-    "UPDATE workspaces SET active = $1 WHERE tenant_id = $2";
+    "UPDATE workspaces SET active = $1 WHERE tenant_id = $2 AND closed_at IS NULL";
+
+/// It is switched off too, so that whatever acts only in active ones does nothing there.
+pub(super) const CLOSE_WORKSPACE: &str = "UPDATE workspaces SET active = 0, closed_at = $1
+    WHERE tenant_id = $2 AND closed_at IS NULL";
+
+pub(super) const CLOSED_PAGE: &str = "SELECT tenant_id FROM workspaces
+    WHERE tenant_id > $1 AND closed_at IS NOT NULL ORDER BY tenant_id LIMIT $2";
+
+/// Takes members, their API keys and invitations along, by foreign keys.
+pub(super) const ERASE_WORKSPACE: &str =
+    "DELETE FROM workspaces WHERE tenant_id = $1 AND closed_at IS NOT NULL";
+
+pub(super) const ERASE_SESSIONS: &str = "DELETE FROM sessions WHERE tenant_id = $1";
+
+pub(super) const DELETE_INVITATIONS: &str = "DELETE FROM invitations WHERE tenant_id = $1";
+
+pub(super) const COUNT_MEMBERS: &str = "SELECT COUNT(*) FROM memberships WHERE tenant_id = $1";
+
+/// Takes memberships, sessions, reset tokens and invitations along, by foreign keys.
+pub(super) const DELETE_USER: &str = "DELETE FROM users WHERE id = $1";
 
 /// Oldest first.
 pub(super) const PLACES: &str = "SELECT w.tenant_id, w.kind, w.name, w.active, w.created_at, m.role
     FROM memberships m JOIN workspaces w ON w.tenant_id = m.tenant_id
-    WHERE m.user_id = $1 ORDER BY w.tenant_id";
+    WHERE m.user_id = $1 AND w.closed_at IS NULL ORDER BY w.tenant_id";
 
 /// One row where the user is; the rest is null where there is no workspace or membership.
 pub(super) const STANDING: &str = "SELECT u.active, u.epoch, w.active, m.role FROM users u
@@ -287,6 +312,11 @@ mod tests {
         FORGET_INVITATIONS,
         REVOKE_INVITATION,
         VOID_INVITATIONS,
+        CLOSE_WORKSPACE,
+        ERASE_WORKSPACE,
+        ERASE_SESSIONS,
+        DELETE_INVITATIONS,
+        COUNT_MEMBERS,
     ];
 
     const INSTALLATIONS: &[&str] = &[
@@ -310,6 +340,8 @@ mod tests {
         TENANTS_PAGE,
         INVITATION_BY_HASH,
         VOID_ALL_INVITATIONS,
+        CLOSED_PAGE,
+        DELETE_USER,
     ];
 
     #[test]

@@ -131,7 +131,7 @@ impl Workspaces for SqlIdentity {
 }
 
 /// The workspace with its admins; nobody else changes members until the transaction ends.
-async fn locked(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(Workspace, Vec<UserId>)> {
+pub(super) async fn locked(tx: &mut Tx<'_>, tenant: TenantId) -> Result<(Workspace, Vec<UserId>)> {
     let key = values![tenant.as_bytes()];
     let workspace = locked_workspace(tx, tenant).await?;
     let admins = tx.all(statement::ADMINS, key, |row| row.id(0, UserId::from_u128)).await?;
@@ -198,7 +198,7 @@ async fn remove_member(
 }
 
 /// Those that a user made here are void: they must not be a way back in.
-async fn void_invitations(tx: &mut Tx<'_>, tenant: TenantId, by: UserId) -> Result<()> {
+pub(super) async fn void_invitations(tx: &mut Tx<'_>, tenant: TenantId, by: UserId) -> Result<()> {
     let values = values![tenant.as_bytes(), by.as_bytes()];
     tx.execute(statement::VOID_INVITATIONS, values).await.map(drop)
 }

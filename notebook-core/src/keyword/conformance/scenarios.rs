@@ -95,6 +95,43 @@ pub(super) async fn scores_are_of_one_tenant(open: Open<'_>) -> Outcome {
     equal("number of hits", &before.len(), &2)
 }
 
+/// T5: how much others have changes nothing of what is found of one's own.
+pub(super) async fn one_chunk_among_those_of_many_tenants_is_found(open: Open<'_>) -> Outcome {
+    let (index, ours, source) = (open().await?, tenant(), SourceId::new());
+    store(&*index, &ours, source, &["a bee and honey"]).await?;
+    let texts: Vec<String> =
+        (0..500).map(|number| format!("a bee and honey and {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for _ in 0..4 {
+        store(&*index, &tenant(), SourceId::new(), &texts).await?;
+    }
+    for query in ["bee", "honey", "a bee and honey"] {
+        let hits = index.search(&ours, query, 1, &ChunkFilter::default()).await?;
+        equal(query, &keys(&hits), &vec![key(source, 0)])?;
+    }
+    Ok(())
+}
+
+/// T27: a tenant that was removed has nothing, the others have all of theirs, and it may begin anew.
+pub(super) async fn a_removed_tenant_leaves_nothing(open: Open<'_>) -> Outcome {
+    let (index, gone, kept) = (open().await?, tenant(), tenant());
+    index.remove_tenant(&gone).await?;
+    let source = SourceId::new();
+    for scope in [&gone, &kept] {
+        store(&*index, scope, source, &["a bee", "an ant"]).await?;
+    }
+    index.add(&gone, NotebookId::new(), SourceId::new(), records(&["a bee"])).await?;
+    index.remove_tenant(&gone).await?;
+    index.remove_tenant(&gone).await?;
+    index.commit(&gone).await?;
+    equal("hits", &find(&*index, &gone, "bee").await?, &vec![])?;
+    equal("count", &index.count(&gone, &ChunkFilter::default()).await?, &0)?;
+    equal("hits of the other", &find(&*index, &kept, "bee").await?, &vec![key(source, 0)])?;
+    store(&*index, &gone, source, &["a wasp"]).await?;
+    equal("new hits", &find(&*index, &gone, "wasp").await?, &vec![key(source, 0)])?;
+    equal("old hits", &find(&*index, &gone, "bee").await?, &vec![])
+}
+
 pub(super) async fn filters(open: Open<'_>) -> Outcome {
     let (index, scope) = (open().await?, tenant());
     let (a, b, c) = (SourceId::new(), SourceId::new(), SourceId::new());

@@ -23,6 +23,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         a_tenant_runs_no_more_than_its_limit,
         q35_a_flood_of_one_tenant_does_not_delay_another,
         q35_every_kind_of_every_tenant_is_found,
+        t33_a_noisy_neighbour_costs_a_claim,
         y4_a_heartbeat_keeps_the_job_and_stores_progress,
         y8_a_job_is_taken_from_a_worker_that_is_silent,
         q18_a_rescue_leaves_a_fresh_claim_alone,
@@ -178,6 +179,28 @@ pub async fn q35_every_kind_of_every_tenant_is_found(subject: &Subject<'_>) {
     let wanted = subject.insert(&second, new(&kinds[0])).await;
     subject.insert(&second, new(&kinds[2])).await;
     assert_eq!(subject.claim_one(&kinds[0]).await.job.id, wanted);
+}
+
+/// T33: while a flood is worked off by several slots, another tenant's job begins with the next claim, each time.
+pub async fn t33_a_noisy_neighbour_costs_a_claim(subject: &Subject<'_>) {
+    let (noisy, quiet, kind) = (tenant(), tenant(), kind());
+    subject.queue.insert(&noisy, (0..1_000).map(|_| new(&kind)).collect()).await.unwrap();
+    let mut running = subject.claim(&kind, 4).await;
+    for round in 0..40 {
+        subject.seconds(1);
+        let waits = match round % 4 {
+            0 => Some(subject.insert(&quiet, new(&kind)).await),
+            _ => None,
+        };
+        let end = super::completed(&running.remove(0), serde_json::Value::Null);
+        assert!(subject.finish(end).await);
+        let next = subject.claim(&kind, 1).await.remove(0);
+        match waits {
+            Some(id) => assert_eq!(next.job.id, id, "round {round}"),
+            None => assert_eq!(next.scope, noisy, "round {round}: no slot is idle"),
+        }
+        running.push(next);
+    }
 }
 
 pub async fn y4_a_heartbeat_keeps_the_job_and_stores_progress(subject: &Subject<'_>) {

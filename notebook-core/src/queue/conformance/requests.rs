@@ -30,6 +30,7 @@ pub(super) fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
         y13_a_dead_job_can_be_revived,
         dead_jobs_are_listed_newest_first,
         y13_a_key_that_was_taken_is_not_taken_back,
+        q36_a_tenants_jobs_end_with_it,
     ]
 }
 
@@ -279,4 +280,33 @@ pub async fn y13_a_key_that_was_taken_is_not_taken_back(subject: &Subject<'_>) {
     assert_eq!(subject.queue.revive(&scope, dead).await.unwrap_err().kind(), ErrorKind::Conflict);
     subject.queue.cancel(&scope, heir).await.unwrap();
     subject.queue.revive(&scope, dead).await.unwrap();
+}
+
+/// Q36, T29: what waits is gone, what runs is told, and what of it ends later is stored nowhere.
+pub async fn q36_a_tenants_jobs_end_with_it(subject: &Subject<'_>) {
+    let (gone, kept, kind) = (tenant(), tenant(), kind());
+    let other = subject.insert(&kept, new(&kind)).await;
+    assert_eq!(subject.claim_one(&kind).await.job.id, other);
+    assert_eq!(subject.queue.clear(&gone).await.unwrap(), 0);
+    let runs = subject.insert(&gone, new(&kind)).await;
+    let running = subject.claim_one(&kind).await;
+    let done = subject.insert(&gone, new(&kind)).await;
+    let ending = subject.claim_one(&kind).await;
+    assert!(subject.finish(completed(&ending, json!(null))).await);
+    let keyed = NewJob { unique_key: Some("key".into()), ..new(&kind) };
+    let waits = subject.insert(&gone, keyed).await;
+    assert_eq!(subject.queue.clear(&gone).await.unwrap(), 1, "one runs");
+    for id in [done, waits] {
+        assert_eq!(subject.queue.job(&gone, id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    assert_eq!(subject.beat(&running).await, Pulse::Cancel);
+    assert_eq!(subject.queue.clear(&gone).await.unwrap(), 1);
+    let follow_ups = vec![new(&kind)];
+    let outcome = Outcome::Completed { result: json!(null), follow_ups };
+    assert!(subject.finish(finish(&running, outcome)).await);
+    assert_eq!(subject.queue.clear(&gone).await.unwrap(), 0, "what followed from it is gone too");
+    assert!(!subject.finish(completed(&running, json!(1))).await, "its row is no more");
+    assert_eq!(subject.queue.job(&gone, runs).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(subject.job(&kept, other).await.state, JobState::Running);
+    assert!(subject.claim(&kind, 9).await.is_empty());
 }

@@ -187,6 +187,15 @@ impl Handlers {
         self.0.extend(others.0);
         self
     }
+
+    /// The same with something around each of them, such as a look whether its tenant is still there.
+    #[must_use]
+    pub fn within(mut self, around: impl Fn(Arc<dyn Handler>) -> Arc<dyn Handler>) -> Self {
+        for (_, handler) in self.0.values_mut() {
+            *handler = around(Arc::clone(handler));
+        }
+        self
+    }
 }
 
 /// A worker. Dropping it aborts its runs; their jobs are taken up when their leases have run out.

@@ -218,12 +218,12 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, new: NewJob, now: Now) -> Res
 }
 
 async fn own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId, lock: Lock) -> Result<Job> {
-    let job = rows::by_id(tx, id, lock).await?.filter(|job| job.tenant == tenant);
+    let job = rows::own(tx, tenant, id, lock).await?;
     job.ok_or_else(|| Error::not_found(tx.operation, "job"))
 }
 
 async fn read(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Job> {
-    let job = rows::find(tx, id).await?.filter(|job| job.tenant == tenant);
+    let job = rows::find_own(tx, tenant, id).await?;
     job.ok_or_else(|| Error::not_found(tx.operation, "job"))
 }
 
@@ -304,6 +304,15 @@ impl Queue for SqlQueue {
             Box::pin(revive(tx, *tenant, *id, now))
         })
         .await
+    }
+
+    async fn clear(&self, scope: &TenantScope) -> Result<usize> {
+        self.jobs
+            .database
+            .write(scope, "clear jobs", scope.tenant(), |tx, tenant| {
+                Box::pin(rows::clear(tx, *tenant))
+            })
+            .await
     }
 }
 

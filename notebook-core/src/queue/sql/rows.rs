@@ -30,6 +30,21 @@ pub(super) async fn find(tx: &mut Tx<'_>, id: JobId) -> Result<Option<Job>> {
     tx.one(statement::BY_ID, values![id.as_bytes()], read).await
 }
 
+/// The job of a tenant as it is.
+pub(super) async fn find_own(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Option<Job>> {
+    tx.one(statement::OWN, values![id.as_bytes(), tenant.as_bytes()], read).await
+}
+
+/// The job of a tenant; its row is locked until the transaction ends.
+pub(super) async fn own(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: JobId,
+    lock: Lock,
+) -> Result<Option<Job>> {
+    tx.one_locked(lock, statement::OWN, values![id.as_bytes(), tenant.as_bytes()], read).await
+}
+
 /// The job; its row is locked until the transaction ends.
 pub(super) async fn by_id(tx: &mut Tx<'_>, id: JobId, lock: Lock) -> Result<Option<Job>> {
     tx.one_locked(lock, statement::BY_ID, values![id.as_bytes()], read).await
@@ -51,6 +66,16 @@ pub(super) async fn find_all(tx: &mut Tx<'_>, ids: &[JobId]) -> Result<BTreeMap<
     let keys: Vec<Vec<Value<'_>>> = ids.iter().map(|id| values![id.as_bytes()].to_vec()).collect();
     let found = tx.each((statement::BY_ID, statement::BY_IDS), &keys, read).await?;
     Ok(found.into_iter().map(|job| (job.id, job)).collect())
+}
+
+/// Removes all jobs of a tenant but those that run, and asks for the end of those; how many are left.
+pub(super) async fn clear(tx: &mut Tx<'_>, tenant: TenantId) -> Result<usize> {
+    let values = values![tenant.as_bytes()];
+    // First: one that is claimed just then is told to end.
+    tx.execute(statement::CLEAR, values).await?;
+    tx.execute(statement::CANCEL_RUNNING, values).await?;
+    let left = tx.one(statement::COUNT, values, |row| row.get::<usize>(0)).await?;
+    Ok(left.unwrap_or(0))
 }
 
 /// What is not a plain field of a job in its row.

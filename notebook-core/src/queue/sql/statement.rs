@@ -18,6 +18,10 @@ macro_rules! columns {
 
 pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1");
 
+/// A tenant's own: of another's job nothing is read, so that it takes no longer to find it than to find none.
+pub(super) const OWN: &str =
+    concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1 AND tenant_id = $2");
+
 /// The same for an array of ids, in the order in which all lock them.
 pub(super) const BY_IDS: &str =
     concat!("SELECT ", columns!(), " FROM jobs WHERE id = ANY($1) ORDER BY id");
@@ -187,6 +191,15 @@ pub(super) const DEAD: &str = concat!(
     " FROM jobs WHERE state = 'dead' AND tenant_id = $1 ORDER BY id DESC LIMIT $2"
 );
 
+/// The same as `step` says of a job that runs and whose end is asked for.
+pub(super) const CANCEL_RUNNING: &str =
+    "UPDATE jobs SET cancel_requested = 1 WHERE tenant_id = $1 AND state = 'running'";
+
+/// Of one tenant, all but those that run.
+pub(super) const CLEAR: &str = "DELETE FROM jobs WHERE tenant_id = $1 AND state <> 'running'";
+
+pub(super) const COUNT: &str = "SELECT COUNT(*) FROM jobs WHERE tenant_id = $1";
+
 pub(super) const FORGET: &str = "DELETE FROM jobs WHERE id IN (
     SELECT id FROM jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2)";
 
@@ -216,6 +229,7 @@ mod tests {
     fn parameters_first_appear_in_rising_order() {
         crate::sql::check_statements(&[
             BY_ID,
+            OWN,
             BY_IDS,
             INSERT,
             INSERT_ALL,
@@ -234,6 +248,9 @@ mod tests {
             RUNNING_OF_KIND,
             EXPIRED,
             DEAD,
+            CANCEL_RUNNING,
+            CLEAR,
+            COUNT,
             FORGET,
         ]);
     }

@@ -21,6 +21,7 @@ pub mod conversations;
 pub mod notebooks;
 pub mod samples;
 pub mod sources;
+pub mod tenants;
 
 use super::Store;
 use crate::{Error, ErrorKind, conformance::Scenario};
@@ -28,7 +29,12 @@ use crate::{Error, ErrorKind, conformance::Scenario};
 /// Every scenario of the suite.
 #[must_use]
 pub fn scenarios() -> Vec<Scenario<dyn Store>> {
-    let parts = [notebooks::scenarios(), sources::scenarios(), conversations::scenarios()];
+    let parts = [
+        notebooks::scenarios(),
+        sources::scenarios(),
+        conversations::scenarios(),
+        tenants::scenarios(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
@@ -74,6 +80,7 @@ mod tests {
             include_str!("notebooks.rs"),
             include_str!("sources.rs"),
             include_str!("conversations.rs"),
+            include_str!("tenants.rs"),
         ] {
             assert_eq!(unlisted(source, &names), Vec::<&str>::new());
         }

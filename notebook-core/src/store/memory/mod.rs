@@ -8,6 +8,7 @@ mod embeddings;
 mod notebooks;
 mod runs;
 mod sources;
+mod tenants;
 mod usage;
 mod webhooks;
 

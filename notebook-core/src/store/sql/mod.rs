@@ -26,6 +26,7 @@ mod schema;
 mod sources;
 mod statement;
 mod statistics;
+mod tenants;
 mod usage;
 mod webhooks;
 

@@ -32,6 +32,41 @@ pub(super) async fn tenants_do_not_see_each_other(open: Open<'_>) -> Outcome {
     equal("their count", &index.count(&theirs, &ChunkFilter::default()).await?, &1)
 }
 
+/// T5: one row among 20,000 of other tenants is found by every query, the first of all.
+pub(super) async fn one_row_among_those_of_many_tenants_is_found(open: Open<'_>) -> Outcome {
+    let (index, ours) = (open(space("a")).await?, tenant());
+    let (source, notebook) = (SourceId::new(), NotebookId::new());
+    index.upsert(&ours, vec![record(source, 0, notebook, 1)]).await?;
+    for _ in 0..10 {
+        let other = SourceId::new();
+        let rows = (0..2_000).map(|i| record(other, i, notebook, u64::from(i % 97))).collect();
+        index.upsert(&tenant(), rows).await?;
+    }
+    for seed in 0..50 {
+        let hits = index.search(&ours, &vector(seed), 1, &ChunkFilter::default()).await?;
+        equal("hits", &keys(&hits), &vec![ChunkKey { source, ordinal: 0 }])?;
+    }
+    Ok(())
+}
+
+/// T27: a tenant that was removed has nothing, the others have all of theirs, and it may begin anew.
+pub(super) async fn a_removed_tenant_leaves_nothing(open: Open<'_>) -> Outcome {
+    let (index, gone, kept) = (open(space("a")).await?, tenant(), tenant());
+    index.remove_tenant(&gone).await?;
+    let (source, notebook) = (SourceId::new(), NotebookId::new());
+    for scope in [&gone, &kept] {
+        index.upsert(scope, vec![record(source, 0, notebook, 1)]).await?;
+    }
+    index.remove_tenant(&gone).await?;
+    index.remove_tenant(&gone).await?;
+    equal("hits", &all(&*index, &gone, 1).await?, &Vec::new())?;
+    equal("count", &index.count(&gone, &ChunkFilter::default()).await?, &0)?;
+    equal("rows of the other", &index.count(&kept, &ChunkFilter::default()).await?, &1)?;
+    index.upsert(&gone, vec![record(source, 7, notebook, 2)]).await?;
+    let found = keys(&all(&*index, &gone, 2).await?);
+    equal("new rows", &found, &vec![ChunkKey { source, ordinal: 7 }])
+}
+
 pub(super) async fn upsert_replaces(open: Open<'_>) -> Outcome {
     let (index, scope, source) = (open(space("a")).await?, tenant(), SourceId::new());
     let (old, new) = (NotebookId::new(), NotebookId::new());

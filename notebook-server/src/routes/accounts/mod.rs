@@ -1,5 +1,6 @@
 //! Accounts: signing in, sessions, workspaces, members, API keys, the audit log.
 
+pub(super) mod account;
 pub(super) mod audit;
 pub(super) mod identities;
 pub(super) mod keys;

@@ -110,6 +110,7 @@ fn rotated() -> Line {
     line
 }
 
+/// X5
 #[test]
 fn r1_a_chain_of_fifty() {
     let mut line = default();
@@ -122,6 +123,7 @@ fn r1_a_chain_of_fifty() {
     assert_eq!(line.alarms(), 0);
 }
 
+/// X13
 #[test]
 fn r2_above_the_cap_replays_are_refused_and_nothing_is_revoked() {
     let mut line = rotated();
@@ -139,6 +141,7 @@ fn r2_above_the_cap_replays_are_refused_and_nothing_is_revoked() {
     assert_eq!(line.wait(120).rule(1), Rule::Rotated);
 }
 
+/// X7
 #[test]
 fn r5_a_lost_reply_is_repeated_within_the_grace() {
     let mut line = rotated();
@@ -161,6 +164,7 @@ fn r6_a_lost_reply_is_recovered_after_an_hour() {
     assert_eq!(line.wait(31).rule(0), Rule::Reused);
 }
 
+/// X9, and then X1: with the session over, every token of it is late.
 #[test]
 fn r7_a_used_child_makes_the_old_token_a_theft() {
     let mut line = rotated();
@@ -249,6 +253,7 @@ fn r11_a_waiting_thief_is_found_out_when_the_two_part() {
     assert_eq!(line.wait(900).rule(stolen), Rule::Reused);
 }
 
+/// X10
 #[test]
 fn r12_and_r13_older_tokens_are_theft() {
     for behind in [2, 3, 9] {
@@ -293,6 +298,7 @@ fn r15_replays_do_not_prolong_a_session() {
     assert_eq!(line.wait(HOUR).rule(80), Rule::Expired);
 }
 
+/// X2
 #[test]
 fn r16_an_expired_session_is_refused_even_within_the_grace() {
     let policy = SessionPolicy {
@@ -311,6 +317,7 @@ fn r16_an_expired_session_is_refused_even_within_the_grace() {
     assert_eq!(line.log.len(), logged, "it is logged once");
 }
 
+/// X1, X3, X12
 #[test]
 fn r17_and_r18_nothing_wins_against_an_end() {
     let mut line = rotated();
@@ -329,6 +336,7 @@ fn r17_and_r18_nothing_wins_against_an_end() {
     assert_eq!(line.alarms(), 0);
 }
 
+/// X11
 #[test]
 fn r23_tokens_from_after_a_restored_backup() {
     let mut line = rotated();
@@ -349,6 +357,7 @@ fn r26_a_clock_that_is_set_back_rotates_nothing_twice() {
     assert_eq!(line.alarms(), 0);
 }
 
+/// X4
 #[test]
 fn r29_another_binding_ends_the_session() {
     let policy = SessionPolicy::default();
@@ -360,6 +369,7 @@ fn r29_another_binding_ends_the_session() {
     }
 }
 
+/// X5b
 #[test]
 fn r45_and_r46_a_burst_rotates_once() {
     let mut line = default();
@@ -389,6 +399,7 @@ fn r47_a_recovered_burst_raises_no_alarm() {
     assert_eq!(line.alarms(), 0);
 }
 
+/// X8b
 #[test]
 fn r48_a_crashed_browser_by_policy() {
     let crashed = |policy| {

@@ -25,6 +25,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 16, name: "row security, which PostgreSQL alone has", sql: "" },
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
+    Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
 ];
 
 const V1: &str = "
@@ -489,4 +490,11 @@ CREATE TABLE checkpoints (
     PRIMARY KEY (tenant_id, run_id)
 ) STRICT;
 CREATE INDEX checkpoints_used_at ON checkpoints (tenant_id, used_at);
+";
+
+/// Since when nobody acts in it: it waits to be removed, with all that is in it.
+const V19: &str = "
+ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
+CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
+CREATE INDEX sessions_tenant ON sessions (tenant_id);
 ";

@@ -5,6 +5,7 @@ pub(super) mod conversations;
 pub(super) mod notebooks;
 pub(super) mod runs;
 pub(super) mod sources;
+pub(super) mod tenants;
 pub(super) mod usage;
 pub(super) mod webhooks;
 
@@ -15,7 +16,9 @@ mod tests {
 
     fn all() -> Vec<&'static str> {
         let ours = [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL];
-        [&ours[..], &[usage::ALL, webhooks::ALL]].concat().concat()
+        let erasing = tenants::TABLES.iter().flat_map(|table| [table.erase, table.count]);
+        let rest = [&ours[..], &[usage::ALL, webhooks::ALL]].concat().concat();
+        rest.into_iter().chain(erasing).collect()
     }
 
     #[test]
@@ -41,6 +44,6 @@ mod tests {
             include_str!("usage.rs"),
         ];
         let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
-        assert_eq!(written, all().len());
+        assert_eq!(written + 2 * tenants::TABLES.len(), all().len());
     }
 }
