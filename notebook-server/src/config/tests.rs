@@ -102,10 +102,9 @@ fn secrets_do_not_print() {
     )
     .unwrap();
     let shown = format!("{:?}", load(Some(file.path())).unwrap());
-    assert!(
-        !shown.contains("secret\"") && !shown.contains("verysecret") && !shown.contains("tok-"),
-        "{shown}"
-    );
+    for secret in ["pg-secret", "r-secret", "verysecret", "tok-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }
 
 /// G4: what is wrong with a provider names its field.
