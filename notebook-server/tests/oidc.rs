@@ -30,7 +30,7 @@ fn house(settings: Value, more: &str) -> House {
 }
 
 async fn json_of(browser: &mut Browser, server: &Server, path: &str) -> Value {
-    let reply = browser.from_page(server, Method::GET, path, None).await;
+    let reply = browser.by_script(server, Method::GET, path, None).await;
     assert_eq!(reply.status(), 200, "{path}");
     reply.json().await.unwrap()
 }
@@ -73,7 +73,7 @@ async fn g4_a_browser_signs_in_at_a_real_provider() {
     assert_eq!(session["user"]["email"], "ada@example.org");
     assert_eq!(session["user"]["name"], "Ada Lovelace");
     let made = browser
-        .from_page(server, Method::POST, "/api/notebooks", Some(json!({ "name": "Mine" })))
+        .by_script(server, Method::POST, "/api/notebooks", Some(json!({ "name": "Mine" })))
         .await;
     assert_eq!(made.status(), 201);
     let identities = json_of(&mut browser, server, "/api/auth/identities").await;
@@ -274,7 +274,7 @@ async fn g4_a_provider_that_does_not_answer_is_given_up() {
     drop(silent);
     tokio::time::sleep(Duration::from_secs(3)).await;
     let path = "/api/auth/oidc/example/start";
-    let reply = Browser::new().from_page(&server, Method::POST, path, Some(json!({}))).await;
+    let reply = Browser::new().by_script(&server, Method::POST, path, Some(json!({}))).await;
     assert_eq!(reply.status(), 503);
     let problem: Value = reply.json().await.unwrap();
     assert!(problem["detail"].as_str().unwrap().contains("provider"), "{problem}");
@@ -305,7 +305,7 @@ async fn g4_a_sign_in_leads_to_no_other_site() {
     let reply = Browser::new().send(Method::POST, &url, &headers, body).await;
     assert_eq!(reply.status(), 403);
     let reply =
-        Browser::new().from_page(server, Method::POST, path, Some(json!({ "link": true }))).await;
+        Browser::new().by_script(server, Method::POST, path, Some(json!({ "link": true }))).await;
     assert_eq!(reply.status(), 401);
 }
 
@@ -324,12 +324,12 @@ async fn g4_an_account_is_linked_by_who_is_signed_in() {
     }
 
     let login = json!({ "email": "ada@example.org", "password": common::people::PASSWORD });
-    let signed = browser.from_page(server, Method::POST, "/api/auth/login", Some(login)).await;
+    let signed = browser.by_script(server, Method::POST, "/api/auth/login", Some(login)).await;
     assert_eq!(signed.status(), 200);
     let link = async |browser: &mut Browser| {
         let body = json!({ "link": true, "to": "/account/profile" });
         let path = "/api/auth/oidc/example/start";
-        let begun = browser.from_page(server, Method::POST, path, Some(body)).await;
+        let begun = browser.by_script(server, Method::POST, path, Some(body)).await;
         assert_eq!(begun.status(), 200);
         let begun: Value = begun.json().await.unwrap();
         let place = begun["location"].as_str().unwrap().to_owned();
@@ -350,7 +350,7 @@ async fn g4_an_account_is_linked_by_who_is_signed_in() {
     let place = bobs.arrive(server, &back).await;
     assert_eq!(place, "/account/profile?link=linked_elsewhere&provider=example");
     let back = link(&mut bobs).await;
-    bobs.from_page(server, Method::POST, "/api/auth/logout", None).await;
+    bobs.by_script(server, Method::POST, "/api/auth/logout", None).await;
     let place = bobs.arrive(server, &back).await;
     assert_eq!(place, "/account/profile?link=signed_out&provider=example");
 
@@ -359,11 +359,11 @@ async fn g4_an_account_is_linked_by_who_is_signed_in() {
     let path = format!("/api/auth/identities/{}", identities["items"][0]["id"].as_str().unwrap());
     let mut bobs = Browser::new();
     bobs.sign_in(server, "bob").await;
-    assert_eq!(bobs.from_page(server, Method::DELETE, &path, None).await.status(), 404);
+    assert_eq!(bobs.by_script(server, Method::DELETE, &path, None).await.status(), 404);
     let only = json_of(&mut bobs, server, "/api/auth/identities").await;
     let last = format!("/api/auth/identities/{}", only["items"][0]["id"].as_str().unwrap());
-    assert_eq!(bobs.from_page(server, Method::DELETE, &last, None).await.status(), 409);
-    assert_eq!(browser.from_page(server, Method::DELETE, &path, None).await.status(), 204);
+    assert_eq!(bobs.by_script(server, Method::DELETE, &last, None).await.status(), 409);
+    assert_eq!(browser.by_script(server, Method::DELETE, &path, None).await.status(), 204);
     let place = Browser::new().sign_in(server, "ada").await;
     assert_eq!(place, "/?sign_in=email_taken&provider=example");
 }
@@ -391,7 +391,7 @@ async fn g4_who_becomes_a_user_is_said_by_the_settings() {
     let mut browser = Browser::new();
     let body = json!({ "invitation": invited["token"] });
     let path = "/api/auth/oidc/example/start";
-    let begun = browser.from_page(server, Method::POST, path, Some(body)).await;
+    let begun = browser.by_script(server, Method::POST, path, Some(body)).await;
     let begun: Value = begun.json().await.unwrap();
     let place = begun["location"].as_str().unwrap().to_owned();
     assert!(!place.contains(invited["token"].as_str().unwrap()));

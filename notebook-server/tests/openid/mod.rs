@@ -28,7 +28,7 @@ pub fn setup(folder: &Path, port: u16, issuer: &str, more: &str) -> Setup {
 
 impl Browser {
     /// As a script of the server's own page.
-    pub async fn from_page(
+    pub async fn by_script(
         &mut self,
         server: &Server,
         method: Method,
@@ -67,7 +67,7 @@ impl Browser {
 
     /// Who is signed in.
     pub async fn session(&mut self, server: &Server) -> Option<Value> {
-        let reply = self.from_page(server, Method::GET, "/api/auth/session", None).await;
+        let reply = self.by_script(server, Method::GET, "/api/auth/session", None).await;
         if reply.status() == 401 {
             return None;
         }
