@@ -95,7 +95,8 @@ fn agent() -> Outcome<Arc<Graph<Talk>>> {
 
 fn new_run() -> NewRun<Talk> {
     let question = ChatMessage { role: ChatRole::User, content: "How long is it?".into() };
-    let budget = Budget { tokens: u64::MAX, wall_time: Duration::from_secs(86_400), ..Budget::default() };
+    let budget =
+        Budget { tokens: u64::MAX, wall_time: Duration::from_secs(86_400), ..Budget::default() };
     let tools = Instantly.names();
     NewRun { budget, tools, ..NewRun::new(RunId::new(), vec![question]) }
 }
