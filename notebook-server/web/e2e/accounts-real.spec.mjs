@@ -146,3 +146,33 @@ test('who is removed is out at once; signing out and in', { skip }, async () => 
   await signIn(page, ada);
   assert.deepEqual(complaints.flat(), []);
 });
+
+test('a team and an account are deleted', { skip }, async () => {
+  await choose(page, 'Analytical Engines');
+  await page.getByRole('button', { name: /, in Analytical Engines$/ }).waitFor();
+  await choose(page, 'Account and workspace');
+  await section('Workspace');
+  await page.getByRole('button', { name: 'Delete this workspace' }).click();
+  const sure = page.getByRole('dialog').getByRole('button', { name: 'Delete this workspace' });
+  assert.equal(await sure.isEnabled(), false, 'its name is typed first');
+  await page.getByLabel('Type its name: Analytical Engines').fill('Analytical Engines');
+  await shot(page, 'workspace-deleting');
+  await sure.click();
+  await page.getByRole('button', { name: /, in Ada Lovelace$/ }).waitFor();
+  await choose(page, 'Account and workspace');
+  await page.getByRole('button', { name: 'Delete my account' }).click();
+  const asked = page.getByRole('dialog').getByLabel('Current password');
+  await asked.fill('not this one');
+  await dialog('Delete my account');
+  await page
+    .getByRole('dialog')
+    .getByText(/present password/)
+    .waitFor();
+  await asked.fill(ada.password);
+  await dialog('Delete my account');
+  await page.getByText('You are signed out.').waitFor();
+  await page.getByLabel('Email').fill(ada.email);
+  await page.getByLabel('Password', { exact: true }).fill(ada.password);
+  await page.keyboard.press('Enter');
+  await page.getByText('This email and password do not go together.').waitFor();
+});

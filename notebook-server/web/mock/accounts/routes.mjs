@@ -56,7 +56,11 @@ function join(accounts, user, invitation) {
 }
 
 export const openRoutes = [
-  ['GET', '/api/auth', ({ accounts }) => ({ mode: 'accounts', registration: accounts.registration })],
+  [
+    'GET',
+    '/api/auth',
+    ({ accounts }) => ({ mode: 'accounts', registration: accounts.registration, password_reset: false }),
+  ],
   // Nobody stands behind the mock.
   ['GET', '/api/auth/oidc', () => list([])],
   [

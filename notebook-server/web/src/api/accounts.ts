@@ -86,10 +86,19 @@ export const identities = {
   },
 };
 
+export const account = {
+  /** Deletes my account, with what is only mine. */
+  remove: (password: string): Promise<Response> =>
+    send('/api/auth/account', { method: 'DELETE', body: { password } }),
+};
+
 export const workspaces = {
   list: (): Promise<Workspace[]> => list('/api/workspaces'),
   create: (name: string): Promise<Workspace> => json('/api/workspaces', { method: 'POST', body: { name } }),
   rename: (name: string): Promise<Response> => send('/api/workspace', { method: 'PATCH', body: { name } }),
+  /** Deletes a team's workspace; its name is given again. */
+  remove: (id: Id, name: string): Promise<Response> =>
+    send(`/api/workspaces/${id}`, { method: 'DELETE', body: { name } }),
   /** Joins the workspace of an invitation. */
   join: (token: string): Promise<Workspace> =>
     json('/api/auth/invitation', { method: 'POST', body: { token } }),
@@ -104,7 +113,11 @@ export const members = {
 
 export const invitations = {
   list: (): Promise<Invitation[]> => list('/api/invitations'),
-  create: (body: { email: string; role: Role }): Promise<{ invitation: Invitation; token: string }> =>
+  /** `mailed`: whether it goes to the address by mail too. */
+  create: (body: {
+    email: string;
+    role: Role;
+  }): Promise<{ invitation: Invitation; token: string; mailed?: boolean }> =>
     json('/api/invitations', { method: 'POST', body }),
   remove: (id: Id): Promise<Response> => send(`/api/invitations/${id}`, { method: 'DELETE' }),
 };

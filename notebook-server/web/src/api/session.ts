@@ -4,7 +4,13 @@ import type { Id } from './types';
 
 /** Who may sign in here, and who may become a user. */
 export type AuthMode =
-  { mode: 'single_user' } | { mode: 'accounts'; registration: 'open' | 'invited' | 'closed' };
+  | { mode: 'single_user' }
+  | {
+      mode: 'accounts';
+      registration: 'open' | 'invited' | 'closed';
+      /** Whether mail to set a forgotten password can be asked for. */
+      password_reset?: boolean;
+    };
 
 export type Role = 'viewer' | 'analyst' | 'data_scientist' | 'admin';
 
@@ -118,6 +124,7 @@ export const auth = {
   toWorkspace: (workspace: Id): Promise<Told> => told(ask('/api/auth/workspace', 'POST', { workspace })),
   password: (body: { old: string; new: string }): Promise<Told> =>
     told(ask('/api/auth/password', 'POST', body)),
+  forgot: (body: { email: string }): Promise<Response> => ask('/api/auth/password/forgot', 'POST', body),
   reset: (body: { token: string; password: string }): Promise<Response> =>
     ask('/api/auth/password/reset', 'POST', body),
 };

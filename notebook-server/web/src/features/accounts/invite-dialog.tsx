@@ -26,17 +26,22 @@ export function InviteDialog({ own, onMade, onClose }: InviteDialogProps) {
   const [email, setEmail] = useState('');
   const [role, setRole] = useState<Role>('viewer');
   const [link, setLink] = useState<string | null>(null);
+  const [mailed, setMailed] = useState(false);
   const { form, busy, errorAt, note } = useForm({
     fields: ['email', 'role'],
     send: async () => {
-      setLink(invitationLink((await invitations.create({ email: email.trim(), role })).token));
+      const made = await invitations.create({ email: email.trim(), role });
+      setMailed(made.mailed === true);
+      setLink(invitationLink(made.token));
       await onMade();
     },
   });
   if (link !== null) {
     return (
       <Dialog key="link" keep title={text.inviteCreated} onClose={onClose}>
-        <p className="pb-4 text-soft">{text.inviteCreatedHint(email.trim())}</p>
+        <p className="pb-4 text-soft">
+          {mailed ? text.inviteMailedHint(email.trim()) : text.inviteCreatedHint(email.trim())}
+        </p>
         <CopyBox label={text.link} value={link} />
         <div className="flex justify-end pt-2">
           <Button look="primary" onClick={onClose}>

@@ -4,6 +4,7 @@ import { useAccountText } from '@/i18n/accounts';
 import { session } from '@/state/session';
 import { Button } from '@/ui/button';
 import type { SectionProps } from './account-page';
+import { DeleteAccount } from './farewell';
 import { PasswordField, useForm } from './form';
 import { Identities } from './identities';
 import { SectionHead } from './section';
@@ -70,6 +71,7 @@ export function ProfileSection({ now }: SectionProps) {
         </Button>
       </form>
       <Identities />
+      <DeleteAccount />
     </>
   );
 }

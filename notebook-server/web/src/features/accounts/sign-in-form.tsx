@@ -5,7 +5,8 @@ import { session } from '@/state/session';
 import { Field } from '@/ui/field';
 import { PasswordField, Submit, useForm } from './form';
 
-export function SignInForm() {
+/** `onForgot`: where mail to set a new password can be asked for. */
+export function SignInForm({ onForgot }: { onForgot: (() => void) | null }) {
   const text = useAccountText();
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
@@ -38,10 +39,20 @@ export function SignInForm() {
       />
       {note}
       <Submit busy={busy}>{text.signIn}</Submit>
-      <details className="text-sm text-soft">
-        <summary className="w-fit rounded-md">{text.forgot}</summary>
-        <p className="pt-1.5">{text.forgotHint}</p>
-      </details>
+      {onForgot ? (
+        <button
+          type="button"
+          className="w-fit text-sm text-soft underline underline-offset-3"
+          onClick={onForgot}
+        >
+          {text.forgot}
+        </button>
+      ) : (
+        <details className="text-sm text-soft">
+          <summary className="w-fit rounded-md">{text.forgot}</summary>
+          <p className="pt-1.5">{text.forgotHint}</p>
+        </details>
+      )}
     </form>
   );
 }

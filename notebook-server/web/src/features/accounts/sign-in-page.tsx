@@ -5,6 +5,7 @@ import { language, useLanguage } from '@/state/preferences';
 import { endedBefore, session } from '@/state/session';
 import type { Registration } from '@/state/session/machine';
 import { ThemeButton } from '@/features/settings/theme-button';
+import { ForgotForm, useMayReset } from './forgot-form';
 import { forgetLinkSecret, linkSecret } from './fragment';
 import { ProviderButtons } from './provider-buttons';
 import { forgetRefusal, providerRefusal, refusalText } from './refusal';
@@ -12,7 +13,7 @@ import { ResetForm } from './reset-form';
 import { SignInForm } from './sign-in-form';
 import { SignUpForm } from './sign-up-form';
 
-type View = 'sign-in' | 'sign-up' | 'reset' | 'reset-done';
+type View = 'sign-in' | 'sign-up' | 'forgot' | 'reset' | 'reset-done';
 
 /** What who is not signed in sees: signing in, signing up, setting a new password by a link. */
 export function SignInPage({ registration }: { registration: Registration }) {
@@ -22,6 +23,7 @@ export function SignInPage({ registration }: { registration: Registration }) {
   const [view, setView] = useState<View>(() =>
     secret?.kind === 'reset' ? 'reset' : secret && registration !== 'closed' ? 'sign-up' : 'sign-in',
   );
+  const mayReset = useMayReset();
   const [refusal] = useState(() => providerRefusal(location.search));
   useEffect(() => {
     if (refusal) forgetRefusal();
@@ -30,6 +32,7 @@ export function SignInPage({ registration }: { registration: Registration }) {
   const titles: Record<View, string> = {
     'sign-in': words.signInTitle,
     'sign-up': words.signUpTitle,
+    forgot: words.forgotTitle,
     reset: words.resetTitle,
     'reset-done': words.signInTitle,
   };
@@ -51,7 +54,11 @@ export function SignInPage({ registration }: { registration: Registration }) {
     <Frame>
       <h1 className="font-serif text-3xl font-semibold tracking-tight">{title}</h1>
       <p className="pt-1.5 pb-6 text-pretty text-soft">
-        {view === 'sign-up' && invitation ? words.signUpInvited : words.signInLead}
+        {view === 'forgot'
+          ? words.forgotLead
+          : view === 'sign-up' && invitation
+            ? words.signUpInvited
+            : words.signInLead}
       </p>
       {note && (
         <p role="status" className="mb-5 rounded-xl bg-accent-wash px-4 py-3 text-sm">
@@ -80,8 +87,11 @@ export function SignInPage({ registration }: { registration: Registration }) {
           }}
         />
       )}
-      {(view === 'sign-in' || view === 'reset-done') && <SignInForm />}
-      {view !== 'reset' && <ProviderButtons invitation={invitation} />}
+      {view === 'forgot' && <ForgotForm />}
+      {(view === 'sign-in' || view === 'reset-done') && (
+        <SignInForm onForgot={mayReset ? () => setView('forgot') : null} />
+      )}
+      {view !== 'reset' && view !== 'forgot' && <ProviderButtons invitation={invitation} />}
       <div className="mt-6 border-t border-line pt-5 text-sm text-soft">
         {view === 'sign-in' || view === 'reset-done' ? (
           mayRegister ? (

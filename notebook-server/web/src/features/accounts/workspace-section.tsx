@@ -7,6 +7,7 @@ import { session } from '@/state/session';
 import { Button } from '@/ui/button';
 import { Field } from '@/ui/field';
 import type { SectionProps } from './account-page';
+import { DeleteWorkspace, LeaveWorkspace } from './farewell';
 import { useForm } from './form';
 import { accountKeys } from './queries';
 import { roleHint, roleName } from './roles';
@@ -24,6 +25,8 @@ export function WorkspaceSection({ now }: SectionProps) {
         lead={`${kind}. ${text.workspaceRoleIs(role)} ${roleHint(workspace.role, text)}`}
       />
       {now.permissions.includes('workspace.manage') && <NameForm key={workspace.name} now={now} />}
+      {workspace.kind === 'team' && <LeaveWorkspace now={now} />}
+      {workspace.kind === 'team' && workspace.role === 'admin' && <DeleteWorkspace now={now} />}
     </>
   );
 }

@@ -24,6 +24,11 @@ export const de: AccountDictionary = {
   tooMany: (seconds) => `Zu viele Versuche. Versuche es in ${seconds} Sekunden wieder.`,
   forgot: 'Passwort vergessen?',
   forgotHint: 'Bitte die Person, die diesen Server betreibt, um einen Link für ein neues.',
+  forgotTitle: 'Passwort vergessen?',
+  forgotLead: 'Gib deine Adresse an; dorthin geht eine E-Mail mit einem Link für ein neues Passwort.',
+  forgotAction: 'Link schicken',
+  forgotSent: (email) =>
+    `Wenn ${email} hier ein Konto hat, ist eine E-Mail mit einem Link unterwegs. Er gilt eine Stunde.`,
   sessionEnded: 'Deine Sitzung ist zu Ende. Melde dich an, um weiterzumachen.',
   signedOut: 'Du bist abgemeldet.',
   resetTitle: 'Neues Passwort setzen',
@@ -133,6 +138,20 @@ export const de: AccountDictionary = {
   workspace: 'Arbeitsbereich',
   workspaceName: 'Name des Arbeitsbereichs',
   workspaceRoleIs: (role) => `Deine Rolle hier ist ${role}.`,
+  leave: 'Verlassen',
+  leaveWorkspace: 'Arbeitsbereich verlassen',
+  leaveWorkspaceHint:
+    'Du siehst nichts mehr darin, und was du gemacht hast, bleibt. Danach meldest du dich neu an.',
+  leaveTitle: (name) => `„${name}“ verlassen?`,
+  deleteWorkspace: 'Arbeitsbereich löschen',
+  deleteWorkspaceHint:
+    'Alle Notizbücher, Quellen und Antworten darin werden für alle entfernt, endgültig. Die Mitglieder verlieren ihn sofort.',
+  deleteWorkspaceTitle: (name) => `„${name}“ löschen?`,
+  typeName: (name) => `Gib seinen Namen ein: ${name}`,
+  deleteAccount: 'Mein Konto löschen',
+  deleteAccountHint:
+    'Dein persönlicher Arbeitsbereich wird entfernt mit allem darin, und Teams, in denen sonst niemand ist. Was du in einem Team geschrieben hast, bleibt dort.',
+  deleteAccountTitle: 'Dein Konto löschen?',
   saved: 'Gespeichert',
 
   members: 'Mitglieder',
@@ -150,6 +169,8 @@ export const de: AccountDictionary = {
   inviteCreated: 'Die Einladung ist fertig',
   inviteCreatedHint: (email) =>
     `Schicke diesen Link an ${email}. Er wird nur dieses eine Mal gezeigt und gilt für ein Konto mit dieser Adresse.`,
+  inviteMailedHint: (email) =>
+    `Eine E-Mail mit diesem Link ist unterwegs an ${email}. Der Link wird nur dieses eine Mal gezeigt und gilt für ein Konto mit dieser Adresse.`,
   link: 'Link',
   invitations: 'Offene Einladungen',
   invitedUntil: (when) => `gilt bis ${when}`,

@@ -22,6 +22,11 @@ export const en = {
   tooMany: (seconds: number) => `Too many attempts. Try again in ${seconds} seconds.`,
   forgot: 'Forgot your password?',
   forgotHint: 'Ask whoever runs this server for a link to set a new one.',
+  forgotTitle: 'Forgot your password?',
+  forgotLead: 'Give your address, and mail with a link to set a new password is sent to it.',
+  forgotAction: 'Send the link',
+  forgotSent: (email: string) =>
+    `If ${email} has an account here, mail with a link is on its way. It is good for an hour.`,
   sessionEnded: 'Your session has ended. Sign in to go on.',
   signedOut: 'You are signed out.',
   resetTitle: 'Set a new password',
@@ -128,6 +133,20 @@ export const en = {
   workspace: 'Workspace',
   workspaceName: 'Name of the workspace',
   workspaceRoleIs: (role: string) => `Your role here is ${role}.`,
+  leave: 'Leave',
+  leaveWorkspace: 'Leave this workspace',
+  leaveWorkspaceHint:
+    'You no longer see anything in it, and what you made stays. You sign in again afterwards.',
+  leaveTitle: (name: string) => `Leave “${name}”?`,
+  deleteWorkspace: 'Delete this workspace',
+  deleteWorkspaceHint:
+    'All notebooks, sources and answers in it are removed for everybody, for good. Its members lose it at once.',
+  deleteWorkspaceTitle: (name: string) => `Delete “${name}”?`,
+  typeName: (name: string) => `Type its name: ${name}`,
+  deleteAccount: 'Delete my account',
+  deleteAccountHint:
+    'Your personal workspace and all that is in it are removed, and teams that have nobody else. What you wrote in a team stays there.',
+  deleteAccountTitle: 'Delete your account?',
   saved: 'Saved',
 
   members: 'Members',
@@ -145,6 +164,8 @@ export const en = {
   inviteCreated: 'The invitation is ready',
   inviteCreatedHint: (email: string) =>
     `Send this link to ${email}. It is shown this once, and good for one account with that address.`,
+  inviteMailedHint: (email: string) =>
+    `Mail with this link is on its way to ${email}. The link is shown this once, and good for one account with that address.`,
   link: 'Link',
   invitations: 'Open invitations',
   invitedUntil: (when: string) => `good until ${when}`,
