@@ -29,6 +29,7 @@ const INSTALLATIONS: &[(&str, &str)] = &[
     ("users", "a user is in many workspaces; a workspace sees its members"),
     ("password_resets", "a user's"),
     ("sessions", "a user's, who changes from one workspace to another in it"),
+    ("linked_identities", "a user's, found before they are signed in"),
     ("rate_limits", "counts of addresses, users and keys, before a workspace is known"),
 ];
 

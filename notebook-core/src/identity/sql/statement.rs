@@ -341,6 +341,11 @@ mod tests {
         INVITATION_BY_HASH,
         VOID_ALL_INVITATIONS,
         CLOSED_PAGE,
+        INSERT_LINK,
+        LINKED_USER,
+        LINK,
+        LINKS,
+        DELETE_LINK,
         DELETE_USER,
     ];
 
