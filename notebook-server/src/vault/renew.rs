@@ -39,7 +39,8 @@ impl Session {
                 Some(Ok(renewed)) if !is_near_its_end(&renewed, whole) => Ok(renewed),
                 // It lives as long as it may: another takes its place.
                 Some(Ok(_)) | None if role => client.sign_in().await,
-                Some(Err(fault)) if role && !fault.may_pass => client.sign_in().await,
+                // OpenBao says of one that is past its end that it could not be done just now (500).
+                Some(Err(_)) if role => client.sign_in().await,
                 Some(renewed) => renewed,
                 None => return,
             };
