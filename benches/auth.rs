@@ -76,6 +76,7 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
             policy,
             throttle: ThrottlePolicy::default(),
             reset_life: Duration::from_secs(900),
+            links: Secret::new("l".repeat(32)),
             clock: Arc::new(SystemClock),
         })
         .await?,
