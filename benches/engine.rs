@@ -65,7 +65,7 @@ impl Tools for Instantly {
 }
 
 fn agent() -> Outcome<Arc<Graph<Talk>>> {
-    let say = |talk: &mut Talk, role, content| talk.push(ChatMessage { role, content });
+    let say = |talk: &mut Talk, role, content| talk.push(ChatMessage::new(role, content));
     let graph = Graph::<Talk>::builder("bench", 1)
         .model(
             "think",
@@ -94,7 +94,7 @@ fn agent() -> Outcome<Arc<Graph<Talk>>> {
 }
 
 fn new_run() -> NewRun<Talk> {
-    let question = ChatMessage { role: ChatRole::User, content: "How long is it?".into() };
+    let question = ChatMessage::new(ChatRole::User, "How long is it?");
     let budget =
         Budget { tokens: u64::MAX, wall_time: Duration::from_secs(86_400), ..Budget::default() };
     let tools = Instantly.names();

@@ -11,7 +11,7 @@ use notebook_core::{
     Error, ErrorKind, Result,
     chat::{
         ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, Grounding,
-        TokenCount,
+        TokenCount, check_tools,
     },
 };
 
@@ -45,6 +45,7 @@ impl Default for ExtractiveModel {
                 model: "quotes".to_owned(),
                 context_tokens: None,
                 local: true,
+                tools: false,
             },
         }
     }
@@ -57,6 +58,7 @@ impl ChatModel for ExtractiveModel {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        check_tools(&self.info, &request)?;
         let grounding = request.grounding.ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "answer by quotes").with(
                 "reason",

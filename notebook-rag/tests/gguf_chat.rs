@@ -34,7 +34,7 @@ static MODEL: LazyLock<GgufModel> =
 
 fn ask(question: &str, max_tokens: u32) -> ChatRequest {
     ChatRequest {
-        messages: vec![ChatMessage { role: ChatRole::User, content: question.into() }],
+        messages: vec![ChatMessage::new(ChatRole::User, question)],
         max_tokens: Some(max_tokens),
         ..ChatRequest::default()
     }

@@ -50,6 +50,7 @@ async fn main() -> Result<()> {
         model: "parrot".to_owned(),
         context_tokens: None,
         local: true,
+        tools: false,
     };
     let backends = Backends::new(Arc::new(MemoryStore::new()), Arc::new(MemoryKeywordIndex::new()));
     let library = Library::open(backends, Arc::new(Parrot(info)))?;

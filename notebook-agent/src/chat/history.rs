@@ -36,7 +36,7 @@ pub(super) async fn before(
     // Taking each message out of the map ends the walk even if parents ever formed a circle.
     while let Some(message) = parent.and_then(|id| by_id.remove(&id)) {
         parent = message.parent;
-        chain.push(ChatMessage { role: role(message.role), content: message.text });
+        chain.push(ChatMessage::new(role(message.role), message.text));
     }
     chain.reverse();
     Ok(chain)

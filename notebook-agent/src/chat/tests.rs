@@ -53,6 +53,7 @@ impl Scripted {
             model: "test".into(),
             context_tokens: None,
             local: true,
+            tools: false,
         };
         Self { info, events, dropped: Arc::default() }
     }

@@ -99,11 +99,10 @@ pub fn build(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<
     passage_tokens += more_tokens;
 
     let passages = rendered.get(..passages_used).unwrap_or_default().concat();
-    let mut messages = vec![ChatMessage { role: ChatRole::System, content: system }];
+    let mut messages = vec![ChatMessage::new(ChatRole::System, system)];
     let first = input.history.len() - messages_used;
     messages.extend(input.history.iter().skip(first).cloned());
-    messages
-        .push(ChatMessage { role: ChatRole::User, content: prompt::question(input, &passages) });
+    messages.push(ChatMessage::new(ChatRole::User, prompt::question(input, &passages)));
     Ok(Context {
         messages,
         passages_used,
@@ -144,7 +143,7 @@ mod tests {
     }
 
     fn message(role: ChatRole, content: &str) -> ChatMessage {
-        ChatMessage { role, content: content.into() }
+        ChatMessage::new(role, content)
     }
 
     fn input<'a>(

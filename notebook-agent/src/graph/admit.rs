@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use notebook_core::{chat::TokenCount, hex, model::Usage};
+use notebook_core::{
+    chat::{ChatMessage, TokenCount, ToolSpec},
+    hex,
+    model::Usage,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Answer, BudgetName, Call, End, Failure, ModelCall, Reply, Run,
+    Answer, BudgetName, Call, End, Failure, ModelCall, ModelReply, Reply, Run,
     state::{Kind, Pending},
     step::{digest, over},
 };
@@ -88,7 +92,16 @@ fn reserve<S>(run: &Run<S>, call: &ModelCall, pending: &mut Pending) -> Result<(
     let left = run.budget.tokens.saturating_sub(run.spent.tokens).saturating_sub(reserved);
     // A message costs some tokens however short it is.
     let tokens = |text: &str| TokenCount::estimate(text).tokens as u64 + 4;
-    let prompt: u64 = call.messages.iter().map(|message| tokens(&message.content)).sum();
+    let message = |message: &ChatMessage| {
+        let calls = message.tool_calls.iter();
+        let calls: u64 = calls.map(|call| tokens(&call.name) + tokens(&call.arguments)).sum();
+        tokens(&message.content) + calls
+    };
+    let offer = |tool: &ToolSpec| {
+        tokens(&tool.name) + tokens(&tool.description) + tokens(&tool.parameters.to_string())
+    };
+    let prompt =
+        call.messages.iter().map(message).sum::<u64>() + call.tools.iter().map(offer).sum::<u64>();
     let Some(room) = left.checked_sub(prompt).filter(|room| *room > 0) else {
         return Err(over(BudgetName::Tokens));
     };
@@ -107,7 +120,7 @@ pub(super) fn settle<S>(
     let spent = &mut run.spent;
     match &answer {
         Ok(Reply::Model(reply)) => {
-            let used = tokens(&reply.usage, pending, &reply.text);
+            let used = tokens(&reply.usage, pending, reply);
             spent.tokens = spent.tokens.saturating_add(used);
             let cost = reply.usage.cost_micros.unwrap_or(0);
             spent.cost_micros = spent.cost_micros.saturating_add(cost);
@@ -152,9 +165,11 @@ fn size(reply: &Reply) -> usize {
 }
 
 /// As told; estimated where a model tells nothing.
-fn tokens(usage: &Usage, pending: &Pending, text: &str) -> u64 {
+fn tokens(usage: &Usage, pending: &Pending, reply: &ModelReply) -> u64 {
     let told = |tokens: u64, estimate: u64| if tokens == 0 { estimate } else { tokens };
-    let answer = TokenCount::estimate(text).tokens as u64;
+    let estimate = |text: &str| TokenCount::estimate(text).tokens as u64;
+    let calls: u64 = reply.tool_calls.iter().map(|call| estimate(&call.arguments) + 4).sum();
+    let answer = estimate(&reply.text) + calls;
     let prompt = told(usage.prompt_tokens, pending.prompt_tokens);
     prompt.saturating_add(told(usage.completion_tokens, answer))
 }

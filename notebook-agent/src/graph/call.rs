@@ -2,7 +2,7 @@
 
 use notebook_core::{
     Error,
-    chat::{ChatMessage, FinishReason},
+    chat::{self, ChatMessage, FinishReason, ToolChoice, ToolSpec},
     model::Usage,
 };
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,12 @@ pub struct ModelCall {
     pub stop: Vec<String>,
     /// Makes sampling repeatable where the provider can.
     pub seed: Option<u64>,
+    /// What the model may ask for. Whether a tool is called is the graph's to decide, and it must be of the run's set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// Whether it is to.
+    #[serde(default)]
+    pub tool_choice: ToolChoice,
 }
 
 impl ModelCall {
@@ -90,8 +96,8 @@ pub struct Approval {
 pub struct ModelReply {
     /// Its text.
     pub text: String,
-    /// The tools that it asks for, where the model has a way to say so.
-    pub tool_calls: Vec<ToolCall>,
+    /// The tools that it asks for, as it wrote them.
+    pub tool_calls: Vec<chat::ToolCall>,
     /// What it used.
     pub usage: Usage,
     /// Why it stopped.

@@ -17,7 +17,7 @@
 //! # async fn main() -> Result<(), notebook_core::Error> {
 //! // What was said so far.
 //! type Talk = Vec<ChatMessage>;
-//! let say = |talk: &mut Talk, role, text: &str| talk.push(ChatMessage { role, content: text.into() });
+//! let say = |talk: &mut Talk, role, text: &str| talk.push(ChatMessage::new(role, text));
 //!
 //! let agent = Graph::<Talk>::builder("calculator", 1)
 //!     .model("think", |talk, _| Ok(ModelCall::new(talk.clone())),
@@ -35,7 +35,7 @@
 //! let model = ScriptedChat::playing([Script::answer("add 19 23"), Script::answer("It is 42.")]);
 //! let driver = Driver::new(Arc::new(OneModel::new(Arc::new(model))), Arc::new(tools));
 //!
-//! let question = ChatMessage { role: ChatRole::User, content: "What is 19 + 23?".into() };
+//! let question = ChatMessage::new(ChatRole::User, "What is 19 + 23?");
 //! let run = NewRun { tools: ["add".to_owned()].into(), ..NewRun::new(RunId::new(), vec![question]) };
 //! let scope = notebook_auth::single_user();
 //! let outcome = driver.start(&scope, &Arc::new(agent), run, Fence(0), &Watch::default()).await?;

@@ -76,8 +76,8 @@ pub async fn run_all(model: &dyn ChatModel, capabilities: &Capabilities) -> Repo
 pub fn question() -> ChatRequest {
     ChatRequest {
         messages: vec![
-            ChatMessage { role: ChatRole::System, content: "Answer in one sentence.".into() },
-            ChatMessage { role: ChatRole::User, content: "What do bees make?".into() },
+            ChatMessage::new(ChatRole::System, "Answer in one sentence."),
+            ChatMessage::new(ChatRole::User, "What do bees make?"),
         ],
         max_tokens: Some(24),
         ..ChatRequest::default()

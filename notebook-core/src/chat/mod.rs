@@ -20,8 +20,10 @@ pub mod openai;
 #[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
 mod remote;
 pub mod scripted;
+mod tool;
 
-pub use check::check_request;
+pub use check::{check_request, check_tools};
+pub use tool::{ToolCall, ToolChoice, ToolSpec};
 
 /// What a chat model is called and how much it can read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct ChatModelInfo {
     pub context_tokens: Option<u32>,
     /// Whether the text stays on this machine.
     pub local: bool,
+    /// Whether the model can be offered tools.
+    pub tools: bool,
 }
 
 impl ChatModelInfo {
@@ -54,6 +58,8 @@ pub enum ChatRole {
     User,
     /// The model's earlier answers.
     Assistant,
+    /// What came of a tool that the model asked for. Untrusted text.
+    Tool,
 }
 
 /// One message of a prompt.
@@ -63,6 +69,32 @@ pub struct ChatMessage {
     pub role: ChatRole,
     /// What is said.
     pub content: String,
+    /// The tools that the model asked for: only of the assistant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Which [`ToolCall`] this is the result of: only of a tool, and always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl ChatMessage {
+    /// A message of text alone.
+    #[must_use]
+    pub fn new(role: ChatRole, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
+    }
+
+    /// What came of a tool.
+    #[must_use]
+    pub fn tool(call: &ToolCall, content: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(call.id.clone()), ..Self::new(ChatRole::Tool, content) }
+    }
+
+    /// The model's answer with the tools that it asked for.
+    #[must_use]
+    pub fn assistant(content: impl Into<String>, tool_calls: Vec<ToolCall>) -> Self {
+        Self { tool_calls, ..Self::new(ChatRole::Assistant, content) }
+    }
 }
 
 /// The question and the passages behind a prompt, for models that work on them directly
@@ -92,6 +124,10 @@ pub struct ChatRequest {
     pub seed: Option<u64>,
     /// The question and passages that the prompt was made from.
     pub grounding: Option<Grounding>,
+    /// What the model may ask for.
+    pub tools: Vec<ToolSpec>,
+    /// Whether it is to. Means nothing without tools.
+    pub tool_choice: ToolChoice,
 }
 
 /// Why a model stopped.
@@ -105,6 +141,8 @@ pub enum FinishReason {
     Length,
     /// The provider withheld the rest.
     ContentFilter,
+    /// It waits for what comes of the tools that it asked for.
+    ToolCalls,
 }
 
 /// A piece of a model's answer.
@@ -113,6 +151,8 @@ pub enum FinishReason {
 pub enum ChatEvent {
     /// More text: never empty, never part of a character.
     Delta(String),
+    /// The model asks for a tool: whole, however it came in pieces. Any number of them, before the end.
+    ToolCall(ToolCall),
     /// The provider's own token counts. May come more than once; the last one counts.
     Usage(Usage),
     /// The answer is whole. Nothing follows but the end of the stream.
@@ -157,7 +197,7 @@ pub trait ChatModel: Send + Sync + 'static {
     /// - Cancelled (future or stream dropped): the connection is closed, generation ends.
     ///
     /// # Errors
-    /// `ContextTooLong`, `Unauthorized`, `RateLimited` (with the provider's delay), `Timeout`,
+    /// `Unsupported` when tools are offered to a model that has none ([`ChatModelInfo::tools`]); `ContextTooLong`, `Unauthorized`, `RateLimited` (with the provider's delay), `Timeout`,
     /// `Unavailable`, `Protocol` (an answer outside the provider's dialect), `InvalidInput`. The context holds
     /// `status`, `provider_code`, `request_id` where the provider gave them.
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream>;

@@ -9,7 +9,7 @@
 //! let gate = Gate::closed();
 //! let script = Script::new([Step::text("Good "), Step::Gate(gate.clone()), Step::text("day"), Step::STOP]);
 //! let model = ScriptedChat::new(script);
-//! let question = ChatMessage { role: ChatRole::User, content: "Hello".into() };
+//! let question = ChatMessage::new(ChatRole::User, "Hello");
 //! let request = ChatRequest { messages: vec![question], ..ChatRequest::default() };
 //!
 //! let mut answer = model.stream(request).await?;
@@ -171,6 +171,7 @@ impl ScriptedChat {
                 model: "test".into(),
                 context_tokens: Some(8192),
                 local: true,
+                tools: true,
             },
             scripts: Mutex::new(scripts.into_iter().collect()),
             requests: Mutex::default(),
@@ -271,7 +272,7 @@ impl ChatModel for ScriptedChat {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        check_request(&request)?;
+        check_request(&self.info, &request)?;
         let (call, script) = (self.record(request), self.next_script());
         for step in script.before {
             if let Step::Gate(gate) = step {
@@ -319,7 +320,7 @@ mod tests {
     use crate::chat::{ChatMessage, ChatRole};
 
     fn request() -> ChatRequest {
-        let messages = vec![ChatMessage { role: ChatRole::User, content: "Hi".into() }];
+        let messages = vec![ChatMessage::new(ChatRole::User, "Hi")];
         ChatRequest { messages, ..ChatRequest::default() }
     }
 

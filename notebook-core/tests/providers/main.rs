@@ -30,7 +30,7 @@ fn short() -> Timeouts {
 }
 
 fn message(role: ChatRole, content: &str) -> ChatMessage {
-    ChatMessage { role, content: content.into() }
+    ChatMessage::new(role, content)
 }
 
 fn ask(question: &str) -> ChatRequest {

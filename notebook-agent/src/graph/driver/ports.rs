@@ -118,24 +118,31 @@ impl Models for OneModel {
             stop: call.stop,
             seed: call.seed,
             grounding: None,
+            tools: call.tools,
+            tool_choice: call.tool_choice,
         };
         let mut stream = self.0.stream(request).await?;
         let (mut text, mut usage, mut finish) = (String::new(), Usage::default(), None);
+        let (mut tool_calls, mut asked) = (Vec::new(), 0);
         while let Some(event) = stream.next().await {
             match event? {
                 ChatEvent::Delta(delta) => text.push_str(&delta),
+                ChatEvent::ToolCall(call) => {
+                    asked += call.id.len() + call.name.len() + call.arguments.len();
+                    tool_calls.push(call);
+                }
                 ChatEvent::Usage(told) => usage = told,
                 ChatEvent::Finish(reason) => finish = Some(reason),
                 _ => {}
             }
-            if text.len() > info.most_bytes {
+            if text.len() + asked > info.most_bytes {
                 let most = info.most_bytes;
                 return Err(Failure::new("too_large", format!("the answer is over {most} bytes")));
             }
         }
         let finish: FinishReason =
             finish.ok_or_else(|| Error::new(ErrorKind::Protocol, "read answer"))?;
-        Ok(ModelReply { text, tool_calls: Vec::new(), usage, finish })
+        Ok(ModelReply { text, tool_calls, usage, finish })
     }
 }
 

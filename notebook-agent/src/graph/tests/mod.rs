@@ -42,7 +42,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn prompt(text: &str) -> ModelCall {
-    ModelCall::new(vec![ChatMessage { role: ChatRole::User, content: text.to_owned() }])
+    ModelCall::new(vec![ChatMessage::new(ChatRole::User, text)])
 }
 
 fn said(text: &str, tokens: (u64, u64), cost: Option<u64>) -> ModelReply {

@@ -37,6 +37,7 @@ impl GoogleChat {
             model: config.model.clone(),
             context_tokens: config.context_tokens,
             local: base.is_loopback(),
+            tools: false,
         };
         let model = Self { http, base, config, info };
         model.authorised(HttpRequest::get("configure model", "", model.config.timeouts))?;
@@ -77,7 +78,7 @@ impl ChatModel for GoogleChat {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        check_request(&request)?;
+        check_request(&self.info, &request)?;
         if request.messages.iter().all(|message| message.role == ChatRole::System) {
             return Err(Error::invalid(START, "messages", "give at least one message of the user"));
         }

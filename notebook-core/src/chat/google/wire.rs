@@ -69,7 +69,7 @@ fn contents(messages: &[ChatMessage]) -> Vec<Content<'_>> {
     for message in messages {
         let role = match message.role {
             ChatRole::System => continue,
-            ChatRole::User => "user",
+            ChatRole::User | ChatRole::Tool => "user",
             ChatRole::Assistant => "model",
         };
         let part = Text { text: &message.content };

@@ -49,6 +49,7 @@ impl OllamaChat {
             model: config.model.clone(),
             context_tokens: Some(config.context_tokens),
             local: base.is_loopback(),
+            tools: false,
         };
         let window = config.context_tokens;
         Ok(Self { http, base, config, info, window })
@@ -86,7 +87,7 @@ impl ChatModel for OllamaChat {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        check_request(&request)?;
+        check_request(&self.info, &request)?;
         let body = Request::new(&self.config, self.window, &request);
         let url = self.base.join("api/chat");
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();

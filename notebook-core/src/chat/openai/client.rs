@@ -48,6 +48,7 @@ impl OpenAiChat {
             model: config.model.clone(),
             context_tokens: config.context_tokens,
             local: base.is_loopback(),
+            tools: false,
         };
         let model = Self {
             #[cfg(feature = "openai-tokens")]
@@ -119,7 +120,7 @@ impl ChatModel for OpenAiChat {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        check_request(&request)?;
+        check_request(&self.info, &request)?;
         let response = self.accepted(&request).await?;
         let redactor = response.redactor().clone();
         let response = require_stream(START, response, Some("application/json"))

@@ -99,6 +99,7 @@ impl GgufModel {
             model: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             context_tokens: u32::try_from(context).ok(),
             local: true,
+            tools: false,
         };
         let queue = worker::start(Arc::clone(&model), threads, options.waiting.get())?;
         Ok(Self { info, context, model, queue })
@@ -169,7 +170,7 @@ impl ChatModel for GgufModel {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        check_request(&request)?;
+        check_request(&self.info, &request)?;
         let sampler = Sampler::new(
             request.temperature.unwrap_or(0.0),
             request.top_p.unwrap_or(1.0),

@@ -66,6 +66,7 @@ impl Template {
                     ChatRole::System => "system",
                     ChatRole::User => "user",
                     ChatRole::Assistant => "assistant",
+                    ChatRole::Tool => "tool",
                 },
                 content,
             })

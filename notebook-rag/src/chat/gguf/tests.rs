@@ -48,8 +48,7 @@ fn best(logits: &[f32]) -> u32 {
 
 #[test]
 fn the_prompt_has_the_tokens_of_the_reference() {
-    let question =
-        ChatMessage { role: ChatRole::User, content: "What is the capital of France?".into() };
+    let question = ChatMessage::new(ChatRole::User, "What is the capital of France?");
     let text = MODEL.2.render(&MODEL.1, &[question]).unwrap();
     assert_eq!(MODEL.1.ids(&text).unwrap(), PROMPT);
 }
