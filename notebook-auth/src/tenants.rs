@@ -84,6 +84,13 @@ impl Principal {
     /// hand it to requests.
     #[must_use]
     pub const fn single_user() -> Self {
-        Self { user: ONE, scope: single_user(), role: Role::Admin, session: None, key: None }
+        Self {
+            user: ONE,
+            scope: single_user(),
+            role: Role::Admin,
+            session: None,
+            key: None,
+            expires_at: None,
+        }
     }
 }

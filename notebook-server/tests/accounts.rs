@@ -98,6 +98,9 @@ async fn g1_g2_a_browser_signs_in_stays_and_signs_out() {
     let session = from_page(&server, Method::GET, "/api/auth/session", &jar, None).await;
     let session: Value = session.json().await.unwrap();
     assert_eq!(session["user"]["email"], "ada@example.org");
+    // A page that was loaded anew has to know when to renew it.
+    let (ends, last) = (session["expires_at"].as_i64(), session["session_ends_at"].as_i64());
+    assert!(ends.is_some() && ends < last, "{session}");
     assert_eq!(
         (&session["workspace"]["kind"], &session["workspace"]["role"]),
         (&json!("personal"), &json!("admin"))

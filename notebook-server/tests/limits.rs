@@ -8,7 +8,10 @@ mod common;
 use std::time::Duration;
 
 use cluster::Cluster;
-use common::{PATIENCE, Server, Setup, folder, people::with_accounts};
+use common::{
+    PATIENCE, Server, Setup, folder,
+    people::{Person, with_accounts},
+};
 use futures::{SinkExt as _, StreamExt as _, future::join_all};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -142,6 +145,31 @@ async fn g6_servers_share_a_limit() {
         status(&servers[0]).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// G6: who tries tokens is a stranger, and may not try more often than strangers ask; what others do from elsewhere, and
+/// what is good from the same place, goes on.
+#[tokio::test]
+async fn g6_bad_tokens_are_limited_by_address() {
+    let folder = folder();
+    let server = with_accounts(Setup::new(folder.path()))
+        .with("NOTEBOOK__RATE_LIMITS__ENABLED", true)
+        .with("NOTEBOOK__RATE_LIMITS__ANONYMOUS__READ__QUOTA", 3)
+        .with("NOTEBOOK__RATE_LIMITS__ANONYMOUS__READ__SECONDS", 86_400)
+        .with("NOTEBOOK__SERVER__TRUSTED_PROXIES", "[\"127.0.0.1\"]")
+        .start();
+    let ada = Person::register(&server, "ada").await;
+    let ask = async |token: &str, from: &str| {
+        let request = server.http.get(format!("{}/api/notebooks", server.url)).bearer_auth(token);
+        request.header("x-forwarded-for", from).send().await.unwrap().status()
+    };
+    for token in ["nbk_wrong", "wrong", "nbk_wrong_again"] {
+        assert_eq!(ask(token, "198.51.100.7").await, 401);
+    }
+    assert_eq!(ask("nbk_guess", "198.51.100.7").await, 429);
+    assert_eq!(ask("guess", "198.51.100.7").await, 429);
+    assert_eq!(ask("guess", "198.51.100.8").await, 401);
+    assert_eq!(ask(&ada.access, "198.51.100.7").await, 200);
 }
 
 /// G6: signing in is limited by address, which is whom a trusted proxy was called by, and nobody's invention.

@@ -31,6 +31,7 @@ impl Auth {
             role: holder.standing.role,
             session: None,
             key: Some((holder.key.id, scopes)),
+            expires_at: None,
         })
     }
 

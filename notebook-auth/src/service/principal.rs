@@ -1,5 +1,5 @@
 use notebook_core::{
-    ApiKeyId, Error, ErrorKind, Result, SessionId, TenantScope, UserId,
+    ApiKeyId, Error, ErrorKind, Result, SessionId, TenantScope, Timestamp, UserId,
     identity::{Role, audit::Actor},
 };
 
@@ -18,6 +18,8 @@ pub struct Principal {
     pub session: Option<SessionId>,
     /// By which key, and what it was made for; none for a session, which may all that its user may.
     pub key: Option<(ApiKeyId, Vec<Permission>)>,
+    /// When the access token ends that they were recognised by; none without one.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Principal {

@@ -88,6 +88,7 @@ impl Auth {
             role: claims.role,
             session: Some(claims.session),
             key: None,
+            expires_at: Some(claims.expires_at),
         })
     }
 

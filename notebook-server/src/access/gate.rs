@@ -29,7 +29,22 @@ async fn with_accounts(accounts: &Accounts, mut request: Request, next: Next) ->
             request.extensions_mut().insert(principal);
         }
         Ok(None) => {}
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            request.extensions_mut().insert(BadCredentials);
+        }
         Err(problem) => return problem.into_response(),
+    }
+    next.run(request).await
+}
+
+/// What a request was sent with is not good.
+#[derive(Clone, Copy)]
+struct BadCredentials;
+
+/// Refuses bad credentials once the request is counted: nobody may guess more often than a stranger may ask.
+pub(crate) async fn refuse(request: Request, next: Next) -> Response {
+    if request.extensions().get::<BadCredentials>().is_some() {
+        return unauthenticated().into_response();
     }
     next.run(request).await
 }

@@ -152,6 +152,10 @@ pub(super) fn find(figment: &Figment) -> Found {
 
 impl Found {
     fn look(&mut self, figment: &Figment, setting: String, value: &Value) {
+        if let Some(text) = misread(&setting, value) {
+            self.read.insert(setting, text);
+            return;
+        }
         match source(&setting, value) {
             Ok(Source::Inline) => {
                 let of_file = figment
@@ -173,6 +177,17 @@ impl Found {
             Err(error) => drop(self.errors.insert(setting, error)),
         }
     }
+}
+
+/// The text of a secret in the environment that looks like a number, a list or the like, and was read as one.
+fn misread(setting: &str, value: &Value) -> Option<Secret> {
+    if matches!(value, Value::String(..) | Value::Dict(..)) {
+        return None;
+    }
+    let name = format!("NOTEBOOK__{}", setting.replace('.', "__"));
+    let mut variables = std::env::vars_os();
+    let (_, text) = variables.find(|(key, _)| key.eq_ignore_ascii_case(&name))?;
+    text.into_string().ok().map(Secret::new)
 }
 
 /// Calls `each` with every value that the pattern names.

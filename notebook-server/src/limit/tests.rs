@@ -27,6 +27,7 @@ fn principal(user: UserId, tenant: TenantId, key: Option<ApiKeyId>) -> Principal
         role: Role::Analyst,
         session: None,
         key: key.map(|id| (id, Vec::new())),
+        expires_at: None,
     }
 }
 

@@ -128,6 +128,7 @@ pub fn server(app: App) -> Router {
         .merge(api)
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
+        .layer(middleware::from_fn(gate::refuse))
         .layer(middleware::from_fn_with_state(app.limiter.clone(), limit::limit))
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))
         .merge(health::router(app))

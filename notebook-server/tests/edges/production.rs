@@ -151,3 +151,20 @@ fn g9_secrets_of_files() {
         assert!(said.contains(part), "{part}:\n{said}");
     }
 }
+
+/// G9: a secret of the environment is its text, whatever it looks like.
+#[test]
+fn g9_a_secret_may_look_like_a_number() {
+    let data = folder();
+    let settings = [
+        ("NOTEBOOK__AUTH__MODE", "accounts"),
+        ("NOTEBOOK__AUTH__SECRETS__1", "00123456789012345678901234567890"),
+        ("NOTEBOOK__CHAT__OPENAI__API_KEY", "007"),
+        ("NOTEBOOK__CHAT__GOOGLE__API_KEY", "[1, 2]"),
+        ("NOTEBOOK__SECRETS__VAULT__TOKEN", "true"),
+        ("NOTEBOOK__JOBS__LEASE_SECONDS", "1"),
+    ];
+    let (good, said) = notebook(data.path(), &["serve", "--port", "0"], &settings);
+    assert!(!good && said.contains("jobs.lease_seconds must"), "{said}");
+    assert!(!said.contains("secrets") && !said.contains("api_key"), "{said}");
+}

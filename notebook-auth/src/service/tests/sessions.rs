@@ -122,6 +122,7 @@ async fn t15_who_was_recognised_may_be_good_no_more() {
         role: Role::Admin,
         session: None,
         key: None,
+        expires_at: None,
     };
     let good = async || {
         let mut good = Vec::new();

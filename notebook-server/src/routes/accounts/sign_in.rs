@@ -277,7 +277,9 @@ pub(in crate::routes) async fn session(accounts: Accounts, Who(principal): Who) 
         principal.scope.tenant(),
         live.session.absolute_end,
     );
-    Ok(no_store(Json(view.await?).into_response()))
+    // When the token ends that this was asked with, so that a page that was loaded anew knows it.
+    let view = SessionReply { expires_at: principal.expires_at, ..view.await? };
+    Ok(no_store(Json(view).into_response()))
 }
 
 #[derive(Deserialize, ToSchema)]
