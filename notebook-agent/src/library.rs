@@ -324,6 +324,7 @@ impl OpenNotebook {
             conversation: self.conversation,
             question: Question::New { text: question.to_owned(), parent: Parent::Newest },
             settings: ModelSettings::default(),
+            history: None,
             idempotency_key: None,
         };
         Ok(self.chat().ask(&self.scope, ask).await?.run().clone())

@@ -6,6 +6,7 @@ use notebook_agent::{chat::Chat, runs::Runs};
 use notebook_auth::Principal;
 use notebook_core::{
     Clock, Result,
+    embed::Embedder,
     http::egress::EgressClient,
     identity::audit::NewEntry,
     queue::Queue,
@@ -57,6 +58,8 @@ pub struct Parts {
     pub(crate) deletion: Deletion,
     /// Removes workspaces, where there are accounts.
     pub(crate) erasure: Option<Erasure>,
+    /// Makes vectors, where there is a model for it.
+    pub embedder: Option<Arc<dyn Embedder>>,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.

@@ -156,6 +156,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         model: index.space().model.clone(),
         dimensions: index.space().dimensions,
     });
+    let embedder = vectors.as_ref().map(|(_, embedder)| embedder.clone());
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
     let retriever =
         Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?;
@@ -289,6 +290,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ingest,
         deletion,
         erasure,
+        embedder,
         chat,
         runs,
         webhooks: store.clone(),

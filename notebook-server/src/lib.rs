@@ -22,6 +22,7 @@ mod deletion;
 mod erasure;
 mod exports;
 mod extract;
+mod facade;
 mod guard;
 mod limit;
 mod mail;

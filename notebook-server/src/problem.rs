@@ -56,6 +56,20 @@ impl Problem {
         self
     }
 
+    /// The sentence for a person.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.detail
+    }
+
+    /// The field that is wrong.
+    pub(crate) fn at(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

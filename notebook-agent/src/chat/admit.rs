@@ -31,7 +31,7 @@ impl Inner {
         }
         let (question, new) = self.question(scope, &ask, &conversation).await?;
         let run = self.new_run(&ask, &conversation, &question, new)?;
-        let opened = self.open(scope, run, &settings).await?;
+        let opened = self.open(scope, run, &settings, ask.history.clone()).await?;
         if let Opened::Created(run) = &opened {
             if new {
                 let named = title::name(
@@ -48,7 +48,9 @@ impl Inner {
             }
             if let Work::Tasks = self.work {
                 let writer = self.runs.begin(scope, run, Closing::Log).await?;
-                let task = flow::Task { notebook, conversation, question, settings, model };
+                let history = ask.history;
+                let task =
+                    flow::Task { notebook, conversation, question, settings, history, model };
                 let (chat, scope) = (chat.clone(), scope.clone());
                 tokio::spawn(async move { flow::produce(&chat.0, &scope, task, writer).await });
             }

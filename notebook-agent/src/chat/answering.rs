@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, RunId, TenantScope,
+    chat::ChatMessage,
     model::{EventBody, ModelSettings, NewRun, Opened, Run, RunOutcome, RunState},
     queue::{
         Job, JobError, JobState, NewJob, Outcome, Priority,
@@ -28,6 +29,9 @@ struct Payload {
     run: RunId,
     /// What the message, its notebook and the server asked for when the question came.
     settings: ModelSettings,
+    /// What was said before, where the client gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<ChatMessage>>,
 }
 
 fn key(run: RunId) -> String {
@@ -122,11 +126,12 @@ impl Inner {
         scope: &TenantScope,
         run: NewRun,
         settings: &ModelSettings,
+        history: Option<Vec<ChatMessage>>,
     ) -> Result<Opened> {
         let Work::Jobs { outbox, bell, .. } = &self.work else {
             return self.runs.log().open(scope, run).await;
         };
-        let payload = json!(Payload { run: run.run.id, settings: settings.clone() });
+        let payload = json!(Payload { run: run.run.id, settings: settings.clone(), history });
         let job = NewJob {
             unique_key: Some(key(run.run.id)),
             priority: Priority::High,
@@ -216,14 +221,15 @@ impl Inner {
         let conversation = self.store.conversation(&scope, run.conversation).await?;
         let notebook = self.store.notebook(&scope, run.notebook).await?;
         let question = self.store.message(&scope, run.question).await?;
-        let settings = payload.settings;
+        let Payload { settings, history, .. } = payload;
         let model = self.models.model(&settings);
         let stop = work.stop.clone();
         let closing = Closing::Job { outbox: outbox.clone(), work: Box::new(work) };
         let writer = self.runs.begin(&scope, &run, closing).await?;
         let produced = match model {
             Ok(model) => {
-                let task = flow::Task { notebook, conversation, question, settings, model };
+                let task =
+                    flow::Task { notebook, conversation, question, settings, history, model };
                 let given_back = watch(&writer, stop);
                 let produced = flow::produce(self, &scope, task, writer).await;
                 drop(given_back);

@@ -1,8 +1,13 @@
-use notebook_core::{ConversationId, Error, ErrorKind, MessageId, Result, model::ModelSettings};
+use notebook_core::{
+    ConversationId, Error, ErrorKind, MessageId, Result, chat::ChatMessage, model::ModelSettings,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::ChatConfig;
+
+/// How many questions a history may be as long as.
+const HISTORY: usize = 4;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -13,6 +18,9 @@ pub struct Ask {
     pub question: Question,
     /// Settings for this message alone.
     pub settings: ModelSettings,
+    /// What was said before, oldest first, instead of what the conversation holds: for clients that keep it themselves. At most as many
+    /// bytes as four questions.
+    pub history: Option<Vec<ChatMessage>>,
     /// Makes a repeated request return the first run; 1 to 200 bytes.
     #[serde(skip)]
     pub idempotency_key: Option<String>,
@@ -59,6 +67,14 @@ impl Ask {
                     .with("limit", config.question_bytes.to_string())
                     .with("fix", "shorten the question, or add the text as a source"));
             }
+        }
+        let history = self.history.iter().flatten().map(|message| message.content.len());
+        let most = config.question_bytes.saturating_mul(HISTORY);
+        if history.sum::<usize>() > most {
+            return Err(Error::new(ErrorKind::TooLarge, OPERATION)
+                .with("field", "history")
+                .with("limit", most.to_string())
+                .with("fix", "send fewer of the earlier messages"));
         }
         let key_length = self.idempotency_key.as_ref().map_or(1, String::len);
         if key_length == 0 || key_length > 200 {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
-    chat::ChatModel,
+    chat::{ChatMessage, ChatModel},
     model::{Conversation, EventBody, Message, ModelSettings, Notebook, Role, StageTiming, Usage},
     queue::{Fence, JobError},
 };
@@ -22,6 +22,8 @@ pub(super) struct Task {
     pub(super) conversation: Conversation,
     pub(super) question: Message,
     pub(super) settings: ModelSettings,
+    /// What was said before, where the client gave it.
+    pub(super) history: Option<Vec<ChatMessage>>,
     pub(super) model: Arc<dyn ChatModel>,
 }
 

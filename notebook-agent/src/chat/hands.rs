@@ -144,7 +144,10 @@ impl Hands {
     async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
         let since = Instant::now();
         let task = &self.task;
-        let history = history::before(&*self.chat.store, &self.scope, &task.question).await?;
+        let history = match &task.history {
+            Some(given) => given.clone(),
+            None => history::before(&*self.chat.store, &self.scope, &task.question).await?,
+        };
         let passages = self.prompt_passages(&wanted.chunks).await?;
         let budget = self.budget_tokens();
         let marker = uuid::Uuid::new_v4().simple().to_string();

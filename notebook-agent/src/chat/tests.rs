@@ -195,6 +195,7 @@ impl Fixture {
             conversation: self.conversation,
             question: Question::New { text: text.into(), parent: Parent::Newest },
             settings: ModelSettings::default(),
+            history: None,
             idempotency_key: None,
         }
     }

@@ -62,7 +62,7 @@ impl Class {
 /// The class of a request; none for what is not of the interface, such as the page.
 pub(super) fn class_of(request: &Request) -> Option<Class> {
     let path = request.uri().path();
-    if !["/api/", "/ws/"].iter().any(|start| path.starts_with(start)) {
+    if !["/api/", "/v1/", "/ws/"].iter().any(|start| path.starts_with(start)) {
         return None;
     }
     // As the router knows it: no spelling of a path leads to another class.
@@ -78,7 +78,10 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         "/api/projects/{id}/messages/stream" if !resumes => Class::Ask,
         "/api/auth/oidc/{name}/start" | "/api/auth/oidc/{name}/callback" => Class::SignIn,
         _ if reads => Class::Read,
-        "/api/conversations/{id}/runs" => Class::Ask,
+        "/api/conversations/{id}/runs"
+        | "/api/conversations/{id}/ui-messages"
+        | "/v1/chat/completions"
+        | "/v1/responses" => Class::Ask,
         "/api/notebooks/{id}/sources" | "/api/notebooks/{id}/sources/text" | "/api/imports" => {
             Class::Upload
         }
@@ -119,6 +122,11 @@ mod tests {
             (Method::GET, "/api/conversations/{id}/runs", Class::Read),
             (Method::POST, "/api/conversations/{id}/runs", Class::Ask),
             (Method::GET, "/api/projects/{id}/messages/stream", Class::Ask),
+            (Method::POST, "/v1/chat/completions", Class::Ask),
+            (Method::POST, "/v1/responses", Class::Ask),
+            (Method::POST, "/v1/embeddings", Class::Write),
+            (Method::POST, "/api/conversations/{id}/ui-messages", Class::Ask),
+            (Method::GET, "/api/conversations/{id}/ui-messages/{chat}/stream", Class::Read),
             (Method::GET, "/ws/chat/{conversation}", Class::Read),
             (Method::POST, "/api/auth/login", Class::SignIn),
             (Method::POST, "/api/auth/password/reset", Class::SignIn),
@@ -139,7 +147,10 @@ mod tests {
             + include_str!("../routes/sources.rs")
             + include_str!("../routes/exports.rs")
             + include_str!("../routes/notebooks.rs")
-            + include_str!("../routes/websocket.rs");
+            + include_str!("../routes/websocket.rs")
+            + include_str!("../facade/completions.rs")
+            + include_str!("../facade/responses.rs")
+            + include_str!("../facade/ui.rs");
         for route in [
             "post, path = \"/api/conversations/{id}/runs\"",
             "get, path = \"/api/projects/{id}/messages/stream\"",
@@ -148,6 +159,9 @@ mod tests {
             "post, path = \"/api/imports\"",
             "post, path = \"/api/notebooks\"",
             "get, path = \"/ws/chat/{conversation}\"",
+            "post, path = \"/v1/chat/completions\"",
+            "post, path = \"/v1/responses\"",
+            "post, path = \"/api/conversations/{id}/ui-messages\"",
         ] {
             assert!(routes.contains(route), "{route} is called otherwise now: name it here too");
         }

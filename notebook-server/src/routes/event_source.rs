@@ -103,6 +103,7 @@ async fn begin(
         conversation: conversation.id,
         question: Question::New { text: query.content, parent: Parent::Newest },
         settings: ModelSettings::default(),
+        history: None,
         idempotency_key: None,
     };
     match app.chat.ask(scope, ask).await {

@@ -28,7 +28,7 @@ use self::accounts::{
     account, audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
 };
 pub(crate) use self::conversations::Items;
-use crate::{access::gate, app::App, assets, cors, guard, limit, reserve};
+use crate::{access::gate, app::App, assets, cors, facade, guard, limit, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -79,6 +79,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::stop))
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
+        .merge(facade::routes())
         .routes(routes!(usage::usage))
         .routes(routes!(sign_in::mode))
         .routes(routes!(sign_in::register))
@@ -139,6 +140,7 @@ pub fn server(app: App) -> Router {
         None => router,
     };
     router
+        .layer(middleware::from_fn(facade::problem::reshape))
         .layer(middleware::from_fn(guard::security_headers))
         .layer(middleware::from_fn(guard::request_id))
 }

@@ -86,6 +86,7 @@ pub(super) async fn create(
         conversation,
         question,
         settings: body.settings,
+        history: None,
         idempotency_key: idempotency_key(&headers)?,
     };
     Ok(match app.chat.ask(&scope, ask).await? {

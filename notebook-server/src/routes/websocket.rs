@@ -252,7 +252,7 @@ impl Chat {
     ) -> Result<Option<Value>> {
         self.room()?;
         let conversation = self.conversation;
-        let ask = Ask { conversation, question, settings, idempotency_key };
+        let ask = Ask { conversation, question, settings, history: None, idempotency_key };
         let run = self.app.chat.ask(&self.scope, ask).await?.run().clone();
         self.follow(run.id, 0).await?;
         let Run { id, question, answer, .. } = run;
