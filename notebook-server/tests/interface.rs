@@ -172,7 +172,7 @@ async fn k4_the_documents_agree() {
         .filter_map(|line| line.split('`').next())
         .map(|route| route.split('?').next().unwrap().to_owned())
         .filter(|route| {
-            [" /api/", " /ws/", " /.well-known/"].iter().any(|root| route.contains(root))
+            [" /api/", " /v1/", " /ws/", " /.well-known/"].iter().any(|root| route.contains(root))
         })
         .collect();
     assert_eq!(written, described);

@@ -143,6 +143,8 @@ async fn furnish(person: &Person, word: &str) -> Things {
     let team = person.made("/api/workspaces", json!({ "name": word })).await;
     let session = person.json("/api/auth/sessions").await;
     things.extend([
+        ("model", format!("notebook:{notebook}")),
+        ("response", format!("resp_{id}")),
         ("notebook", notebook),
         ("source", source),
         ("conversation", conversation),
@@ -188,9 +190,14 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         // Of the installation: in this one there are none.
         "oidc" => "provider",
         "workspaces" => "workspace",
+        "models" => "model",
+        "responses" => "response",
         _ => return None,
     })
 }
+
+/// Parameters that name nothing of anybody's.
+const FREE: [(&str, &str); 1] = [("/api/conversations/{id}/ui-messages/{chat}/stream", "chat")];
 
 /// A body that is right but for what the ids in it are.
 fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
@@ -201,6 +208,9 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("POST", "/api/notebooks/{id}/sources/text") => json!({ "name": "a.md", "text": "text" }),
         ("POST", "/api/notebooks/{id}/conversations") => json!({ "title": "a" }),
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
+        ("POST", "/api/conversations/{id}/ui-messages") => {
+            json!({ "messages": [{ "role": "user", "parts": [{ "type": "text", "text": "Where?" }] }] })
+        }
         ("POST", "/api/conversations/{id}/exports") => json!({ "format": "markdown" }),
         ("PUT", "/api/members/{user}") => json!({ "role": "viewer" }),
         ("DELETE", "/api/workspaces/{id}") => json!({ "name": CANARY }),
@@ -256,7 +266,9 @@ fn absent(things: &Things) -> Things {
             let (head, tail) = id.split_at(id.len() - 12);
             format!("{head}{}", tail.chars().rev().collect::<String>())
         } else {
-            uuid::Uuid::now_v7().to_string()
+            // Some have a word before them.
+            let word = id.len().saturating_sub(36);
+            format!("{}{}", &id[..word], uuid::Uuid::now_v7())
         };
         (*kind, made)
     };
@@ -293,6 +305,9 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
                 continue;
             }
             for place in &parameters {
+                if FREE.contains(&(path.as_str(), place)) {
+                    continue;
+                }
                 let Some(kind) = kind_of(path, place) else {
                     uncovered.insert(format!("{method} {path}: {place}"));
                     continue;
@@ -304,7 +319,7 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
                 {
                     let fill = |id: &str| {
                         parameters.iter().fold(path.clone(), |path, name| {
-                            let other = kind_of(&path, name).map_or("", |kind| &others[kind]);
+                            let other = kind_of(&path, name).map_or("any", |kind| &others[kind]);
                             let id = if name == place { id } else { other };
                             path.replace(&format!("{{{name}}}"), id)
                         })
@@ -392,6 +407,7 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors(house: &House) {
     let nowhere = absent(&foreign);
     let before = snapshot(&bob, &foreign).await;
     let (notebook, conversation, run) = (&own["notebook"], &own["conversation"], &own["run"]);
+    let model = &own["model"];
     let runs = format!("/api/conversations/{conversation}/runs");
     type Case<'a> = (&'a str, String, Option<Value>, Option<(&'a str, String)>);
     let cases = |ids: &Things| -> Vec<Case<'static>> {
@@ -456,6 +472,28 @@ async fn t1_ids_in_bodies_queries_headers_and_cursors(house: &House) {
                 "POST",
                 "/api/auth/invitation".into(),
                 Some(json!({ "token": id("invitation token") })),
+                None,
+            ),
+            (
+                "POST",
+                "/v1/chat/completions".into(),
+                Some(
+                    json!({ "model": id("model"), "messages": [{ "role": "user", "content": "Where?" }] }),
+                ),
+                None,
+            ),
+            (
+                "POST",
+                "/v1/responses".into(),
+                Some(json!({ "model": id("model"), "input": "Where?" })),
+                None,
+            ),
+            (
+                "POST",
+                "/v1/responses".into(),
+                Some(
+                    json!({ "model": model, "input": "Where?", "previous_response_id": id("response") }),
+                ),
                 None,
             ),
             ("GET", format!("/api/notebooks?after={}", id("notebook")), None, None),
@@ -541,6 +579,7 @@ async fn t4_anothers_words_find_nothing(house: &House) {
         "/api/usage",
         "/api/jobs/dead",
         "/api/status",
+        "/v1/models",
     ] {
         let said = ada.json(path).await.to_string();
         assert!(!said.contains(CANARY), "{path}: {said}");
