@@ -15,7 +15,7 @@ use notebook_core::{
     usage::UsageStore,
     webhook::WebhookStore,
 };
-use notebook_rag::ingest::Ingest;
+use notebook_rag::{ingest::Ingest, retrieve::Retriever};
 use object_store::ObjectStore;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,8 @@ pub struct Parts {
     pub(crate) deletion: Deletion,
     /// Removes workspaces, where there are accounts.
     pub(crate) erasure: Option<Erasure>,
+    /// Finds passages.
+    pub retriever: Arc<Retriever>,
     /// Makes vectors, where there is a model for it.
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Answers questions.

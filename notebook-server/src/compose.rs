@@ -170,7 +170,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let chat = Chat::new(
         shared_store.clone(),
         runs.clone(),
-        retriever,
+        retriever.clone(),
         chat_models.clone(),
         clock.clone(),
         chat_config(config),
@@ -290,6 +290,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ingest,
         deletion,
         erasure,
+        retriever,
         embedder,
         chat,
         runs,

@@ -26,6 +26,7 @@ mod facade;
 mod guard;
 mod limit;
 mod mail;
+mod mcp;
 mod models;
 mod problem;
 mod reserve;

@@ -14,7 +14,7 @@ use crate::app::App;
 
 /// What happens in an answer.
 #[derive(Debug, Clone)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// More text.
     Text(String),
     /// A citation of what was said.
@@ -25,20 +25,20 @@ pub(super) enum Piece {
 
 /// A citation with its source's name.
 #[derive(Debug, Clone)]
-pub(super) struct Cited {
-    pub(super) citation: Citation,
-    pub(super) name: String,
+pub(crate) struct Cited {
+    pub(crate) citation: Citation,
+    pub(crate) name: String,
 }
 
 /// How an answer ended.
 #[derive(Debug, Clone)]
-pub(super) struct Ended {
-    pub(super) how: How,
-    pub(super) usage: Usage,
+pub(crate) struct Ended {
+    pub(crate) how: How,
+    pub(crate) usage: Usage,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum How {
+pub(crate) enum How {
     /// It is whole.
     Whole,
     /// It met its limit of length.
@@ -64,7 +64,7 @@ struct Follower {
 /// The pieces of a run, from its beginning to its end.
 ///
 /// What was told cannot be taken back in these protocols: an answer that is begun anew after something was told ends in an error.
-pub(super) async fn pieces(
+pub(crate) async fn pieces(
     app: &App,
     scope: &TenantScope,
     run: Run,
@@ -179,14 +179,14 @@ fn begun_anew() -> Piece {
 
 /// An answer read to its end.
 #[derive(Debug, Default)]
-pub(super) struct Whole {
-    pub(super) text: String,
-    pub(super) citations: Vec<Cited>,
-    pub(super) ended: Option<Ended>,
+pub(crate) struct Whole {
+    pub(crate) text: String,
+    pub(crate) citations: Vec<Cited>,
+    pub(crate) ended: Option<Ended>,
 }
 
 /// Reads to the end.
-pub(super) async fn whole(pieces: impl Stream<Item = Piece> + Send) -> Whole {
+pub(crate) async fn whole(pieces: impl Stream<Item = Piece> + Send) -> Whole {
     let mut whole = Whole::default();
     let mut pieces = std::pin::pin!(pieces);
     while let Some(piece) = pieces.next().await {
@@ -196,7 +196,7 @@ pub(super) async fn whole(pieces: impl Stream<Item = Piece> + Send) -> Whole {
 }
 
 impl Whole {
-    pub(super) fn add(&mut self, piece: Piece) {
+    pub(crate) fn add(&mut self, piece: Piece) {
         match piece {
             Piece::Text(text) => self.text.push_str(&text),
             Piece::Citation(cited) => self.citations.push(cited),

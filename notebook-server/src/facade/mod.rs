@@ -12,6 +12,8 @@ mod responses;
 mod thread;
 mod ui;
 
+pub(crate) use self::follow::{How, pieces, whole};
+
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use notebook_core::{

@@ -62,7 +62,7 @@ impl Class {
 /// The class of a request; none for what is not of the interface, such as the page.
 pub(super) fn class_of(request: &Request) -> Option<Class> {
     let path = request.uri().path();
-    if !["/api/", "/v1/", "/ws/"].iter().any(|start| path.starts_with(start)) {
+    if !["/api/", "/v1/", "/ws/", crate::mcp::PATH].iter().any(|start| path.starts_with(start)) {
         return None;
     }
     // As the router knows it: no spelling of a path leads to another class.
@@ -76,6 +76,8 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
     match route {
         // Asks and reads at once; who comes back only reads.
         "/api/projects/{id}/messages/stream" if !resumes => Class::Ask,
+        // Every request is a POST; a question counts as one besides.
+        crate::mcp::PATH => Class::Read,
         "/api/auth/oidc/{name}/start" | "/api/auth/oidc/{name}/callback" => Class::SignIn,
         _ if reads => Class::Read,
         "/api/conversations/{id}/runs"
@@ -124,6 +126,7 @@ mod tests {
             (Method::GET, "/api/projects/{id}/messages/stream", Class::Ask),
             (Method::POST, "/v1/chat/completions", Class::Ask),
             (Method::POST, "/v1/responses", Class::Ask),
+            (Method::POST, "/mcp", Class::Read),
             (Method::POST, "/v1/embeddings", Class::Write),
             (Method::POST, "/api/conversations/{id}/ui-messages", Class::Ask),
             (Method::GET, "/api/conversations/{id}/ui-messages/{chat}/stream", Class::Read),

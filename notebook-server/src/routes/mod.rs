@@ -28,7 +28,7 @@ use self::accounts::{
     account, audit, identities, keys, members, oidc, password, sessions, sign_in, workspaces,
 };
 pub(crate) use self::conversations::Items;
-use crate::{access::gate, app::App, assets, cors, facade, guard, limit, reserve};
+use crate::{access::gate, app::App, assets, cors, facade, guard, limit, mcp, reserve};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -127,6 +127,7 @@ pub fn server(app: App) -> Router {
     let cookies = middleware::from_fn_with_state(app.clone(), cors::without_cookies);
     let router = Router::new()
         .merge(api)
+        .merge(mcp::router(&app))
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
         .layer(middleware::from_fn(gate::refuse))
