@@ -48,11 +48,8 @@ async fn choose(
     http: &HttpClient,
     extractive: &Arc<ExtractiveModel>,
 ) -> Result<(Arc<dyn ChatModel>, String)> {
-    if config.openai.model.is_some() {
-        return Ok((make(config, http, "openai", None)?, "chat.openai.model is set".to_owned()));
-    }
-    if config.google.api_key.is_some() {
-        return Ok((make(config, http, "google", None)?, "chat.google.api_key is set".to_owned()));
+    if let Some((provider, setting)) = configured(config) {
+        return Ok((make(config, http, &provider, None)?, format!("{setting} is set")));
     }
     let found = tokio::time::timeout(PROBE, ollama(config, http)).await;
     if let Ok(Ok(model)) = found {
@@ -69,6 +66,30 @@ async fn choose(
                 .to_owned(),
         )),
     }
+}
+
+/// The first remote provider that has all it needs, and the setting that shows it.
+fn configured(config: &Chat) -> Option<(String, String)> {
+    let own = [
+        ("openai", "chat.openai.model", config.openai.model.is_some()),
+        (
+            "anthropic",
+            "chat.anthropic.model",
+            config.anthropic.model.is_some() && config.anthropic.api_key.is_some(),
+        ),
+        (
+            "azure",
+            "chat.azure.deployment",
+            config.azure.endpoint.is_some() && config.azure.deployment.is_some(),
+        ),
+        ("google", "chat.google.api_key", config.google.api_key.is_some()),
+    ];
+    let own = own.into_iter().find(|(.., set)| *set);
+    let own = own.map(|(provider, setting, _)| (provider.to_owned(), setting.to_owned()));
+    own.or_else(|| {
+        let (name, _) = config.presets.iter().find(|(_, server)| server.model.is_some())?;
+        Some((name.clone(), format!("chat.presets.{name}.model")))
+    })
 }
 
 impl Models {
