@@ -8,6 +8,7 @@ mod conformance;
 mod embed;
 mod google;
 mod llama_server;
+mod llmock;
 mod ollama;
 mod openai;
 mod server;

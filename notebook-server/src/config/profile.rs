@@ -149,11 +149,7 @@ fn calls(config: &Config, list: &mut List) {
             Some(openai.base_url.as_str()),
             has(&openai.api_key) || !openai.headers.is_empty(),
         ),
-        (
-            "chat.google.base_url".to_owned(),
-            Some(google.base_url.as_str()),
-            has(&google.api_key),
-        ),
+        ("chat.google.base_url".to_owned(), Some(google.base_url.as_str()), has(&google.api_key)),
         ("secrets.vault.address".to_owned(), vault.address.as_deref(), true),
     ];
     calls.extend(providers::secret_calls(&config.chat));

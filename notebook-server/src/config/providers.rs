@@ -166,9 +166,8 @@ pub(super) fn errors(chat: &Chat) -> Vec<String> {
 
 /// What the provider that is asked for by name lacks.
 fn missing(chat: &Chat) -> Vec<String> {
-    let setting = |there: bool, name: String, why: &str| {
-        (!there).then(|| format!("{name} is needed: {why}"))
-    };
+    let setting =
+        |there: bool, name: String, why: &str| (!there).then(|| format!("{name} is needed: {why}"));
     const MODEL: &str = "name the model to use";
     const KEY: &str = "set the provider's key";
     match chat.provider.as_str() {
@@ -231,7 +230,9 @@ mod tests {
     use super::*;
 
     fn errors_of(toml: &str) -> Vec<String> {
-        let chat = figment::Figment::from(<figment::providers::Toml as figment::providers::Format>::string(toml));
+        let chat = figment::Figment::from(
+            <figment::providers::Toml as figment::providers::Format>::string(toml),
+        );
         errors(&chat.extract().unwrap())
     }
 
@@ -244,11 +245,20 @@ mod tests {
             ("provider = \"groq\"", vec!["chat.presets.groq.model", "chat.presets.groq.api_key"]),
             ("provider = \"vllm\"", vec!["chat.presets.vllm.model"]),
             ("provider = \"vllm\"\npresets.vllm.model = \"m\"", vec![]),
-            ("presets.skynet.model = \"m\"", vec!["chat.presets.skynet is not known; known are: nvidia, groq"]),
+            (
+                "presets.skynet.model = \"m\"",
+                vec!["chat.presets.skynet is not known; known are: nvidia, groq"],
+            ),
             ("presets.groq.base_url = \"api\"", vec!["chat.presets.groq.base_url"]),
             ("azure.endpoint = \"name\"", vec!["chat.azure.endpoint must begin"]),
-            ("prices.\"openai/x\" = { prompt = -1, completion = 2 }", vec!["chat.prices.\"openai/x\" must be US"]),
-            ("prices.gpt = { prompt = 1, completion = 2 }", vec!["chat.prices.\"gpt\" must be a pattern"]),
+            (
+                "prices.\"openai/x\" = { prompt = -1, completion = 2 }",
+                vec!["chat.prices.\"openai/x\" must be US"],
+            ),
+            (
+                "prices.gpt = { prompt = 1, completion = 2 }",
+                vec!["chat.prices.\"gpt\" must be a pattern"],
+            ),
             ("prices.\"openai/gpt-4.1*\" = { prompt = 2, completion = 8.5 }", vec![]),
         ] {
             let errors = errors_of(toml);

@@ -1,9 +1,7 @@
 //! One bare model of each provider, from the configuration. Which of them answers is decided in [`chat`](super::chat), and what
 //! stands around it too.
 
-use std::{
-    collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use notebook_core::{
     Error, ErrorKind, Result, Secret,
@@ -95,11 +93,7 @@ pub(crate) fn price(config: &Config, info: &ChatModelInfo) -> Option<Price> {
 }
 
 /// The model that is asked for, else that of the setting.
-fn named<'a>(
-    model: Option<&'a str>,
-    setting: &'a Option<String>,
-    name: &str,
-) -> Result<&'a str> {
+fn named<'a>(model: Option<&'a str>, setting: &'a Option<String>, name: &str) -> Result<&'a str> {
     let missing = || Error::invalid("choose model", name, "name the model to use");
     model.or(setting.as_deref()).ok_or_else(missing)
 }
