@@ -39,7 +39,11 @@ fn folder() -> PathBuf {
         PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/notebook")
     });
     let folder = cache.join("python/llmock");
-    assert!(folder.exists(), "{} is not there: run scripts/fetch-models.py llmock", folder.display());
+    assert!(
+        folder.exists(),
+        "{} is not there: run scripts/fetch-models.py llmock",
+        folder.display()
+    );
     folder
 }
 
@@ -74,10 +78,8 @@ impl Llmock {
     }
 
     fn models(&self) -> [Box<dyn ChatModel>; 3] {
-        let timeouts = Timeouts {
-            first_byte: Duration::from_secs(10),
-            idle: Duration::from_millis(700),
-        };
+        let timeouts =
+            Timeouts { first_byte: Duration::from_secs(10), idle: Duration::from_millis(700) };
         let key = || Secret::new("sk-test");
         let openai = OpenAiConfig {
             timeouts,
@@ -143,7 +145,11 @@ async fn z9_a_played_provider_fails_as_it_is_told() {
         ] {
             llmock.next(json!({ "type": "fail", "status": status })).await;
             let error = error(&*model).await;
-            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{label}: {error:?}");
+            assert_eq!(
+                (error.kind(), error.is_retryable()),
+                (kind, retryable),
+                "{label}: {error:?}"
+            );
         }
         llmock.next(json!({ "type": "fail", "status": 429, "retry_after": 7 })).await;
         let limited = error(&*model).await;

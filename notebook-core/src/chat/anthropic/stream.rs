@@ -117,8 +117,8 @@ impl Answer {
 
     fn delta(&mut self, index: u64, delta: Delta, out: &mut VecDeque<ChatEvent>) -> Result<()> {
         match delta {
-            Delta::TextDelta { text } => tell(text, out),
-            Delta::InputJsonDelta { partial_json } => match self.open {
+            Delta::Text { text } => tell(text, out),
+            Delta::InputJson { partial_json } => match self.open {
                 Some((open, false)) if open == index => {
                     let index = Some(index);
                     let piece = Piece { index, arguments: &partial_json, ..Piece::default() };

@@ -24,13 +24,6 @@ use crate::{
 const START: &str = "start answer";
 const CHECK: &str = "check model";
 
-/// What came of a request that was not refused.
-enum Accepted {
-    Answer(HttpResponse),
-    /// A filter withheld the answer because of the prompt: an answer like one that is withheld later.
-    Filtered,
-}
-
 /// A model behind OpenAI's Chat Completions.
 pub struct OpenAiChat {
     http: HttpClient,
@@ -95,15 +88,16 @@ impl OpenAiChat {
         self.http.send(self.authorised(call)?).await
     }
 
-    /// Sends the request, at most once more for each part of the dialect that the server refuses.
-    async fn accepted(&self, request: &ChatRequest) -> Result<Accepted> {
+    /// Sends the request, at most once more for each part of the dialect that the server refuses. None when a filter withheld the
+    /// answer because of the prompt.
+    async fn accepted(&self, request: &ChatRequest) -> Result<Option<HttpResponse>> {
         let mut dialect = *self.dialect.lock();
         let mut renamed = false;
         loop {
             let mut response = self.post(request, dialect).await?;
             if response.status().is_success() {
                 *self.dialect.lock() = dialect;
-                return Ok(Accepted::Answer(response));
+                return Ok(Some(response));
             }
             let (status, body) = (response.status(), response.beginning().await);
             let refused =
@@ -116,7 +110,7 @@ impl OpenAiChat {
             } else {
                 let refusal = error::of_body(&body);
                 if refusal.as_ref().is_some_and(error::is_filtered) {
-                    return Ok(Accepted::Filtered);
+                    return Ok(None);
                 }
                 return Err(failure(
                     START,
@@ -140,12 +134,10 @@ impl ChatModel for OpenAiChat {
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         check_request(&self.info, &request)?;
-        let response = match self.accepted(&request).await? {
-            Accepted::Answer(response) => response,
-            Accepted::Filtered => {
-                let end = Ok(ChatEvent::Finish(FinishReason::ContentFilter));
-                return Ok(Box::pin(futures::stream::iter([end])));
-            }
+        // An answer like one that is withheld later.
+        let Some(response) = self.accepted(&request).await? else {
+            let end = Ok(ChatEvent::Finish(FinishReason::ContentFilter));
+            return Ok(Box::pin(futures::stream::iter([end])));
         };
         let redactor = response.redactor().clone();
         let response = require_stream(START, response, Some("application/json"))
