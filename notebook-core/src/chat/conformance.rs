@@ -5,8 +5,18 @@
 
 use futures::{StreamExt, future::BoxFuture};
 
-use super::{ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, ChatStream, FinishReason};
+use super::{
+    ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, ChatStream, FinishReason, ToolCall,
+};
 use crate::{Error, ErrorKind, model::Usage};
+
+mod tools;
+
+use tools::{
+    a_tool_can_be_forced, a_tool_is_asked_for, offered_tools_are_accepted,
+    results_of_tools_are_read, several_tools_are_asked_for, tools_are_refused_where_there_are_none,
+    wrong_tools_are_refused,
+};
 
 /// What an adapter promises beyond the port.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +27,14 @@ pub struct Capabilities {
     pub limits_tokens: bool,
     /// It counts with the model's own tokenizer.
     pub exact_tokens: bool,
+    /// It can be offered tools.
+    pub tools: bool,
+    /// It asks for a tool where a question needs one.
+    pub chooses_tools: bool,
+    /// It asks for several at once where a question needs them.
+    pub parallel_tools: bool,
+    /// It asks for tools where it must.
+    pub forces_tools: bool,
 }
 
 /// What came of a run.
@@ -56,6 +74,13 @@ scenarios!(
     tokens_are_counted if |_| true,
     usage_is_reported if |capabilities| capabilities.reports_usage,
     the_token_limit_is_kept if |capabilities| capabilities.limits_tokens,
+    tools_are_refused_where_there_are_none if |capabilities| !capabilities.tools,
+    offered_tools_are_accepted if |capabilities| capabilities.tools,
+    wrong_tools_are_refused if |capabilities| capabilities.tools,
+    results_of_tools_are_read if |capabilities| capabilities.tools,
+    a_tool_is_asked_for if |capabilities| capabilities.chooses_tools,
+    several_tools_are_asked_for if |capabilities| capabilities.parallel_tools,
+    a_tool_can_be_forced if |capabilities| capabilities.forces_tools,
 );
 
 /// Runs all scenarios that the adapter promises.
@@ -86,6 +111,7 @@ pub fn question() -> ChatRequest {
 
 struct Answer {
     pieces: usize,
+    calls: Vec<ToolCall>,
     usage: Option<Usage>,
     finish: FinishReason,
 }
@@ -102,21 +128,28 @@ async fn start(model: &dyn ChatModel, request: ChatRequest) -> Result<ChatStream
     model.stream(request).await.map_err(|error| told(&error))
 }
 
+/// Reads an answer to a question without tools.
+async fn read(stream: ChatStream) -> Result<Answer, String> {
+    let answer = read_any(stream).await?;
+    match answer.calls.first() {
+        None => Ok(answer),
+        Some(call) => Err(format!("it asked for the tool {}, which nobody offered", call.name)),
+    }
+}
+
 /// Reads an answer and checks what holds for every stream.
-async fn read(mut stream: ChatStream) -> Result<Answer, String> {
-    let (mut pieces, mut usage) = (0, None);
+async fn read_any(mut stream: ChatStream) -> Result<Answer, String> {
+    let (mut pieces, mut calls, mut usage) = (0, Vec::new(), None);
     while let Some(event) = stream.next().await {
         match event.map_err(|error| told(&error))? {
             ChatEvent::Delta(text) if text.is_empty() => return Err("an empty piece".into()),
             ChatEvent::Delta(_) => pieces += 1,
-            ChatEvent::ToolCall(call) => {
-                return Err(format!("it asked for the tool {}, which nobody offered", call.name));
-            }
+            ChatEvent::ToolCall(call) => calls.push(call),
             ChatEvent::Usage(counts) => usage = Some(counts),
             ChatEvent::Finish(finish) => {
                 let after = stream.next().await;
                 require(after.is_none(), "something came after the end")?;
-                return Ok(Answer { pieces, usage, finish });
+                return Ok(Answer { pieces, calls, usage, finish });
             }
         }
     }

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, model::Usage};
 
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
+#[cfg(any(feature = "anthropic", feature = "google", feature = "ollama", feature = "openai"))]
+mod calls;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -17,7 +21,8 @@ pub mod google;
 pub mod ollama;
 #[cfg(feature = "openai")]
 pub mod openai;
-#[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
+pub mod priced;
+#[cfg(any(feature = "anthropic", feature = "google", feature = "ollama", feature = "openai"))]
 mod remote;
 pub mod scripted;
 mod tool;

@@ -9,7 +9,7 @@
 
 // Some of this is used by one adapter only, so a build without that one does not use it.
 #![cfg_attr(
-    not(all(feature = "google", feature = "ollama", feature = "openai")),
+    not(all(feature = "anthropic", feature = "google", feature = "ollama", feature = "openai")),
     allow(dead_code, unused_imports)
 )]
 

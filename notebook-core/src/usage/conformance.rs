@@ -94,7 +94,7 @@ impl Counted<'_> {
                 prompt_tokens: 100,
                 completion_tokens: 7,
                 exact: false,
-                cost_micros: None,
+                cost_micros: (model == "a/x").then_some(250),
             }),
             timings: vec![StageTiming {
                 stage: "first_token".into(),
@@ -158,6 +158,9 @@ pub async fn f4_answers_are_counted_by_day_model_and_notebook(all: &Counted<'_>)
     let two = rows.iter().find(|row| row.counts.answers == 2).unwrap();
     assert_eq!((two.day, two.counts.stopped, two.counts.estimated), (DAY, 2, 2));
     assert_eq!((two.counts.prompt_tokens, two.counts.completion_tokens), (200, 14));
+    assert_eq!((two.counts.cost_micros, two.counts.priced), (500, 2));
+    let free = rows.iter().find(|row| row.model.as_deref() == Some("b/y")).unwrap();
+    assert_eq!((free.counts.cost_micros, free.counts.priced), (0, 0), "nothing is guessed");
     let close =
         |got: Option<Duration>, want: f64| (got.unwrap().as_secs_f64() / want - 1.0).abs() < 0.05;
     assert!(close(two.counts.first_token.percentile(0.5), 0.25));

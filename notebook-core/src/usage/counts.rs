@@ -65,6 +65,10 @@ pub struct UsageCounts {
     pub completion_tokens: u64,
     /// Answers whose tokens are an estimate.
     pub estimated: u64,
+    /// What the answers cost whose model had a price, in millionths of a US dollar.
+    pub cost_micros: u64,
+    /// How many answers that were.
+    pub priced: u64,
     /// From the prompt's sending to the model's first token, where there was one.
     pub first_token: Histogram,
     /// From the question to the end, of all answers.
@@ -84,6 +88,8 @@ impl UsageCounts {
             self.prompt_tokens = self.prompt_tokens.saturating_add(usage.prompt_tokens);
             self.completion_tokens = self.completion_tokens.saturating_add(usage.completion_tokens);
             self.estimated += u64::from(!usage.exact);
+            self.cost_micros = self.cost_micros.saturating_add(usage.cost_micros.unwrap_or(0));
+            self.priced += u64::from(usage.cost_micros.is_some());
         }
         if let Some(first) = run.first_token {
             self.first_token.record(first);
@@ -101,6 +107,8 @@ impl UsageCounts {
             (&mut self.prompt_tokens, other.prompt_tokens),
             (&mut self.completion_tokens, other.completion_tokens),
             (&mut self.estimated, other.estimated),
+            (&mut self.cost_micros, other.cost_micros),
+            (&mut self.priced, other.priced),
         ];
         for (sum, more) in pairs {
             *sum = sum.saturating_add(more);
@@ -206,7 +214,7 @@ mod tests {
                 prompt_tokens: tokens,
                 completion_tokens: 1,
                 exact: tokens.is_multiple_of(2),
-                cost_micros: None,
+                cost_micros: (tokens == 31).then_some(1_500),
             }),
             first_token: model.map(|_| Duration::from_millis(millis / 2)),
             total: Duration::from_millis(millis),
@@ -245,6 +253,7 @@ mod tests {
             assert_eq!((all.answers, all.completed, all.failed, all.estimated), (10, 8, 2, 4));
             assert_eq!((all.prompt_tokens, all.completion_tokens), (184, 8));
             assert_eq!((all.first_token.count(), all.total.count()), (8, 10));
+            assert_eq!((all.cost_micros, all.priced), (6_000, 4));
             let mut reversed = rows.clone();
             reversed.reverse();
             assert_eq!(group(&reversed, by), grouped);

@@ -4,6 +4,7 @@ use notebook_core::{
     Error, ErrorKind, Secret,
     chat::{
         ChatModel,
+        anthropic::{AnthropicChat, AnthropicConfig},
         google::{GoogleChat, GoogleConfig},
         ollama::{OllamaChat, OllamaConfig},
         openai::{OpenAiChat, OpenAiConfig},
@@ -16,7 +17,7 @@ use crate::{
     short,
 };
 
-fn adapters(base: &str) -> [Box<dyn ChatModel>; 3] {
+fn adapters(base: &str) -> [Box<dyn ChatModel>; 4] {
     let (timeouts, base_url) = (short(), base.to_owned());
     let key = Some(Secret::new("sk-secret"));
     let openai = OpenAiConfig { timeouts, api_key: key.clone(), ..OpenAiConfig::new(base, "m") };
@@ -26,12 +27,21 @@ fn adapters(base: &str) -> [Box<dyn ChatModel>; 3] {
         base_url: base_url.clone(),
         ..OllamaConfig::new("m")
     };
-    let google =
-        GoogleConfig { timeouts, base_url, ..GoogleConfig::new("m", Secret::new("sk-secret")) };
+    let google = GoogleConfig {
+        timeouts,
+        base_url: base_url.clone(),
+        ..GoogleConfig::new("m", Secret::new("sk-secret"))
+    };
+    let anthropic = AnthropicConfig {
+        timeouts,
+        base_url,
+        ..AnthropicConfig::new("m", Secret::new("sk-secret"))
+    };
     [
         Box::new(OpenAiChat::new(http(), openai).unwrap()),
         Box::new(OllamaChat::new(http(), ollama).unwrap()),
         Box::new(GoogleChat::new(http(), google).unwrap()),
+        Box::new(AnthropicChat::new(http(), anthropic).unwrap()),
     ]
 }
 
@@ -181,5 +191,38 @@ async fn an_endless_error_body() {
     let reply = Reply::raw([head.as_bytes(), &vec![b'x'; 3 << 20]].concat()).hang();
     for error in all_are(reply, ErrorKind::Unavailable, true).await {
         assert!(error.context("excerpt").unwrap().len() < 400);
+    }
+}
+
+/// Z9: what is no JSON, is of another type, or is cut, in every form of stream.
+#[tokio::test]
+async fn z9_events_of_another_shape() {
+    for event in ["{\"choices\": [{\"del", "[7]", "{\"error\": {\"message\": [7"] {
+        // As an event, and as a line.
+        for body in [format!("data: {event}\n\n"), format!("{event}\n")] {
+            let server = Server::always(Reply::stream("text/plain").bytes(&body).end()).await;
+            for error in errors(&server.base).await {
+                let kind = error.kind();
+                let known = matches!(kind, ErrorKind::Protocol | ErrorKind::Unavailable);
+                assert!(known, "{event}: {error:?}");
+            }
+        }
+    }
+}
+
+/// Z9: events without end and without content are waited for no longer than their answer goes on: dropping it is enough.
+#[tokio::test]
+async fn z9_an_endless_stream_is_ended_by_dropping_it() {
+    use futures::StreamExt as _;
+    let comments = ": ping\n\n".repeat(10_000);
+    let server = Server::always(Reply::stream("text/plain").pieces(comments, 4096).hang()).await;
+    let mut ended = 0;
+    for model in adapters(&server.base) {
+        let mut stream = model.stream(ask("Hi")).await.unwrap();
+        let first = tokio::time::timeout(std::time::Duration::from_millis(50), stream.next()).await;
+        assert!(!matches!(first, Ok(Some(Ok(_)))), "{}", model.info().label());
+        drop(stream);
+        ended += 1;
+        server.hung_up(ended).await;
     }
 }

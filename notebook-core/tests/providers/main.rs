@@ -1,21 +1,25 @@
 //! The remote adapters against recorded and hand-written exchanges, and against a real server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod anthropic;
+mod azure;
 mod bad;
 mod conformance;
 mod embed;
 mod google;
 mod llama_server;
+mod llmock;
 mod ollama;
 mod openai;
 mod server;
+mod tools;
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use notebook_core::{
     Error,
-    chat::{ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, FinishReason},
+    chat::{ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, FinishReason, ToolCall},
     http::{HttpClient, HttpConfig, Timeouts},
     model::Usage,
 };
@@ -59,6 +63,7 @@ fn full_request() -> ChatRequest {
 #[derive(Debug, Default)]
 struct Heard {
     text: String,
+    calls: Vec<ToolCall>,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     error: Option<Error>,
@@ -83,6 +88,7 @@ async fn hear(model: &dyn ChatModel, request: ChatRequest) -> Result<Heard, Erro
             }
             Ok(ChatEvent::Usage(usage)) => heard.usage = Some(usage),
             Ok(ChatEvent::Finish(reason)) => heard.finish = Some(reason),
+            Ok(ChatEvent::ToolCall(call)) => heard.calls.push(call),
             Ok(other) => panic!("unexpected {other:?}"),
             Err(error) => heard.error = Some(error),
         }

@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Instant};
 
+use notebook_core::chat::ChatModel;
+
 use super::{Outcome, out};
 use crate::{
     assets, compose,
@@ -26,6 +28,7 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
         Ok(chat) => {
             let status = chat.status();
             report.good("answers", &format!("{}: {}", status.label, status.reason));
+            report.model(chat.default_model().as_ref(), &config);
             match tokio::time::timeout(
                 std::time::Duration::from_secs(5),
                 chat.default_model().check(),
@@ -73,6 +76,33 @@ impl Report {
         }
         if loaded.errors.is_empty() && loaded.unsafe_settings.is_empty() {
             self.good("settings", &format!("nothing is unsafe (profile {})", profile.name()));
+        }
+    }
+
+    /// What is known of the model that answers: how its tokens are counted, whether it has tools, what it costs.
+    fn model(&self, model: &dyn ChatModel, config: &Config) {
+        let info = model.info();
+        let counted = if model.count_tokens("a").exact {
+            "counted with the model's own tokenizer"
+        } else {
+            "estimated on the high side: the model's own tokenizer is not at hand"
+        };
+        self.good("tokens", counted);
+        if !info.tools {
+            self.warn("tools", "the model is offered none");
+        }
+        if config.chat.prices.is_empty() || info.local {
+            return;
+        }
+        match models::price(config, info) {
+            Some(price) => self.good(
+                "costs",
+                &format!("{} / {} USD for a million tokens", price.prompt, price.completion),
+            ),
+            None => {
+                let label = info.label();
+                self.warn("costs", &format!("not counted: chat.prices has no pattern for {label}"));
+            }
         }
     }
 

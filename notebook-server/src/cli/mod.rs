@@ -114,12 +114,12 @@ fn run(command: Command, loaded: Loaded) -> Outcome {
             tokio::spawn(session.keep());
         }
         match command {
-            Command::Serve(serve) => serve.run(config).await,
+            Command::Serve(serve) => Box::pin(serve.run(config)).await,
             Command::Worker => worker::run(config).await,
-            Command::Ingest(ingest) => ingest.run(config).await,
-            Command::Ask(ask) => ask.run(config).await,
-            Command::Export(export) => export.run(config).await,
-            Command::Import(import) => import.run(config).await,
+            Command::Ingest(ingest) => Box::pin(ingest.run(config)).await,
+            Command::Ask(ask) => Box::pin(ask.run(config)).await,
+            Command::Export(export) => Box::pin(export.run(config)).await,
+            Command::Import(import) => Box::pin(import.run(config)).await,
             Command::User(user) => user.run(config).await,
             Command::Audit(audit) => audit.run(config).await,
             Command::Eval(eval) => eval.run(config).await,

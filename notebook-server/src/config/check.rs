@@ -2,7 +2,7 @@
 
 use notebook_core::http::egress::Allowed;
 
-use super::{AuthMode, Config};
+use super::{AuthMode, Config, providers};
 use crate::{
     limit::Forwarding,
     models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS},
@@ -113,6 +113,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         "rate_limits.store is \"redis\": set storage.redis too, or use \"auto\"".to_owned(),
     );
     errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
+    errors.extend(providers::errors(&config.chat));
     errors.extend(config.rate_limits.check());
     errors.extend(config.server.cors.errors(config.auth.mode == AuthMode::Accounts));
     errors.extend(config.mail.errors());

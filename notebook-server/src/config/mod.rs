@@ -10,12 +10,13 @@ mod load;
 mod mail;
 mod oidc;
 mod profile;
+mod providers;
 mod rate_limits;
 mod secrets;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use notebook_core::{Secret, webhook::rules::RetryPolicy};
+use notebook_core::{Secret, chat::google::GoogleConfig, webhook::rules::RetryPolicy};
 use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
@@ -24,6 +25,8 @@ pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
 pub use profile::Profile;
+pub(crate) use providers::preset_names;
+pub use providers::{Anthropic, Azure, PresetServer, Price};
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
@@ -229,8 +232,16 @@ pub struct Chat {
     pub ollama: Ollama,
     /// Google Gemini.
     pub google: Google,
+    /// Anthropic.
+    pub anthropic: Anthropic,
+    /// Azure OpenAI.
+    pub azure: Azure,
+    /// Known providers that speak OpenAI's dialect, by name.
+    pub presets: BTreeMap<String, PresetServer>,
     /// A model file on this machine.
     pub gguf: Gguf,
+    /// What models cost, by patterns of `provider/model`.
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// Which model makes vectors.
@@ -266,6 +277,8 @@ pub struct OpenAi {
     pub headers: BTreeMap<String, Secret>,
     /// What the model can read, when the provider does not say.
     pub context_tokens: Option<u32>,
+    /// Whether the model can use tools.
+    pub tools: bool,
 }
 
 /// Ollama.
@@ -282,7 +295,7 @@ pub struct Ollama {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Google {
-    /// Without a path.
+    /// Up to and including `/v1beta`.
     pub base_url: String,
     /// From Google AI Studio.
     pub api_key: Option<Secret>,
@@ -384,7 +397,11 @@ impl Default for Chat {
             openai: OpenAi::default(),
             ollama: Ollama::default(),
             google: Google::default(),
+            anthropic: Anthropic::default(),
+            azure: Azure::default(),
+            presets: BTreeMap::new(),
             gguf: Gguf::default(),
+            prices: BTreeMap::new(),
         }
     }
 }
@@ -410,6 +427,7 @@ impl Default for OpenAi {
             model: None,
             headers: BTreeMap::new(),
             context_tokens: None,
+            tools: true,
         }
     }
 }
@@ -423,7 +441,7 @@ impl Default for Ollama {
 impl Default for Google {
     fn default() -> Self {
         Self {
-            base_url: "https://generativelanguage.googleapis.com".to_owned(),
+            base_url: GoogleConfig::DEFAULT_BASE_URL.to_owned(),
             api_key: None,
             model: "gemini-2.5-flash".to_owned(),
         }

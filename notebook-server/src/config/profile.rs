@@ -7,7 +7,7 @@ use notebook_core::Secret;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{AuthMode, Config, secrets::Found};
+use super::{AuthMode, Config, providers, secrets::Found};
 
 /// What a server is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -142,19 +142,18 @@ fn calls(config: &Config, list: &mut List) {
     let has = |secret: &Option<Secret>| secret.is_some();
     let openai = &config.chat.openai;
     let vault = &config.secrets.vault;
-    for (setting, url, with_secret) in [
+    let google = &config.chat.google;
+    let mut calls = vec![
         (
-            "chat.openai.base_url",
-            Some(&openai.base_url),
+            "chat.openai.base_url".to_owned(),
+            Some(openai.base_url.as_str()),
             has(&openai.api_key) || !openai.headers.is_empty(),
         ),
-        (
-            "chat.google.base_url",
-            Some(&config.chat.google.base_url),
-            has(&config.chat.google.api_key),
-        ),
-        ("secrets.vault.address", vault.address.as_ref(), true),
-    ] {
+        ("chat.google.base_url".to_owned(), Some(google.base_url.as_str()), has(&google.api_key)),
+        ("secrets.vault.address".to_owned(), vault.address.as_deref(), true),
+    ];
+    calls.extend(providers::secret_calls(&config.chat));
+    for (setting, url, with_secret) in calls {
         let url = url.and_then(|url| Url::parse(url).ok());
         let bad = url.is_some_and(|url| {
             with_secret && url.scheme() == "http" && !is_here(url.host_str().unwrap_or_default())

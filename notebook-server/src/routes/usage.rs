@@ -65,6 +65,7 @@ struct UsageItem {
     answers: u64,
     outcomes: Outcomes,
     tokens: Tokens,
+    cost: Cost,
     /// Milliseconds from sending the prompt to the model's first token, where there was one.
     first_token_ms: Latency,
     /// Milliseconds from the question to the answer's end, waiting included.
@@ -89,6 +90,15 @@ struct Tokens {
     completion: u64,
     /// Of how many answers they are an estimate.
     estimated_answers: u64,
+}
+
+/// What answers cost, as stored with them: only of models that have a price in `chat.prices`.
+#[derive(Serialize, ToSchema)]
+struct Cost {
+    /// Their sum in millionths of a US dollar.
+    usd_micros: u64,
+    /// Of how many answers it is the sum.
+    priced_answers: u64,
 }
 
 /// Percentiles within 5 %.
@@ -154,6 +164,7 @@ fn item(group: GroupUsage) -> UsageItem {
             completion: counts.completion_tokens,
             estimated_answers: counts.estimated,
         },
+        cost: Cost { usd_micros: counts.cost_micros, priced_answers: counts.priced },
         first_token_ms: latency(&counts.first_token),
         total_ms: latency(&counts.total),
     }

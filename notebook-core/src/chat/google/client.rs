@@ -6,7 +6,9 @@ use super::{GoogleConfig, error, stream::Decoder, wire::Request};
 use crate::{
     Error, ErrorKind, Result, Secret,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount, check_request,
+        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount,
+        calls::Calls,
+        check_request,
         remote::{self, require_stream},
     },
     http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, refused, success},
@@ -37,7 +39,7 @@ impl GoogleChat {
             model: config.model.clone(),
             context_tokens: config.context_tokens,
             local: base.is_loopback(),
-            tools: false,
+            tools: true,
         };
         let model = Self { http, base, config, info };
         model.authorised(HttpRequest::get("configure model", "", model.config.timeouts))?;
@@ -95,7 +97,7 @@ impl ChatModel for GoogleChat {
                 None => error,
             },
         )?;
-        Ok(remote::events(response, Decoder::new(redactor)))
+        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

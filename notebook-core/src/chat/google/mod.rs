@@ -2,7 +2,7 @@
 //!
 //! The key goes into a header, never into the address. Instructions are sent as
 //! `systemInstruction`. The model's thoughts are not part of the answer; their tokens count as
-//! generated.
+//! generated. What a model signed of its thoughts before a tool call goes back with the call: it is a part of the call's id.
 
 mod client;
 mod config;

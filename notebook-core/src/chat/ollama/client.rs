@@ -11,7 +11,9 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount, check_request,
+        ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount, ToolChoice,
+        calls::Calls,
+        check_request,
         remote::{self, require_stream},
     },
     http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, refused, success},
@@ -49,14 +51,14 @@ impl OllamaChat {
             model: config.model.clone(),
             context_tokens: Some(config.context_tokens),
             local: base.is_loopback(),
-            tools: false,
+            tools: true,
         };
         let window = config.context_tokens;
         Ok(Self { http, base, config, info, window })
     }
 
     /// As [`new`](Self::new), and asks the server for the model's own window, which the configured
-    /// one is lowered to.
+    /// one is lowered to, and whether it can be offered tools.
     ///
     /// # Errors
     /// As [`new`](Self::new) and [`ChatModel::check`].
@@ -72,6 +74,7 @@ impl OllamaChat {
             model.window = model.window.min(tokens);
             model.info.context_tokens = Some(model.window);
         }
+        model.info.tools = show.tools().unwrap_or(true);
         Ok(model)
     }
 
@@ -88,6 +91,11 @@ impl ChatModel for OllamaChat {
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         check_request(&self.info, &request)?;
+        if matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)) {
+            return Err(Error::new(ErrorKind::Unsupported, START)
+                .with("field", "tool_choice")
+                .with("fix", "leave the choice to the model: Ollama cannot force it"));
+        }
         let body = Request::new(&self.config, self.window, &request);
         let url = self.base.join("api/chat");
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
@@ -101,7 +109,7 @@ impl ChatModel for OllamaChat {
                 None => error,
             }
         })?;
-        Ok(remote::events(response, Decoder::new(redactor)))
+        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

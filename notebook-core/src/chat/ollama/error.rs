@@ -37,6 +37,8 @@ fn kind_of(message: &str) -> Option<ErrorKind> {
         Some(ErrorKind::Unauthorized)
     } else if has(&["server busy", "maximum pending requests"]) {
         Some(ErrorKind::RateLimited)
+    } else if has(&["does not support tools"]) {
+        Some(ErrorKind::Unsupported)
     } else {
         None
     }
@@ -54,6 +56,10 @@ mod tests {
             (
                 "server busy, please try again.  maximum pending requests exceeded",
                 Some(ErrorKind::RateLimited),
+            ),
+            (
+                "registry.ollama.ai/library/x:1b does not support tools",
+                Some(ErrorKind::Unsupported),
             ),
             ("model 'x' not found", None),
         ] {

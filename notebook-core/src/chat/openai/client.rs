@@ -6,14 +6,16 @@ use parking_lot::Mutex;
 #[cfg(feature = "openai-tokens")]
 use super::Encoding;
 use super::{
-    OpenAiConfig, error,
+    Dialect, KeyHeader, Listing, OpenAiConfig, error,
     stream::Decoder,
-    wire::{Dialect, ModelList, Request},
+    wire::{ModelList, Request},
 };
 use crate::{
     Error, Result,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount, check_request,
+        ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount,
+        calls::Calls,
+        check_request,
         remote::{self, require_stream},
     },
     http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, failure, success},
@@ -48,16 +50,16 @@ impl OpenAiChat {
             model: config.model.clone(),
             context_tokens: config.context_tokens,
             local: base.is_loopback(),
-            tools: false,
+            tools: config.tools,
         };
         let model = Self {
             #[cfg(feature = "openai-tokens")]
-            encoding: Encoding::of(base.host(), &config.model),
+            encoding: Encoding::of_config(base.host(), &config),
             http,
             base,
+            dialect: Mutex::new(config.dialect),
             config,
             info,
-            dialect: Mutex::default(),
         };
         // A key or header that cannot be sent is refused now, not with the first question.
         model.authorised(HttpRequest::get("configure model", "", model.config.timeouts))?;
@@ -65,7 +67,11 @@ impl OpenAiChat {
     }
 
     fn authorised(&self, request: HttpRequest) -> Result<HttpRequest> {
-        let request = request.bearer(self.config.api_key.as_ref())?;
+        let key = self.config.api_key.as_ref();
+        let request = match (self.config.key_header, key) {
+            (KeyHeader::ApiKey, Some(key)) => request.secret_header("api_key", "api-key", key)?,
+            _ => request.bearer(key)?,
+        };
         self.config.headers.iter().try_fold(request, |request, (name, value)| {
             request.secret_header("headers", name, value)
         })
@@ -73,32 +79,39 @@ impl OpenAiChat {
 
     async fn post(&self, request: &ChatRequest, dialect: Dialect) -> Result<HttpResponse> {
         let body = Request::new(&self.config.model, request, dialect);
-        let url = self.base.join("chat/completions");
+        let path = match &self.config.query {
+            Some(query) => format!("chat/completions?{query}"),
+            None => "chat/completions".to_owned(),
+        };
+        let url = self.base.join(&path);
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
         self.http.send(self.authorised(call)?).await
     }
 
-    /// Sends the request, at most once more for each part of the dialect that the server refuses.
-    async fn accepted(&self, request: &ChatRequest) -> Result<HttpResponse> {
+    /// Sends the request, at most once more for each part of the dialect that the server refuses. None when a filter withheld the
+    /// answer because of the prompt.
+    async fn accepted(&self, request: &ChatRequest) -> Result<Option<HttpResponse>> {
         let mut dialect = *self.dialect.lock();
+        let mut renamed = false;
         loop {
             let mut response = self.post(request, dialect).await?;
             if response.status().is_success() {
                 *self.dialect.lock() = dialect;
-                return Ok(response);
+                return Ok(Some(response));
             }
             let (status, body) = (response.status(), response.beginning().await);
             let refused =
                 |field| matches!(status.as_u16(), 400 | 422) && error::names_field(&body, field);
             if !dialect.no_stream_options && refused("stream_options") {
                 dialect.no_stream_options = true;
-            } else if !dialect.max_completion_tokens
-                && request.max_tokens.is_some()
-                && refused("max_tokens")
-            {
-                dialect.max_completion_tokens = true;
+            } else if !renamed && request.max_tokens.is_some() && refused(dialect.limit_name()) {
+                renamed = true;
+                dialect.max_completion_tokens = !dialect.max_completion_tokens;
             } else {
                 let refusal = error::of_body(&body);
+                if refusal.as_ref().is_some_and(error::is_filtered) {
+                    return Ok(None);
+                }
                 return Err(failure(
                     START,
                     status,
@@ -121,12 +134,16 @@ impl ChatModel for OpenAiChat {
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         check_request(&self.info, &request)?;
-        let response = self.accepted(&request).await?;
+        // An answer like one that is withheld later.
+        let Some(response) = self.accepted(&request).await? else {
+            let end = Ok(ChatEvent::Finish(FinishReason::ContentFilter));
+            return Ok(Box::pin(futures::stream::iter([end])));
+        };
         let redactor = response.redactor().clone();
         let response = require_stream(START, response, Some("application/json"))
             .await
             .map_err(|(error, body)| error::within(START, &body, &redactor).unwrap_or(error))?;
-        Ok(remote::events(response, Decoder::new(redactor)))
+        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {
@@ -140,12 +157,20 @@ impl ChatModel for OpenAiChat {
     /// Asks for the list of models. A server without such a list passes, as does llama.cpp, which
     /// serves its one model under every name.
     async fn check(&self) -> Result<()> {
-        let call = HttpRequest::get(CHECK, self.base.join("models"), self.config.timeouts);
+        let url = match &self.config.listing {
+            Listing::Names => self.base.join("models"),
+            Listing::Reachable(url) => url.clone(),
+        };
+        let call = HttpRequest::get(CHECK, url, self.config.timeouts);
         let response = self.http.send(self.authorised(call)?).await?;
         if matches!(response.status().as_u16(), 404 | 405 | 501) {
             return Ok(());
         }
         let mut response = success(CHECK, response, |_, body| error::of_body(body)).await?;
+        if self.config.listing != Listing::Names {
+            response.json::<serde::de::IgnoredAny>(8 * MAX_MESSAGE_BYTES).await?;
+            return Ok(());
+        }
         let models: ModelList = response.json(8 * MAX_MESSAGE_BYTES).await?;
         let wanted = &self.config.model;
         let known = models.data.iter().any(|entry| {

@@ -90,7 +90,25 @@ fn by_message(message: &str) -> Option<ErrorKind> {
         "input is too long",
         "reduce the length of the",
     ];
-    too_long.iter().any(|words| message.contains(words)).then_some(ErrorKind::ContextTooLong)
+    let no_tools = [
+        "does not support tool",
+        "does not support function",
+        "support tool use",
+        "tool use is not supported",
+        "requires --jinja",
+        "requires --enable-auto-tool-choice",
+    ];
+    let has = |list: &[&str]| list.iter().any(|words| message.contains(words));
+    if has(&too_long) {
+        Some(ErrorKind::ContextTooLong)
+    } else {
+        has(&no_tools).then_some(ErrorKind::Unsupported)
+    }
+}
+
+/// Whether a filter of contents refused the prompt.
+pub(super) fn is_filtered(refusal: &Refusal) -> bool {
+    refusal.code.as_deref() == Some("content_filter")
 }
 
 /// Whether a refusal is about this field of the request.
@@ -128,6 +146,14 @@ mod tests {
             (
                 json!({"object": "error", "message": "This model's maximum context length is 4096 tokens.", "code": 400}),
                 Some(ErrorKind::ContextTooLong),
+            ),
+            (
+                json!({"error": {"message": "tools param requires --jinja flag", "code": 500}}),
+                Some(ErrorKind::Unsupported),
+            ),
+            (
+                json!({"error": {"message": "No endpoints found that support tool use.", "code": 404}}),
+                Some(ErrorKind::Unsupported),
             ),
             (json!({"error": "model not loaded"}), None),
             (json!({"detail": "Not authenticated"}), None),

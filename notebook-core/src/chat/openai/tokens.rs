@@ -1,6 +1,8 @@
 //! Which tokenizer an OpenAI model uses. The vocabularies add 47 MB to a program, so they are
 //! behind the feature `openai-tokens`; without it token counts are estimates.
 
+use super::OpenAiConfig;
+
 /// A public tokenizer of OpenAI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -15,6 +17,7 @@ const NAMES: &[(&str, Encoding)] = &[
     ("gpt-4.1", Encoding::O200k),
     ("gpt-4.5", Encoding::O200k),
     ("gpt-5", Encoding::O200k),
+    ("gpt-oss", Encoding::O200k),
     ("o1", Encoding::O200k),
     ("o3", Encoding::O200k),
     ("o4-mini", Encoding::O200k),
@@ -31,8 +34,24 @@ impl Encoding {
         let official = host == "api.openai.com"
             || host.ends_with(".api.openai.com")
             || host.ends_with(".openai.azure.com");
-        let (_, encoding) = NAMES.iter().find(|(prefix, _)| model.starts_with(prefix))?;
-        official.then_some(*encoding)
+        let theirs = host == "openrouter.ai" && model.starts_with("openai/");
+        // The open models are known by their name.
+        let open = model.strip_prefix("openai/").unwrap_or(model).starts_with("gpt-oss");
+        Self::of_name(model).filter(|_| official || theirs || open)
+    }
+
+    /// The tokenizer of a configured model: the one that is named, else that of the model.
+    pub(crate) fn of_config(host: &str, config: &OpenAiConfig) -> Option<Self> {
+        match &config.tokenizer {
+            Some(model) => Self::of_name(model),
+            None => Self::of(host, &config.model),
+        }
+    }
+
+    /// The tokenizer of a model that is OpenAI's own, wherever it runs.
+    fn of_name(model: &str) -> Option<Self> {
+        let model = model.strip_prefix("openai/").unwrap_or(model);
+        NAMES.iter().find(|(prefix, _)| model.starts_with(prefix)).map(|(_, encoding)| *encoding)
     }
 
     /// The number of tokens of a text.
@@ -56,6 +75,18 @@ mod tests {
         assert_eq!(of("text-embedding-3-small"), Some(Encoding::Cl100k));
         assert_eq!(of("davinci"), None);
         assert_eq!(Encoding::of("127.0.0.1", "gpt-4o"), None);
+        assert_eq!(Encoding::of("127.0.0.1", "gpt-oss-20b"), Some(Encoding::O200k));
+        assert_eq!(Encoding::of("openrouter.ai", "openai/gpt-4o"), Some(Encoding::O200k));
+        assert_eq!(Encoding::of("openrouter.ai", "gpt-4o-lookalike"), None);
+    }
+
+    /// C4: a deployment has a name of its own, and is counted by what is deployed.
+    #[test]
+    fn c4_a_named_tokenizer_counts() {
+        let config = OpenAiConfig::new("https://a.openai.azure.com/openai/v1", "our-own");
+        assert_eq!(Encoding::of_config("a.openai.azure.com", &config), None);
+        let named = OpenAiConfig { tokenizer: Some("gpt-4.1".into()), ..config };
+        assert_eq!(Encoding::of_config("a.openai.azure.com", &named), Some(Encoding::O200k));
     }
 
     /// Counts published with the tokenizers.

@@ -1,22 +1,15 @@
 //! The JSON of the dialect, as far as it is used.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::chat::{ChatMessage, ChatRequest};
-
-/// What a server has been found to refuse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Dialect {
-    /// It does not know `stream_options`.
-    pub(super) no_stream_options: bool,
-    /// It wants `max_completion_tokens` instead of `max_tokens`.
-    pub(super) max_completion_tokens: bool,
-}
+use super::Dialect;
+use crate::chat::{ChatMessage, ChatRequest, ChatRole, ToolChoice};
 
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     model: &'a str,
-    messages: &'a [ChatMessage],
+    messages: Vec<Message<'a>>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -32,6 +25,92 @@ pub(super) struct Request<'a> {
     stop: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    random_seed: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: ChatRole,
+    /// Null where the model only asked for tools.
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: CalledFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CalledFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: OfferedFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct OfferedFunction<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    parameters: &'a Value,
+}
+
+const FUNCTION: &str = "function";
+
+impl<'a> Message<'a> {
+    fn new(message: &'a ChatMessage) -> Self {
+        let calls = message.tool_calls.iter().map(|call| Call {
+            id: &call.id,
+            r#type: FUNCTION,
+            function: CalledFunction { name: &call.name, arguments: &call.arguments },
+        });
+        let only_calls = !message.tool_calls.is_empty() && message.content.is_empty();
+        Self {
+            role: message.role,
+            content: (!only_calls).then_some(&message.content),
+            tool_calls: calls.collect(),
+            tool_call_id: message.tool_call_id.as_deref(),
+        }
+    }
+}
+
+fn tools(request: &ChatRequest) -> Vec<Tool<'_>> {
+    let tools = request.tools.iter().map(|tool| Tool {
+        r#type: FUNCTION,
+        function: OfferedFunction {
+            name: &tool.name,
+            description: &tool.description,
+            parameters: &tool.parameters,
+        },
+    });
+    tools.collect()
+}
+
+/// Left out where it says nothing: not every server knows the field.
+fn tool_choice(request: &ChatRequest) -> Option<Value> {
+    let choice = match &request.tool_choice {
+        ToolChoice::Auto => return None,
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Named(name) => json!({ "type": FUNCTION, "function": { "name": name } }),
+    };
+    (!request.tools.is_empty()).then_some(choice)
 }
 
 #[derive(Serialize)]
@@ -44,7 +123,7 @@ impl<'a> Request<'a> {
         let late = dialect.max_completion_tokens;
         Self {
             model,
-            messages: &request.messages,
+            messages: request.messages.iter().map(Message::new).collect(),
             stream: true,
             stream_options: (!dialect.no_stream_options)
                 .then_some(StreamOptions { include_usage: true }),
@@ -53,7 +132,10 @@ impl<'a> Request<'a> {
             max_tokens: request.max_tokens.filter(|_| !late),
             max_completion_tokens: request.max_tokens.filter(|_| late),
             stop: &request.stop,
-            seed: request.seed,
+            seed: request.seed.filter(|_| !dialect.random_seed),
+            random_seed: request.seed.filter(|_| dialect.random_seed),
+            tools: tools(request),
+            tool_choice: tool_choice(request),
         }
     }
 }
@@ -84,6 +166,28 @@ pub(super) struct Delta {
     /// The model's words when it declines; they are the answer then.
     #[serde(default)]
     pub(super) refusal: Option<String>,
+    #[serde(default)]
+    pub(super) tool_calls: Option<Vec<CallDelta>>,
+}
+
+/// A piece of a tool call.
+#[derive(Deserialize)]
+pub(super) struct CallDelta {
+    #[serde(default)]
+    pub(super) index: Option<u64>,
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(default)]
+    pub(super) function: Option<FunctionDelta>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct FunctionDelta {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// Text in pieces; an object from servers that parse what the model wrote.
+    #[serde(default)]
+    pub(super) arguments: Option<Value>,
 }
 
 #[derive(Deserialize)]

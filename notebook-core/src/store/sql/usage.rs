@@ -120,6 +120,8 @@ async fn insert(tx: &mut Tx<'_>, tenant: TenantId, row: &DayUsage) -> Result<()>
         number(operation, "estimated", counts.estimated)?,
         first_token,
         total,
+        number(operation, "cost_micros", counts.cost_micros)?,
+        number(operation, "priced", counts.priced)?,
     ];
     tx.execute(statement::INSERT, values).await.map(drop)
 }
@@ -161,6 +163,8 @@ fn read(row: &Row<'_>) -> Result<DayUsage> {
             estimated: row.get(10)?,
             first_token: row.json(11)?,
             total: row.json(12)?,
+            cost_micros: row.get(13)?,
+            priced: row.get(14)?,
         },
     })
 }

@@ -150,6 +150,8 @@ export const de: Dictionary = {
   passages: (count) => plural(count, 'Stelle', 'Stellen'),
   searchPartial: 'Eine Suchstufe wurde nicht rechtzeitig fertig, Stellen können fehlen.',
   tokens: 'Token',
+  cost: 'Kosten',
+  costEstimated: (cost) => `etwa ${cost}`,
   tokensOf: (prompt, completion, exact) =>
     `${exact ? '' : 'etwa '}${prompt} gelesen, ${completion} geschrieben`,
   timing: 'Zeit',

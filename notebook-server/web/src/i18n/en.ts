@@ -148,6 +148,8 @@ export const en = {
   passages: (count: number) => plural(count, 'passage', 'passages'),
   searchPartial: 'A search stage ran out of time, so passages may be missing.',
   tokens: 'Tokens',
+  cost: 'Cost',
+  costEstimated: (cost: string) => `about ${cost}`,
   tokensOf: (prompt: string, completion: string, exact: boolean) =>
     `${exact ? '' : 'about '}${prompt} read, ${completion} written`,
   timing: 'Time',

@@ -39,6 +39,15 @@ export function formatMicros(micros: number, locale: string): string {
   return `${(micros / 1_000_000).toLocaleString(locale, { maximumFractionDigits: 1 })}\u00a0s`;
 }
 
+/** Millionths of a US dollar as `$0.0042`: with as many digits as say something. */
+export const formatUsd = (micros: number, locale: string): string =>
+  (micros / 1_000_000).toLocaleString(locale, {
+    style: 'currency',
+    currency: 'USD',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: micros >= 100_000 ? 2 : 6,
+  });
+
 /** A day: `21 Nov 2026`. */
 export const formatDate = (time: number, locale: string): string =>
   new Date(time).toLocaleDateString(locale, { dateStyle: 'medium' });

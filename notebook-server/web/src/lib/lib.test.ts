@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatMicros } from './format';
+import { formatBytes, formatMicros, formatUsd } from './format';
 import { utf16At, utf8Length } from './utf8';
 import { isUuid, layoutUuidV7, uuidV7 } from './uuid';
 
@@ -43,5 +43,14 @@ describe('formats', () => {
     expect(formatBytes(3_440_000, 'en')).toBe('3.4\u00a0MB');
     expect(formatMicros(2_140_000, 'de')).toBe('2,1\u00a0s');
     expect(formatMicros(340_000, 'en')).toBe('340\u00a0ms');
+  });
+});
+
+describe('costs', () => {
+  it('have as many digits as say something', () => {
+    expect(formatUsd(4_200, 'en')).toBe('$0.0042');
+    expect(formatUsd(33, 'en')).toBe('$0.000033');
+    expect(formatUsd(1_234_567, 'en')).toBe('$1.23');
+    expect(formatUsd(0, 'en')).toBe('$0.00');
   });
 });

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
 const V1: &str = r#"
@@ -558,4 +559,10 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at BIGINT;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// Days that were counted before had no prices.
+const V23: &str = "
+ALTER TABLE usage_days ADD COLUMN cost_micros BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE usage_days ADD COLUMN priced BIGINT NOT NULL DEFAULT 0;
 ";

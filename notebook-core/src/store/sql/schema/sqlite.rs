@@ -26,6 +26,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
 const V1: &str = "
@@ -497,4 +498,10 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// Days that were counted before had no prices.
+const V23: &str = "
+ALTER TABLE usage_days ADD COLUMN cost_micros INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage_days ADD COLUMN priced INTEGER NOT NULL DEFAULT 0;
 ";

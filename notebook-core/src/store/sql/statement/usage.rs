@@ -23,14 +23,14 @@ pub(in crate::store::sql) const DELETE_DAY: &str =
 macro_rules! columns {
     () => {
         "day, model, notebook_id, answers, completed, stopped, failed, abandoned, \
-         prompt_tokens, completion_tokens, estimated, first_token, total"
+         prompt_tokens, completion_tokens, estimated, first_token, total, cost_micros, priced"
     };
 }
 
 pub(in crate::store::sql) const INSERT: &str = concat!(
     "INSERT INTO usage_days (tenant_id, ",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
 
 pub(in crate::store::sql) const LIST: &str = concat!(

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { useText } from '@/i18n';
-import { formatMicros } from '@/lib/format';
+import { formatMicros, formatUsd } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
 import type { AnswerView } from './answer-view';
 
@@ -37,6 +37,13 @@ export function Details({ view }: { view: AnswerView }) {
             number(view.usage.completion_tokens),
             view.usage.exact,
           )}
+        </Row>
+      )}
+      {view.usage && view.usage.cost_micros !== null && (
+        <Row name={text.cost}>
+          {view.usage.exact
+            ? formatUsd(view.usage.cost_micros, locale)
+            : text.costEstimated(formatUsd(view.usage.cost_micros, locale))}
         </Row>
       )}
       {view.timings.length > 0 && (

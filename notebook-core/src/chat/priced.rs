@@ -1,0 +1,290 @@
+//! What answers cost: a layer that adds it to their token counts.
+//!
+//! It belongs right around the adapter, under all other layers, for each of these may ask another model.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+
+use super::{ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount};
+use crate::{Result, model::Usage};
+
+/// What a model's tokens cost, in US dollars for a million of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Of prompts.
+    pub prompt: f64,
+    /// Of answers.
+    pub completion: f64,
+}
+
+impl Price {
+    /// What these tokens cost, in millionths of a dollar, rounded up: many small answers cost something too.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn micros(&self, usage: &Usage) -> u64 {
+        // A dollar for a million tokens is a millionth of a dollar for each.
+        let cost = usage.prompt_tokens as f64 * self.prompt
+            + usage.completion_tokens as f64 * self.completion;
+        // What a sum of products is off by is no millionth.
+        (cost - 1e-6).ceil().max(0.0) as u64
+    }
+}
+
+/// Models by pattern, and what they cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PriceTable(Vec<(String, Price)>);
+
+impl PriceTable {
+    /// Patterns are `provider/model`, in which `*` stands for any text: `openai/gpt-4.1*`.
+    #[must_use]
+    pub fn new(prices: impl IntoIterator<Item = (String, Price)>) -> Self {
+        let mut prices: Vec<_> = prices.into_iter().collect();
+        // The one that says most of a name first; by name where two say as much, so that the order is always the same.
+        prices.sort_by(|(one, _), (other, _)| {
+            let said = |pattern: &str| pattern.chars().filter(|c| *c != '*').count();
+            said(other).cmp(&said(one)).then_with(|| one.cmp(other))
+        });
+        Self(prices)
+    }
+
+    /// The price of a model: that of the pattern that says most of its name. None where none matches.
+    #[must_use]
+    pub fn price(&self, info: &ChatModelInfo) -> Option<Price> {
+        let label = info.label();
+        self.0.iter().find(|(pattern, _)| matches(pattern, &label)).map(|(_, price)| *price)
+    }
+}
+
+/// Whether a text is as the pattern says.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    let mut rest = rest;
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A model whose answers tell what they cost.
+///
+/// - Only counts of tokens become costs. Where a model tells none, they are estimated when its answer is whole, and say that they
+///   are an estimate ([`Usage::exact`]).
+pub struct Priced {
+    inner: Arc<dyn ChatModel>,
+    price: Price,
+}
+
+impl Priced {
+    /// A model with this price.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ChatModel>, price: Price) -> Self {
+        Self { inner, price }
+    }
+
+    /// A model with its price of a table, if it has one there.
+    #[must_use]
+    pub fn around(inner: Arc<dyn ChatModel>, prices: &PriceTable) -> Arc<dyn ChatModel> {
+        match prices.price(inner.info()) {
+            Some(price) => Arc::new(Self::new(inner, price)),
+            None => inner,
+        }
+    }
+
+    fn prompt_tokens(&self, request: &ChatRequest) -> u64 {
+        let calls = request.messages.iter().flat_map(|message| &message.tool_calls);
+        let texts = request.messages.iter().map(|message| &message.content);
+        let all = texts.chain(calls.map(|call| &call.arguments));
+        all.map(|text| self.inner.count_tokens(text).tokens as u64).sum()
+    }
+}
+
+/// An answer on its way.
+struct Account {
+    stream: ChatStream,
+    model: Arc<dyn ChatModel>,
+    price: Price,
+    prompt_tokens: u64,
+    /// What the model wrote, as long as it has told no counts.
+    written: Option<String>,
+    /// The end, which waits for the estimate before it.
+    end: Option<ChatEvent>,
+}
+
+impl Account {
+    async fn next(&mut self) -> Option<Result<ChatEvent>> {
+        if let Some(end) = self.end.take() {
+            return Some(Ok(end));
+        }
+        let event = match self.stream.next().await? {
+            Ok(event) => event,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(Ok(match event {
+            ChatEvent::Usage(usage) => {
+                self.written = None;
+                ChatEvent::Usage(self.priced(usage))
+            }
+            ChatEvent::Finish(reason) => match self.written.take() {
+                None => ChatEvent::Finish(reason),
+                Some(written) => {
+                    self.end = Some(ChatEvent::Finish(reason));
+                    ChatEvent::Usage(self.estimate(&written))
+                }
+            },
+            ChatEvent::Delta(text) => {
+                self.wrote(&text);
+                ChatEvent::Delta(text)
+            }
+            ChatEvent::ToolCall(call) => {
+                self.wrote(&call.arguments);
+                ChatEvent::ToolCall(call)
+            }
+        }))
+    }
+
+    fn wrote(&mut self, text: &str) {
+        if let Some(written) = &mut self.written {
+            written.push_str(text);
+        }
+    }
+
+    fn priced(&self, usage: Usage) -> Usage {
+        Usage { cost_micros: Some(self.price.micros(&usage)), ..usage }
+    }
+
+    fn estimate(&self, written: &str) -> Usage {
+        let completion_tokens = self.model.count_tokens(written).tokens as u64;
+        let prompt_tokens = self.prompt_tokens;
+        self.priced(Usage { prompt_tokens, completion_tokens, exact: false, cost_micros: None })
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ChatModel for Priced {
+    fn info(&self) -> &ChatModelInfo {
+        self.inner.info()
+    }
+
+    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        let prompt_tokens = self.prompt_tokens(&request);
+        let account = Account {
+            stream: self.inner.stream(request).await?,
+            model: Arc::clone(&self.inner),
+            price: self.price,
+            prompt_tokens,
+            written: Some(String::new()),
+            end: None,
+        };
+        Ok(Box::pin(stream::unfold(account, |mut account| async move {
+            let item = account.next().await?;
+            Some((item, account))
+        })))
+    }
+
+    fn count_tokens(&self, text: &str) -> TokenCount {
+        self.inner.count_tokens(text)
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.inner.check().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{
+        ChatMessage, ChatRole, FinishReason,
+        scripted::{Script, ScriptedChat, Step},
+    };
+
+    const PRICE: Price = Price { prompt: 0.15, completion: 0.6 };
+
+    fn info(provider: &str, model: &str) -> ChatModelInfo {
+        ChatModelInfo {
+            provider: provider.into(),
+            model: model.into(),
+            context_tokens: None,
+            local: false,
+            tools: true,
+        }
+    }
+
+    async fn events(script: Script, table: &PriceTable) -> Vec<ChatEvent> {
+        let model = Priced::around(Arc::new(ScriptedChat::new(script)), table);
+        let messages = vec![ChatMessage::new(ChatRole::User, "123456789")];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let stream = model.stream(request).await.unwrap();
+        stream.map(Result::unwrap).collect().await
+    }
+
+    fn table(pattern: &str) -> PriceTable {
+        PriceTable::new([(pattern.to_owned(), PRICE)])
+    }
+
+    /// C4: costs are exact in millionths, and rounded up.
+    #[test]
+    fn c4_costs_are_products() {
+        for (prompt_tokens, completion_tokens, micros) in [
+            (0, 0, 0),
+            (1, 0, 1),
+            (20, 0, 3),
+            (1_000_000, 0, 150_000),
+            (1_000_000, 1_000_000, 750_000),
+            (100, 30, 33),
+        ] {
+            let usage = Usage { prompt_tokens, completion_tokens, exact: true, cost_micros: None };
+            assert_eq!(PRICE.micros(&usage), micros, "{usage:?}");
+        }
+    }
+
+    #[test]
+    fn c4_the_pattern_that_says_most_has_the_price() {
+        let price = |prompt| Price { prompt, completion: 0.0 };
+        let rows =
+            [("*", 1.0), ("openai/*", 2.0), ("openai/gpt-4.1*", 3.0), ("*/gpt-4.1-mini", 4.0)];
+        let table = PriceTable::new(rows.map(|(name, usd)| (name.to_owned(), price(usd))));
+        for (provider, model, usd) in [
+            ("google", "gemini", 1.0),
+            ("openai", "gpt-5", 2.0),
+            ("openai", "gpt-4.1", 3.0),
+            ("openai", "gpt-4.1-mini", 3.0),
+            ("azure", "gpt-4.1-mini", 4.0),
+        ] {
+            assert_eq!(table.price(&info(provider, model)), Some(price(usd)), "{provider}/{model}");
+        }
+        let table = PriceTable::new([("openai/a*b*c".to_owned(), PRICE)]);
+        for (model, known) in [("abc", true), ("aXbYc", true), ("ab", false), ("acb", false)] {
+            assert_eq!(table.price(&info("openai", model)).is_some(), known, "{model}");
+        }
+    }
+
+    #[tokio::test]
+    async fn c4_counts_get_a_cost_and_nothing_is_guessed_without_a_price() {
+        let script = || Script::new([Step::text("a"), Step::usage(100, 30), Step::STOP]);
+        let priced = events(script(), &table("scripted/*")).await;
+        let ChatEvent::Usage(usage) = &priced[1] else { panic!("{priced:?}") };
+        assert_eq!((usage.cost_micros, usage.exact, priced.len()), (Some(33), true, 3));
+        let free = events(script(), &table("openai/*")).await;
+        assert!(matches!(&free[1], ChatEvent::Usage(Usage { cost_micros: None, .. })));
+    }
+
+    #[tokio::test]
+    async fn c4_a_model_that_counts_nothing_is_estimated_and_it_says_so() {
+        let script = Script::new([Step::text("abc"), Step::text("def"), Step::STOP]);
+        let events = events(script, &table("*")).await;
+        let estimate =
+            Usage { prompt_tokens: 3, completion_tokens: 2, exact: false, cost_micros: Some(2) };
+        assert_eq!(events[2], ChatEvent::Usage(estimate));
+        assert_eq!(events[3], ChatEvent::Finish(FinishReason::Stop));
+        assert_eq!(events.len(), 4);
+    }
+}
