@@ -113,7 +113,7 @@ async fn read(mut stream: ChatStream) -> Result<Answer, String> {
                 return Err(format!("it asked for the tool {}, which nobody offered", call.name));
             }
             ChatEvent::Usage(counts) => usage = Some(counts),
-            ChatEvent::ToolCall(_) | ChatEvent::Replaced(_) => {}
+            ChatEvent::Replaced(_) => {}
             ChatEvent::Finish(finish) => {
                 let after = stream.next().await;
                 require(after.is_none(), "something came after the end")?;
