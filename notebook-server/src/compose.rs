@@ -379,6 +379,7 @@ fn chat_config(config: &Config) -> ChatConfig {
         },
         question_bytes: config.limits.question_bytes,
         context_tokens: config.chat.context_tokens,
+        summarise: config.chat.summaries,
         answer_tokens: config.chat.answer_tokens,
         ..ChatConfig::default()
     }

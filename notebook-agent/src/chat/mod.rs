@@ -9,8 +9,10 @@ mod ask;
 mod cite;
 mod config;
 mod flow;
+mod hands;
 mod history;
 mod title;
+mod turn;
 
 use std::sync::Arc;
 

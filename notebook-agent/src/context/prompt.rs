@@ -33,14 +33,22 @@ pub(super) fn system(input: &ContextInput<'_>) -> String {
     text
 }
 
-/// The last message: passages, fenced as data, and the question.
+/// The last message: what was said before, passages, both fenced as data, and the question.
 pub(super) fn question(input: &ContextInput<'_>, passages: &str) -> String {
-    let question = neutralise(input.question);
-    if passages.is_empty() {
-        return format!("Question: {question}");
-    }
     let marker = input.marker;
-    format!("<passages {marker}>\n{passages}</passages {marker}>\n\nQuestion: {question}")
+    let mut text = String::new();
+    if let Some(summary) = input.summary {
+        let summary = neutralise(summary.trim());
+        let _ = writeln!(
+            text,
+            "<earlier {marker}>\nA summary of what was said before:\n{summary}\n</earlier {marker}>\n"
+        );
+    }
+    if !passages.is_empty() {
+        let _ = writeln!(text, "<passages {marker}>\n{passages}</passages {marker}>\n");
+    }
+    let _ = write!(text, "Question: {}", neutralise(input.question));
+    text
 }
 
 /// One numbered passage.
