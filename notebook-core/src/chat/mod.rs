@@ -1,6 +1,9 @@
 //! The chat model port: messages in, a stream of text out.
 
-use std::{pin::Pin, time::Instant};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use futures::Stream;
@@ -143,6 +146,16 @@ pub struct CallOptions {
     /// The random text by which the prompt marks what is data, another in each request: prompts that differ in it alone
     /// are the same prompt.
     pub marker: Option<String>,
+}
+
+impl CallOptions {
+    /// A call that nobody waits for after this time.
+    #[must_use]
+    pub fn ending_in(time: Duration) -> Self {
+        // The runtime's clock, which tests hold.
+        let now = tokio::time::Instant::now().into_std();
+        Self { deadline: now.checked_add(time), ..Self::default() }
+    }
 }
 
 /// A model failed before it said anything, and another answers in its place.

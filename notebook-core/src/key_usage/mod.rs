@@ -94,13 +94,8 @@ pub trait KeyUsage: Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of the storage.
-    async fn take(
-        &self,
-        key: KeyHash,
-        day: Day,
-        limit: Option<u64>,
-        now: Timestamp,
-    ) -> Result<Use>;
+    async fn take(&self, key: KeyHash, day: Day, limit: Option<u64>, now: Timestamp)
+    -> Result<Use>;
 
     /// Leaves a key alone until a moment. What was said before does not count any more.
     ///

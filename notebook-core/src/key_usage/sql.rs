@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// One statement, so that callers at once are counted one after the other by the row's lock. No row: it was not counted.
-const TAKE: &str = "INSERT INTO key_usage AS k (key, day, used, resting_until) VALUES ($1, $2, 1, 0)
+const TAKE: &str =
+    "INSERT INTO key_usage AS k (key, day, used, resting_until) VALUES ($1, $2, 1, 0)
     ON CONFLICT (key) DO UPDATE SET
         used = CASE WHEN k.day >= $2 THEN k.used + 1 ELSE 1 END,
         day = CASE WHEN k.day >= $2 THEN k.day ELSE $2 END
@@ -41,10 +42,7 @@ fn count(row: &Row<'_>) -> Result<KeyCount> {
     })
 }
 
-async fn take(
-    tx: &mut Tx<'_>,
-    (key, day, limit, now): &(KeyHash, i64, i64, i64),
-) -> Result<Use> {
+async fn take(tx: &mut Tx<'_>, (key, day, limit, now): &(KeyHash, i64, i64, i64)) -> Result<Use> {
     let values = values![key.as_bytes(), *day, *now, *limit];
     if let Some(used) = tx.one(TAKE, values, |row| row.get::<i64>(0)).await? {
         return Ok(Use::Counted { used: used.try_into().unwrap_or(0) });
@@ -66,9 +64,7 @@ impl KeyUsage for SqlKeyUsage {
     ) -> Result<Use> {
         let limit = limit.map_or(i64::MAX, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let input = (key, day.0, limit, now.as_millis());
-        self.0
-            .write_singly("count use of key", input, |tx, input| Box::pin(take(tx, input)))
-            .await
+        self.0.write_singly("count use of key", input, |tx, input| Box::pin(take(tx, input))).await
     }
 
     async fn rest(&self, key: KeyHash, until: Timestamp) -> Result<()> {

@@ -11,6 +11,7 @@ mod mail;
 mod oidc;
 mod profile;
 mod rate_limits;
+mod resilience;
 mod secrets;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
@@ -25,6 +26,7 @@ pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
 pub use profile::Profile;
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
+pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
 
@@ -231,6 +233,10 @@ pub struct Chat {
     pub google: Google,
     /// A model file on this machine.
     pub gguf: Gguf,
+    /// The models that answer when the one that is asked cannot, in this order: `provider/model`, or a provider.
+    pub fallback: Vec<String>,
+    /// What stands around models of other machines.
+    pub resilience: Resilience,
 }
 
 /// Which model makes vectors.
@@ -260,6 +266,10 @@ pub struct OpenAi {
     pub base_url: String,
     /// Not needed by most local servers.
     pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
     /// Model name.
     pub model: Option<String>,
     /// Further headers.
@@ -286,6 +296,10 @@ pub struct Google {
     pub base_url: String,
     /// From Google AI Studio.
     pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
     /// Model name.
     pub model: String,
 }
@@ -385,6 +399,8 @@ impl Default for Chat {
             ollama: Ollama::default(),
             google: Google::default(),
             gguf: Gguf::default(),
+            fallback: Vec::new(),
+            resilience: Resilience::default(),
         }
     }
 }
@@ -407,6 +423,8 @@ impl Default for OpenAi {
         Self {
             base_url: "https://api.openai.com/v1".to_owned(),
             api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
             model: None,
             headers: BTreeMap::new(),
             context_tokens: None,
@@ -425,6 +443,8 @@ impl Default for Google {
         Self {
             base_url: "https://generativelanguage.googleapis.com".to_owned(),
             api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
             model: "gemini-2.5-flash".to_owned(),
         }
     }

@@ -146,12 +146,12 @@ fn calls(config: &Config, list: &mut List) {
         (
             "chat.openai.base_url",
             Some(&openai.base_url),
-            has(&openai.api_key) || !openai.headers.is_empty(),
+            has(&openai.api_key) || !openai.api_keys.is_empty() || !openai.headers.is_empty(),
         ),
         (
             "chat.google.base_url",
             Some(&config.chat.google.base_url),
-            has(&config.chat.google.api_key),
+            has(&config.chat.google.api_key) || !config.chat.google.api_keys.is_empty(),
         ),
         ("secrets.vault.address", vault.address.as_ref(), true),
     ] {

@@ -122,7 +122,13 @@ impl ResponseCache {
         (kept.ends > now && kept.ends.since(now) <= self.policy.keep).then_some(kept)
     }
 
-    async fn keep(self: Arc<Self>, scope: TenantScope, key: CacheKey, parts: Vec<Part>, finish: FinishReason) {
+    async fn keep(
+        self: Arc<Self>,
+        scope: TenantScope,
+        key: CacheKey,
+        parts: Vec<Part>,
+        finish: FinishReason,
+    ) {
         let ends = self.clock.now().after(self.policy.keep);
         let Ok(bytes) = serde_json::to_vec(&Kept { ends, parts, finish }) else { return };
         self.kept.lock().push_back((ends, scope.clone(), key));
@@ -160,7 +166,8 @@ impl Part {
 
 impl Kept {
     fn answer(self) -> ChatStream {
-        let free = Usage { prompt_tokens: 0, completion_tokens: 0, exact: true, cost_micros: Some(0) };
+        let free =
+            Usage { prompt_tokens: 0, completion_tokens: 0, exact: true, cost_micros: Some(0) };
         let parts = self.parts.into_iter().map(|part| match part {
             Part::Text(text) => ChatEvent::Delta(text),
             Part::Tool(call) => ChatEvent::ToolCall(call),

@@ -87,10 +87,14 @@ fn cache(sampled: bool, clock: Arc<dyn Clock>) -> Arc<ResponseCache> {
     Arc::new(ResponseCache::new(Arc::new(MemoryCache::new(1 << 20)), policy, clock))
 }
 
-fn pool(models: Vec<Arc<ScriptedChat>>, daily: Option<u64>) -> (KeyPool, Arc<MemoryKeyUsage>, Arc<ManualClock>) {
+fn pool(
+    models: Vec<Arc<ScriptedChat>>,
+    daily: Option<u64>,
+) -> (KeyPool, Arc<MemoryKeyUsage>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
     let usage = Arc::new(MemoryKeyUsage::new());
-    let keys = (1..).zip(models).map(|(i, model)| PooledKey::new(&Secret::new(format!("key-{i}")), model));
+    let keys =
+        (1..).zip(models).map(|(i, model)| PooledKey::new(&Secret::new(format!("key-{i}")), model));
     let policy = KeyPolicy { daily, ..KeyPolicy::default() };
     (KeyPool::new(keys.collect(), policy, usage.clone(), clock.clone()).unwrap(), usage, clock)
 }
@@ -167,7 +171,10 @@ async fn z21_the_order_is_kept_and_told() {
 /// Z21: a model that has begun is not replaced; where all fail, the first one's error is told, and what the others said.
 #[tokio::test]
 async fn z21_nobody_takes_over_after_the_first_token() {
-    let broken = named("a", [Script::new([Step::text("Good"), Step::Fail(ErrorKind::Unavailable, Retry::Backoff)])]);
+    let broken = named(
+        "a",
+        [Script::new([Step::text("Good"), Step::Fail(ErrorKind::Unavailable, Retry::Backoff)])],
+    );
     let other = answering("b");
     let chain = FallbackChat::new(broken, vec![other.clone()]);
     let events = hear(&chain, request()).await;
@@ -176,23 +183,33 @@ async fn z21_nobody_takes_over_after_the_first_token() {
 
     let down = refusing("a", ErrorKind::Unauthorized, Retry::Never);
     let full = refusing("b", ErrorKind::RateLimited, Retry::Backoff);
-    let error = hear(&FallbackChat::new(down, vec![full.clone()]), request()).await.remove(0).unwrap_err();
+    let error =
+        hear(&FallbackChat::new(down, vec![full.clone()]), request()).await.remove(0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert_eq!(error.context("instead"), Some("test/b: rate_limited"));
 
     // What is wrong is wrong for all; what somebody ended is not begun anew.
     let wrong = ChatRequest { temperature: Some(9.0), ..request() };
     let calls = full.requests().len();
-    let chain = FallbackChat::new(refusing("a", ErrorKind::Cancelled, Retry::Never), vec![full.clone()]);
+    let chain =
+        FallbackChat::new(refusing("a", ErrorKind::Cancelled, Retry::Never), vec![full.clone()]);
     assert!(hear(&chain, wrong).await[0].is_err() && hear(&chain, request()).await[0].is_err());
     assert_eq!(full.requests().len(), calls);
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_limit_of_time_is_kept_and_the_connection_closed() {
-    let (half, two) = (Step::Sleep(Duration::from_millis(500)), Step::Sleep(Duration::from_secs(2)));
+    let (half, two) =
+        (Step::Sleep(Duration::from_millis(500)), Step::Sleep(Duration::from_secs(2)));
     let slow_first = Script::new([two.clone(), Step::text("a"), Step::STOP]);
-    let slow_next = Script::new([half.clone(), Step::text("a"), half.clone(), Step::text("b"), two, Step::STOP]);
+    let slow_next = Script::new([
+        half.clone(),
+        Step::text("a"),
+        half.clone(),
+        Step::text("b"),
+        two,
+        Step::STOP,
+    ]);
     let endless = Script::new((0..100).flat_map(|_| [half.clone(), Step::text("a")]));
     for (script, after, texts, limit) in [
         (slow_first, 1_000, 0, "time to the first token"),
@@ -426,7 +443,8 @@ async fn c3_the_next_key_is_used_on_429_and_401() {
         (ErrorKind::Unauthorized, Retry::Never, 60),
     ] {
         let first = named("a", [Script::refusal(kind, retry), Script::answer("first")]);
-        let (pool, _, clock) = pool(vec![first.clone(), named("a", [Script::answer("second")])], None);
+        let (pool, _, clock) =
+            pool(vec![first.clone(), named("a", [Script::answer("second")])], None);
         let mut heard = Vec::new();
         for wait in [0, 0, rests - 1, 1] {
             clock.advance(Duration::from_secs(wait));
@@ -437,8 +455,12 @@ async fn c3_the_next_key_is_used_on_429_and_401() {
     }
     // What is not the key's fault is not asked with another.
     let second = answering("a");
-    let (pool, ..) = pool(vec![refusing("a", ErrorKind::Unavailable, Retry::Backoff), second.clone()], None);
-    assert_eq!(hear(&pool, request()).await[0].as_ref().unwrap_err().kind(), ErrorKind::Unavailable);
+    let (pool, ..) =
+        pool(vec![refusing("a", ErrorKind::Unavailable, Retry::Backoff), second.clone()], None);
+    assert_eq!(
+        hear(&pool, request()).await[0].as_ref().unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
     assert_eq!(second.requests().len(), 0);
 }
 
@@ -446,8 +468,14 @@ async fn c3_the_next_key_is_used_on_429_and_401() {
 async fn c3_keys_that_are_all_wrong_are_told_as_such() {
     let wrong = || refusing("a", ErrorKind::Unauthorized, Retry::Never);
     let (pool, ..) = pool(vec![wrong(), wrong()], None);
-    assert_eq!(hear(&pool, request()).await[0].as_ref().unwrap_err().kind(), ErrorKind::Unauthorized);
-    assert!(KeyPool::new(vec![], KeyPolicy::default(), Arc::new(MemoryKeyUsage::new()), clock()).is_err());
+    assert_eq!(
+        hear(&pool, request()).await[0].as_ref().unwrap_err().kind(),
+        ErrorKind::Unauthorized
+    );
+    assert!(
+        KeyPool::new(vec![], KeyPolicy::default(), Arc::new(MemoryKeyUsage::new()), clock())
+            .is_err()
+    );
 }
 
 /// Notes what reaches the provider.
@@ -478,7 +506,8 @@ impl ChatModel for Noting {
 async fn z10_the_deadline_is_passed_down() {
     let info = answering("a").info().clone();
     let model = Arc::new(Noting(info, Mutex::default()));
-    let mut stack = Stack { first: Layered { model: model.clone(), ..full_stack().first }, ..full_stack() };
+    let mut stack =
+        Stack { first: Layered { model: model.clone(), ..full_stack().first }, ..full_stack() };
     stack.others.clear();
     let earliest = Instant::now() + Duration::from_secs(10);
     assert!(stack.for_scope(None).stream(request()).await.is_err());

@@ -93,7 +93,8 @@ impl Model {
                 within.filter(|(_, what)| what[i]).count() as u32
             };
             let [calls, bad, late] = [count(0), count(1), count(2)];
-            let over = |some: u32, percent: u32| calls >= policy.calls && some * 100 >= percent * calls;
+            let over =
+                |some: u32, percent: u32| calls >= policy.calls && some * 100 >= percent * calls;
             opens = (failed || slow)
                 && (policy.in_a_row.is_some_and(|most| self.row >= most)
                     || policy.failed_percent.is_some_and(|percent| over(bad, percent))
@@ -199,7 +200,11 @@ fn history(seed: u64, ways: &mut HashMap<(Phase, Phase), u32>) -> u64 {
             _ => Phase::HalfOpen,
         };
         assert_eq!(seen.phase, phase, "seed {seed}, step {i}: {policy:?}");
-        assert_eq!((seen.in_a_row, seen.opened), (model.row, model.opened), "seed {seed}, step {i}");
+        assert_eq!(
+            (seen.in_a_row, seen.opened),
+            (model.row, model.opened),
+            "seed {seed}, step {i}"
+        );
         *ways.entry((before, seen.phase)).or_default() += 1;
         (seen.calls, seen.failed, seen.slow, seen.open_millis, seen.phase).hash(&mut trace);
     }
@@ -215,7 +220,9 @@ fn z1_z4_z23_histories_are_those_of_the_model() {
         history(seed, &mut ways);
     }
     use Phase::{Closed, HalfOpen, Open};
-    for way in [(Closed, Open), (Open, HalfOpen), (HalfOpen, Open), (HalfOpen, Closed), (Open, Closed)] {
+    for way in
+        [(Closed, Open), (Open, HalfOpen), (HalfOpen, Open), (HalfOpen, Closed), (Open, Closed)]
+    {
         assert!(ways.get(&way).is_some_and(|times| *times > 20), "{way:?}: {ways:?}");
     }
 }

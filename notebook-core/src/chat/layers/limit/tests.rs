@@ -33,7 +33,8 @@ fn z23_the_line_holds_its_bounds() {
             at_once: 1 + (dice.roll() % 4) as usize,
             waiting: (dice.roll() % 5) as usize,
         };
-        let tenants: Vec<Whose> = (0..3).map(|i| Some(TenantId::from_u128(i))).chain([None]).collect();
+        let tenants: Vec<Whose> =
+            (0..3).map(|i| Some(TenantId::from_u128(i))).chain([None]).collect();
         let (mut line, mut calling, mut waiting) = (Line::default(), Vec::new(), HashMap::new());
         for _ in 0..80 {
             let whose = tenants[(dice.roll() % 4) as usize];
@@ -58,10 +59,8 @@ fn z23_the_line_holds_its_bounds() {
                 }
                 _ if !calling.is_empty() => {
                     let gone = calling.swap_remove((dice.roll() % calling.len() as u64) as usize);
-                    let fewest = waiting
-                        .values()
-                        .map(|w| calling.iter().filter(|c| *c == w).count())
-                        .min();
+                    let fewest =
+                        waiting.values().map(|w| calling.iter().filter(|c| *c == w).count()).min();
                     let next = line.leave(&policy, gone);
                     assert_eq!(next.is_some(), !waiting.is_empty(), "seed {seed}");
                     if let Some((number, whose)) = next {
@@ -84,12 +83,20 @@ fn z23_the_line_holds_its_bounds() {
 async fn z6_a_slow_provider_does_not_slow_others() {
     let hanging = Arc::new(ScriptedChat::new(Script::new([Step::Hang])));
     let slow = Arc::new(LimitChat::new(hanging, limit(4, 2), None));
-    let quick = LimitChat::new(Arc::new(ScriptedChat::new(Script::answer("Hi"))), limit(4, 2), None);
+    let quick =
+        LimitChat::new(Arc::new(ScriptedChat::new(Script::answer("Hi"))), limit(4, 2), None);
     let mut held = Vec::new();
     for _ in 0..4 {
         held.push(slow.stream(request()).await.unwrap());
     }
-    let waiting: Vec<_> = (0..2).map(|_| tokio::spawn({ let slow = slow.clone(); async move { slow.stream(request()).await.err() } })).collect();
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            tokio::spawn({
+                let slow = slow.clone();
+                async move { slow.stream(request()).await.err() }
+            })
+        })
+        .collect();
     tokio::task::yield_now().await;
     let since = Instant::now();
     for _ in 0..100 {
@@ -110,7 +117,8 @@ async fn z6_a_slow_provider_does_not_slow_others() {
 async fn z11_z12_overload_costs_no_throughput() {
     let took = Duration::from_millis(100);
     let script = || Script::new([Step::Sleep(took), Step::text("a"), Step::STOP]);
-    let model = Arc::new(LimitChat::new(Arc::new(ScriptedChat::new(script())), limit(10, 10), None));
+    let model =
+        Arc::new(LimitChat::new(Arc::new(ScriptedChat::new(script())), limit(10, 10), None));
     let ask = |model: Arc<LimitChat>| async move {
         let since = Instant::now();
         let mut answer = model.stream(request()).await.ok()?;
@@ -131,7 +139,11 @@ async fn z11_z12_overload_costs_no_throughput() {
     served.sort_unstable();
     let p99 = served[served.len() * 99 / 100];
     assert!(p99 <= Duration::from_secs(2) + took, "{p99:?}");
-    assert!(served[served.len() / 2] <= Duration::from_millis(350), "{:?}", served[served.len() / 2]);
+    assert!(
+        served[served.len() / 2] <= Duration::from_millis(350),
+        "{:?}",
+        served[served.len() / 2]
+    );
     for _ in 0..20 {
         assert!(ask(model.clone()).await.is_some());
     }
@@ -142,7 +154,10 @@ async fn z11_z12_overload_costs_no_throughput() {
 #[tokio::test(start_paused = true)]
 async fn a_tenant_with_many_calls_waits_behind_one_with_few() {
     let (limit, loud, quiet) = (limit(2, 4), tenant(), tenant());
-    let held = [limit.turn(Some(&loud), None).await.unwrap(), limit.turn(Some(&loud), None).await.unwrap()];
+    let held = [
+        limit.turn(Some(&loud), None).await.unwrap(),
+        limit.turn(Some(&loud), None).await.unwrap(),
+    ];
     let wait = |scope: &TenantScope| {
         let (limit, scope) = (limit.clone(), scope.clone());
         tokio::spawn(async move { limit.turn(Some(&scope), None).await })
@@ -164,7 +179,10 @@ async fn who_goes_away_leaves_no_gap() {
     let gate = Gate::closed();
     let provider = Arc::new(ScriptedChat::new(Script::answer("Hi").behind(gate.clone())));
     let model = Arc::new(LimitChat::new(provider, limit(1, 8), None));
-    let first = tokio::spawn({ let model = model.clone(); async move { model.stream(request()).await } });
+    let first = tokio::spawn({
+        let model = model.clone();
+        async move { model.stream(request()).await }
+    });
     tokio::task::yield_now().await;
     for _ in 0..5 {
         let mut waits = Box::pin(model.stream(request()));

@@ -41,8 +41,7 @@ pub fn decide(
             wait / 2 + spread(wait / 2, dice)
         }
     };
-    let in_time =
-        failed.left.is_none_or(|left| wait.saturating_add(policy.shortest_try) <= left);
+    let in_time = failed.left.is_none_or(|left| wait.saturating_add(policy.shortest_try) <= left);
     // Last: what is not made costs nothing.
     (in_time && budget.take(rules, now)).then_some(wait)
 }

@@ -78,7 +78,8 @@ async fn z7_three_layers_of_retries_add_up_to_a_tenth() {
 /// Z8: what the provider says is waited, up to a limit; beyond it the caller is told.
 #[tokio::test(start_paused = true)]
 async fn z8_retry_after_is_obeyed_to_a_cap() {
-    let limited = |wait| Script::refusal(ErrorKind::RateLimited, Retry::After(Duration::from_secs(wait)));
+    let limited =
+        |wait| Script::refusal(ErrorKind::RateLimited, Retry::After(Duration::from_secs(wait)));
     let provider = Arc::new(ScriptedChat::playing([limited(3), Script::answer("Good day")]));
     let model = RetryChat::new(provider.clone(), retries(quick(), BudgetPolicy::default()));
     let since = tokio::time::Instant::now();
@@ -100,7 +101,8 @@ async fn only_what_has_not_begun_is_made_again() {
     use futures::StreamExt;
 
     use crate::chat::{ChatEvent, scripted::Step};
-    let broken = Script::new([Step::usage(1, 0), Step::Fail(ErrorKind::Unavailable, Retry::Backoff)]);
+    let broken =
+        Script::new([Step::usage(1, 0), Step::Fail(ErrorKind::Unavailable, Retry::Backoff)]);
     let late = Script::new([Step::text("a"), Step::Fail(ErrorKind::Unavailable, Retry::Backoff)]);
     let provider = Arc::new(ScriptedChat::playing([broken, late]));
     let model = RetryChat::new(provider.clone(), retries(quick(), BudgetPolicy::default()));
