@@ -1,9 +1,9 @@
 //! The model that makes vectors.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use notebook_core::{
-    Error, Result,
+    Error, Result, Secret,
     embed::{
         Embedder, RemoteEmbedOptions,
         google::{GoogleEmbedConfig, GoogleEmbedder},
