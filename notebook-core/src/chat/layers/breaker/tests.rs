@@ -151,6 +151,7 @@ fn history(seed: u64, ways: &mut HashMap<(Phase, Phase), u32>) -> u64 {
     // Numbers in the model, and the permits.
     let mut open: Vec<(usize, Permit)> = Vec::new();
     let bad = dice.roll() % 100;
+    let mut last = Phase::Closed;
     for i in 0..60 {
         let kind = dice.roll() % 40;
         // Most steps are short; some jump, and some back (Z4).
@@ -163,7 +164,6 @@ fn history(seed: u64, ways: &mut HashMap<(Phase, Phase), u32>) -> u64 {
         now += moved;
         let (at, roll) = (Timestamp::from_millis(now), dice.roll());
         model.pass(now);
-        let before = circuit.snapshot(&policy, at).phase;
         if kind == 0 && dice.roll() % 4 == 0 {
             let forced = [None, Some(Forced::Open), Some(Forced::Closed)][(roll % 3) as usize];
             circuit.step(&policy, Event::Forced(forced), at, roll);
@@ -205,7 +205,8 @@ fn history(seed: u64, ways: &mut HashMap<(Phase, Phase), u32>) -> u64 {
             (model.row, model.opened),
             "seed {seed}, step {i}"
         );
-        *ways.entry((before, seen.phase)).or_default() += 1;
+        *ways.entry((last, seen.phase)).or_default() += 1;
+        last = seen.phase;
         (seen.calls, seen.failed, seen.slow, seen.open_millis, seen.phase).hash(&mut trace);
     }
     trace.finish()
