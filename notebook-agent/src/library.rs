@@ -101,7 +101,7 @@ pub struct Library {
 struct OneModel(Arc<dyn ChatModel>);
 
 impl ModelSource for OneModel {
-    fn model(&self, _: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
+    fn model(&self, _: &TenantScope, _: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
         Ok(self.0.clone())
     }
 }

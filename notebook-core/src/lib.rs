@@ -4,7 +4,7 @@
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
 //! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`],
-//! [`checkpoint::Checkpoints`]. Each has an in-memory
+//! [`checkpoint::Checkpoints`], [`key_usage::KeyUsage`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
 //!
@@ -29,6 +29,7 @@ mod hex;
 pub mod http;
 pub mod id;
 pub mod identity;
+pub mod key_usage;
 pub mod keyword;
 pub mod mail;
 pub mod model;

@@ -8,7 +8,7 @@ use notebook_core::{Result, TenantScope, Tenants, webhook::WebhookStore};
 use notebook_rag::ingest::Ingest;
 use tokio_util::sync::CancellationToken;
 
-use crate::{deletion::Deletion, erasure::Erasure, retention};
+use crate::{deletion::Deletion, erasure::Erasure, models::Models, retention};
 
 /// How often it is looked.
 const ROUND: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub(crate) struct Care {
     pub(crate) chat: Chat,
     pub(crate) deletion: Deletion,
     pub(crate) webhooks: Arc<dyn WebhookStore>,
+    /// Which may keep answers.
+    pub(crate) models: Arc<Models>,
     /// Where there are accounts.
     pub(crate) erasure: Option<Erasure>,
 }
@@ -74,8 +76,9 @@ impl Care {
         }
     }
 
-    /// Workspaces that are deleted are no tenants any more.
+    /// Workspaces that are deleted are no tenants any more, and answers that are kept end.
     async fn look_at_closed(&self) -> Result<()> {
+        self.models.layers().sweep().await?;
         match &self.erasure {
             Some(erasure) => erasure.look_after().await,
             None => Ok(()),

@@ -18,6 +18,7 @@ use notebook_core::{
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     http::egress::{Allowed, EgressClient, EgressConfig},
+    key_usage::sql::SqlKeyUsage,
     model::ModelSettings,
     postgres::PostgresConfig,
     queue::{
@@ -131,7 +132,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         }
         _ => None,
     };
-    let chat_models = models::chat(config).await?;
+    let chat_models =
+        models::chat(config, Arc::new(SqlKeyUsage::new(&store)), clock.clone()).await?;
 
     let ingest = Ingest::new(
         IngestParts {
@@ -202,6 +204,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         queue: queue.clone(),
         bell: bell.clone(),
         ingest: ingest.clone(),
+        models: chat_models.clone(),
         clock: clock.clone(),
         reserve: reserve.clone(),
     });
@@ -218,6 +221,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat: chat.clone(),
         deletion: deletion.clone(),
         webhooks: store.clone(),
+        models: chat_models.clone(),
         erasure: erasure.clone(),
     };
     care.round(&*tenants).await?;

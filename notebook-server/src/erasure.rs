@@ -23,7 +23,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::{deletion::wait, reserve::Reserve};
+use crate::{deletion::wait, models::Models, reserve::Reserve};
 
 /// The kind of the job.
 const ERASE: &str = "workspace.delete";
@@ -44,6 +44,8 @@ pub(crate) struct Erasure {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) bell: Arc<Notify>,
     pub(crate) ingest: Ingest,
+    /// Which may keep answers.
+    pub(crate) models: Arc<Models>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) reserve: Reserve,
 }
@@ -107,6 +109,11 @@ impl Erasure {
                 self.ingest.forget_tenant(&scope).await?;
             }
         }
+        for kept in self.models.layers().tenants() {
+            if let Some(scope) = self.tenants.scope(kept.tenant()).await? {
+                self.models.layers().forget(&scope).await?;
+            }
+        }
         Ok(())
     }
 
@@ -135,6 +142,7 @@ impl Erasure {
         }
         let rows = self.store.remains(&scope).await?;
         while self.store.erase(&scope, TOGETHER).await? > 0 {}
+        self.models.layers().forget(&scope).await?;
         let files = self.ingest.erase_tenant(&scope).await?;
         let left = self.left(&scope).await?;
         if !left.is_empty() {

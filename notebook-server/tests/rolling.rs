@@ -133,6 +133,7 @@ impl Person {
     }
 }
 
+/// Z18: each server is ended by a signal while it answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i7_s48_a_rolling_restart_fails_no_request() {
     let cluster = Cluster::start();

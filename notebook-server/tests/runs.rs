@@ -185,7 +185,7 @@ async fn i5_shutdown_ends_streams_and_runs() {
     assert_eq!(events.last().unwrap()["type"], "stopped");
 }
 
-/// Q34: a second signal does not wait; what was going on is begun anew at the next start.
+/// Q34, Z19: a second signal does not wait; what was going on is begun anew at the next start.
 #[tokio::test]
 async fn q34_a_second_signal_exits_at_once() {
     let provider = Provider::start(Script::endless("word ")).await;

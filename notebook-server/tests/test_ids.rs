@@ -1,4 +1,4 @@
-//! Every behaviour of the lists (jobs, streams, refresh tokens, isolation, passwords and tokens) has a test that carries
+//! Every behaviour of the lists (jobs, streams, refresh tokens, isolation, passwords and tokens, resilience) has a test that carries
 //! its id, or a reason in `docs/test-ids.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,12 +15,13 @@ use common::shared;
 const OTHER_NAMES: [&str; 3] = ["kernels", "gguf", "node_modules"];
 
 /// The lists, and the letter of their ids.
-const LISTS: [(&str, &[char]); 5] = [
+const LISTS: [(&str, &[char]); 6] = [
     ("jobs.md", &['Q']),
     ("streaming.md", &['S']),
     ("refresh.md", &['R', 'X']),
     ("isolation.md", &['T']),
     ("passwords-jwt.md", &['J']),
+    ("resilience.md", &['Z']),
 ];
 /// What the product promises has a `J` too, for hosts. Where passwords and tokens are, it is this list's.
 const OF_PASSWORDS: [&str; 3] =

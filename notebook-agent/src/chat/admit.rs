@@ -25,7 +25,7 @@ impl Inner {
         let conversation = self.store.conversation(scope, ask.conversation).await?;
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);
-        let model = self.models.model(&settings)?;
+        let model = self.models.model(scope, &settings)?;
         if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
             return Err(busy());
         }

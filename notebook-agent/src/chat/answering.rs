@@ -222,7 +222,7 @@ impl Inner {
         let notebook = self.store.notebook(&scope, run.notebook).await?;
         let question = self.store.message(&scope, run.question).await?;
         let Payload { settings, history, .. } = payload;
-        let model = self.models.model(&settings);
+        let model = self.models.model(&scope, &settings);
         let stop = work.stop.clone();
         let closing = Closing::Job { outbox: outbox.clone(), work: Box::new(work) };
         let writer = self.runs.begin(&scope, &run, closing).await?;

@@ -114,6 +114,8 @@ pub(super) struct Answer {
     pub(super) abstained: bool,
     pub(super) usage: Usage,
     pub(super) timings: Vec<StageTiming>,
+    /// The model that answers in place of the one that was asked.
+    pub(super) model: Option<String>,
 }
 
 impl Answer {
@@ -133,7 +135,7 @@ impl Answer {
             citations: self.citations,
             dropped_citations: self.dropped,
             run: Some(writer.run().id),
-            model: Some(task.model.info().label()),
+            model: Some(self.model.unwrap_or_else(|| task.model.info().label())),
             usage: Some(self.usage),
             timings: self.timings,
             partial,

@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
-    chat::{ChatEvent, ChatMessage, ChatRequest, ChatStream, FinishReason, Grounding},
+    chat::{
+        CallOptions, ChatEvent, ChatMessage, ChatRequest, ChatStream, FinishReason, Grounding,
+        Replaced,
+    },
     model::{Chunk, Conversation, EventBody, Run, Usage},
 };
 use notebook_rag::retrieve::RetrieveRequest;
@@ -36,6 +39,8 @@ pub(super) struct Desk {
     /// `None` when the run was ended: what comes later is not told any more.
     writer: Option<RunWriter>,
     pub(super) answer: Answer,
+    /// The marker of the data in the prompt.
+    marker: Option<String>,
     /// Why it fails, if it does: what the engine keeps of it has no kind.
     pub(super) error: Option<Error>,
 }
@@ -51,7 +56,8 @@ pub(super) struct Hands {
 
 impl Hands {
     pub(super) fn new(chat: Arc<Inner>, scope: TenantScope, task: Task, writer: RunWriter) -> Self {
-        let desk = Desk { writer: Some(writer), answer: Answer::default(), error: None };
+        let desk =
+            Desk { writer: Some(writer), answer: Answer::default(), marker: None, error: None };
         Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)) }
     }
 
@@ -97,7 +103,7 @@ impl Models for Hands {
                 .await;
         }
         let mut desk = self.desk.lock().await;
-        let done = self.generate(call, &mut desk).await;
+        let done = self.generate(info, call, &mut desk).await;
         done.map_err(|error| Self::failed(&mut desk, error))
     }
 }
@@ -161,6 +167,7 @@ impl Hands {
             budget_tokens: budget,
             marker: marker.get(..12).unwrap_or(&marker),
         };
+        desk.marker = Some(input.marker.to_owned());
         let context = context::build(&input, &|text| task.model.count_tokens(text).tokens)?;
         let left_out = history.get(..context.messages_left_out).unwrap_or_default();
         if self.chat.config.summarise && wanted.summary.is_none() && !left_out.is_empty() {
@@ -208,7 +215,12 @@ impl Hands {
         Ok(passages)
     }
 
-    async fn generate(&self, call: ModelCall, desk: &mut Desk) -> Result<ModelReply> {
+    async fn generate(
+        &self,
+        info: &CallInfo,
+        call: ModelCall,
+        desk: &mut Desk,
+    ) -> Result<ModelReply> {
         let since = Instant::now();
         let grounds: Grounds = read(call.attached)
             .map_err(|failure| Error::new(ErrorKind::Internal, "answer").caused_by(failure))?;
@@ -222,13 +234,17 @@ impl Hands {
                 question: grounds.question,
                 passages: passages.iter().map(|chunk| chunk.text.clone()).collect(),
             }),
+            call: CallOptions {
+                marker: desk.marker.clone(),
+                ..CallOptions::ending_in(info.timeout)
+            },
             ..ChatRequest::default()
         };
         let stream = self.task.model.stream(request).await?;
         let citer = Citer::new(&*self.chat.store, &self.scope, &passages);
         let builder = AnswerBuilder::default();
         let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
-        let finish = writing.read(stream).await?;
+        let finish = writing.read(stream, since).await?;
         desk.answer.time("generate", since);
         let text = desk.answer.text.clone();
         Ok(ModelReply { text, tool_calls: Vec::new(), usage: desk.answer.usage, finish })
@@ -298,6 +314,17 @@ impl Desk {
         }
     }
 
+    /// Another model answers: the reader is told, and the answer bears its name.
+    fn replaced(&mut self, replaced: Replaced) {
+        let Replaced { failed, reason, answers } = replaced;
+        let why = reason.code();
+        self.warn(
+            "model_replaced",
+            format!("{failed} could not answer ({why}): {answers} answers instead."),
+        );
+        self.answer.model = Some(answers);
+    }
+
     /// Says that the sources do not.
     pub(super) fn abstain(&mut self) {
         self.answer.abstained = true;
@@ -316,9 +343,9 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     /// Reads the model's stream to its end.
-    async fn read(&mut self, mut stream: ChatStream) -> Result<FinishReason> {
+    async fn read(&mut self, mut stream: ChatStream, since: Instant) -> Result<FinishReason> {
         let (mut reported, mut finish, mut stuck) = (None, FinishReason::Stop, false);
-        let (since, mut first) = (Instant::now(), true);
+        let mut first = true;
         while let Some(event) = stream.next().await {
             match event? {
                 ChatEvent::Delta(delta) => {
@@ -336,6 +363,7 @@ impl Writing<'_> {
                         break;
                     }
                 }
+                ChatEvent::Replaced(replaced) => self.desk.replaced(replaced),
                 ChatEvent::Usage(usage) => reported = Some(usage),
                 ChatEvent::Finish(reason) => finish = reason,
                 _ => {}

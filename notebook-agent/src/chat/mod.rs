@@ -34,16 +34,17 @@ use crate::runs::Runs;
 
 /// Chooses the model for a message.
 pub trait ModelSource: Send + Sync + 'static {
-    /// The model that these settings ask for, or the default.
+    /// The model that these settings ask for, or the default, as this tenant has it: a layer around it may keep something for
+    /// the tenant.
     ///
     /// # Errors
     /// `InvalidInput` naming the providers that there are, when the settings name another.
-    fn model(&self, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>>;
+    fn model(&self, scope: &TenantScope, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>>;
 }
 
 /// A single model for everything.
 impl<T: ChatModel> ModelSource for Arc<T> {
-    fn model(&self, _: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
+    fn model(&self, _: &TenantScope, _: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
         Ok(self.clone())
     }
 }

@@ -12,6 +12,7 @@ use notebook_core::{
     ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
     chat::{
         ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount,
+        layers::FallbackChat,
         scripted::{Script, ScriptedChat},
     },
     clock::SystemClock,
@@ -288,6 +289,33 @@ async fn b4_invented_citations_are_dropped_and_counted() {
     assert_eq!(answer.citations.len(), 1);
     assert_eq!(answer.citations[0].at, 32);
     assert_eq!(answer.dropped_citations, 2);
+}
+
+/// Z21: the reader is told which model failed and which answers, and the answer bears the name of the one that wrote it.
+#[tokio::test]
+async fn z21_the_model_that_answers_is_told_and_stored() {
+    let described = |model: &str, events| {
+        let scripted = Scripted::new(events);
+        Arc::new(Scripted {
+            info: ChatModelInfo { model: model.into(), ..scripted.info },
+            ..scripted
+        })
+    };
+    let down = described("down", vec![Step::Fail(ErrorKind::Unavailable)]);
+    let spare = described("spare", vec![Step::Say("It is 78 kilometres long [1]."), Step::End]);
+    let chain = FallbackChat::new(down, vec![spare]);
+    let fixture = fixture(chain, ChatConfig::default()).await;
+    fixture.add("river.txt", &["The Wensum is 78 kilometres long."]).await;
+    let run = fixture.start("How long is the Wensum?").await;
+    let events = fixture.events(&run).await;
+    let warning = events.iter().position(|event| matches!(event, EventBody::Warning { code, message }
+        if code == "model_replaced" && message.contains("scripted/down") && message.contains("scripted/spare")));
+    let text = events.iter().position(|event| matches!(event, EventBody::Delta { .. }));
+    assert!(warning.is_some() && warning < text, "{events:?}");
+    assert!(matches!(&events[0], EventBody::Started { model, .. } if model == "scripted/down"));
+    let answer = fixture.answer(&run).await;
+    assert_eq!(answer.model.as_deref(), Some("scripted/spare"));
+    assert_eq!(answer.citations.len(), 1);
 }
 
 #[tokio::test]

@@ -146,6 +146,7 @@ async fn read_any(mut stream: ChatStream) -> Result<Answer, String> {
             ChatEvent::Delta(_) => pieces += 1,
             ChatEvent::ToolCall(call) => calls.push(call),
             ChatEvent::Usage(counts) => usage = Some(counts),
+            ChatEvent::Replaced(_) => {}
             ChatEvent::Finish(finish) => {
                 let after = stream.next().await;
                 require(after.is_none(), "something came after the end")?;

@@ -1,12 +1,15 @@
 //! The chat model port: messages in, a stream of text out.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use futures::Stream;
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, model::Usage};
+use crate::{ErrorKind, Result, model::Usage};
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -17,6 +20,7 @@ mod check;
 pub mod conformance;
 #[cfg(feature = "google")]
 pub mod google;
+pub mod layers;
 #[cfg(feature = "ollama")]
 pub mod ollama;
 #[cfg(feature = "openai")]
@@ -133,6 +137,41 @@ pub struct ChatRequest {
     pub tools: Vec<ToolSpec>,
     /// Whether it is to. Means nothing without tools.
     pub tool_choice: ToolChoice,
+    /// How the call is to be made.
+    pub call: CallOptions,
+}
+
+/// How a call is to be made: for the [`layers`] around a model. None of it reaches the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallOptions {
+    /// When nobody waits for the answer any more. No try is begun that cannot end before.
+    pub deadline: Option<Instant>,
+    /// Somebody above makes the call again where that helps, and counts how often: nobody below does.
+    pub repeated_above: bool,
+    /// The random text by which the prompt marks what is data, another in each request: prompts that differ in it alone
+    /// are the same prompt.
+    pub marker: Option<String>,
+}
+
+impl CallOptions {
+    /// A call that nobody waits for after this time.
+    #[must_use]
+    pub fn ending_in(time: Duration) -> Self {
+        // The runtime's clock, which tests hold.
+        let now = tokio::time::Instant::now().into_std();
+        Self { deadline: now.checked_add(time), ..Self::default() }
+    }
+}
+
+/// A model failed before it said anything, and another answers in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// The [label](ChatModelInfo::label) of the one that failed.
+    pub failed: String,
+    /// Why.
+    pub reason: ErrorKind,
+    /// The label of the one that answers.
+    pub answers: String,
 }
 
 /// Why a model stopped.
@@ -158,6 +197,8 @@ pub enum ChatEvent {
     Delta(String),
     /// The model asks for a tool: whole, however it came in pieces. Any number of them, before the end.
     ToolCall(ToolCall),
+    /// Another model answers: before all text, once for each that failed.
+    Replaced(Replaced),
     /// The provider's own token counts. May come more than once; the last one counts.
     Usage(Usage),
     /// The answer is whole. Nothing follows but the end of the stream.

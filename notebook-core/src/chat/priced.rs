@@ -146,6 +146,7 @@ impl Account {
                 self.wrote(&call.arguments);
                 ChatEvent::ToolCall(call)
             }
+            replaced @ ChatEvent::Replaced(_) => replaced,
         }))
     }
 

@@ -48,11 +48,13 @@ mod tests {
             2,
             "users, sessions and keys are found before their workspace is known",
         ),
+        ("key_usage/sql.rs", 1, "uses of providers' keys, which are the installation's"),
         ("postgres/client.rs", 3, "turns a reach into connections; `write_singly` has no other"),
         ("queue/sql/worklist.rs", 6, "a worker does the jobs of all tenants"),
     ];
     /// Who has no transaction that could carry a tenant, as above.
     const SINGLY: &[(&str, usize, &str)] = &[
+        ("key_usage/sql.rs", 3, "as above"),
         ("queue/sql/jobs.rs", 1, "hands it on"),
         ("queue/sql/worklist.rs", 3, "claims, inserts and ends of jobs of all tenants go together"),
         ("rate_limit/sql.rs", 2, "counts are of addresses, users and keys, which no tenant reads"),

@@ -1,6 +1,8 @@
 //! `notebook doctor`: what works, what does not, and what to do about it.
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
+
+use notebook_core::{clock::SystemClock, key_usage::memory::MemoryKeyUsage};
 
 use notebook_core::chat::ChatModel;
 
@@ -24,7 +26,9 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
     report.page();
     report.redis(&config).await;
     report.mail(&config).await;
-    match models::chat(&config).await {
+    // Nothing is asked of a model here, so nothing is counted.
+    let uncounted = Arc::new(MemoryKeyUsage::new());
+    match models::chat(&config, uncounted, Arc::new(SystemClock)).await {
         Ok(chat) => {
             let status = chat.status();
             report.good("answers", &format!("{}: {}", status.label, status.reason));

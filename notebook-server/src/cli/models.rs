@@ -1,16 +1,17 @@
-//! `notebook models fetch`: a model from the hub into its cache on this machine.
+//! `notebook models`: a model from the hub into its cache on this machine, and how the keys of providers are used.
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use notebook_core::{Clock as _, clock::SystemClock, key_usage::sql::SqlKeyUsage};
 use notebook_rag::models::{
     ModelPlaces,
     download::{Hub, Progress, Wanted, download},
 };
 
 use super::{Outcome, out};
-use crate::{config::Config, models};
+use crate::{compose, config::Config, models};
 
-/// Fetch models that run on this machine.
+/// Fetch models that run on this machine, and see how the keys of providers are used.
 #[derive(Args)]
 pub(super) struct Models {
     #[command(subcommand)]
@@ -21,6 +22,8 @@ pub(super) struct Models {
 enum Command {
     /// Fetch a model from the hub (HF_ENDPOINT, HF_TOKEN) into its cache (HF_HUB_CACHE), where it is then found.
     Fetch(Fetch),
+    /// Show how often the keys of providers that have several were called today, on all servers.
+    Keys,
 }
 
 #[derive(Args)]
@@ -37,7 +40,36 @@ struct Fetch {
 
 impl Models {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let Command::Fetch(fetch) = self.command;
+        match self.command {
+            Command::Fetch(fetch) => fetch.run(config).await,
+            Command::Keys => keys(&config).await,
+        }
+    }
+}
+
+async fn keys(config: &Config) -> Outcome {
+    let store = compose::open_rows(config).await?;
+    let usage = SqlKeyUsage::new(&store);
+    let states = models::key_states(&config.chat, &usage, SystemClock.now()).await;
+    store.close().await?;
+    let states = states?;
+    if states.is_empty() {
+        out::line("no provider has several keys (chat.openai.api_keys, chat.google.api_keys)");
+    }
+    for key in states {
+        let most = key.daily_calls.map_or_else(String::new, |most| format!(" of {most}"));
+        let rests = match key.resting_millis {
+            0 => String::new(),
+            millis => format!(", rests for {} s", millis.div_ceil(1_000)),
+        };
+        out::line(format!("{} {}: {}{most} calls today{rests}", key.provider, key.name, key.used));
+    }
+    Ok(())
+}
+
+impl Fetch {
+    async fn run(self, config: Config) -> Outcome {
+        let fetch = self;
         let name = fetch.model.unwrap_or_else(|| models::local_embedding_model(&config.embedding));
         let files: Vec<Wanted<'_>> = if fetch.files.is_empty() {
             models::embedding_files(&config.embedding)

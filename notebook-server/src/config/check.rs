@@ -69,7 +69,9 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         "chat.openai.model is needed: name the model that the server at chat.openai.base_url should use".to_owned(),
     );
     need(
-        config.chat.provider != "google" || config.chat.google.api_key.is_some(),
+        config.chat.provider != "google"
+            || config.chat.google.api_key.is_some()
+            || !config.chat.google.api_keys.is_empty(),
         "chat.google.api_key is needed".to_owned(),
     );
     need(
@@ -116,6 +118,30 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     errors.extend(providers::errors(&config.chat));
     errors.extend(config.rate_limits.check());
     errors.extend(config.server.cors.errors(config.auth.mode == AuthMode::Accounts));
+    for entry in &config.chat.fallback {
+        let provider = entry.split_once('/').map_or(entry.as_str(), |(provider, _)| provider);
+        if provider == "auto" || !CHAT_PROVIDERS.contains(&provider) {
+            errors.push(unknown("chat.fallback", provider, CHAT_PROVIDERS));
+        }
+    }
+    for (provider, both, keys) in [
+        (
+            "openai",
+            config.chat.openai.api_key.is_some() && !config.chat.openai.api_keys.is_empty(),
+            &config.chat.openai.keys,
+        ),
+        (
+            "google",
+            config.chat.google.api_key.is_some() && !config.chat.google.api_keys.is_empty(),
+            &config.chat.google.keys,
+        ),
+    ] {
+        if both {
+            errors.push(format!("chat.{provider} has api_key and api_keys: give one of them"));
+        }
+        errors.extend(keys.errors(provider));
+    }
+    errors.extend(config.chat.resilience.errors());
     errors.extend(config.mail.errors());
     errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));

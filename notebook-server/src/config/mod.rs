@@ -12,6 +12,7 @@ mod oidc;
 mod profile;
 mod providers;
 mod rate_limits;
+mod resilience;
 mod secrets;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
@@ -25,9 +26,11 @@ pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
 pub use profile::Profile;
+#[cfg(test)]
 pub(crate) use providers::preset_names;
 pub use providers::{Anthropic, Azure, PresetServer, Price};
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
+pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
 
@@ -242,6 +245,10 @@ pub struct Chat {
     pub gguf: Gguf,
     /// What models cost, by patterns of `provider/model`.
     pub prices: BTreeMap<String, Price>,
+    /// The models that answer when the one that is asked cannot, in this order: `provider/model`, or a provider.
+    pub fallback: Vec<String>,
+    /// What stands around models of other machines.
+    pub resilience: Resilience,
 }
 
 /// Which model makes vectors.
@@ -271,6 +278,10 @@ pub struct OpenAi {
     pub base_url: String,
     /// Not needed by most local servers.
     pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
     /// Model name.
     pub model: Option<String>,
     /// Further headers.
@@ -299,6 +310,10 @@ pub struct Google {
     pub base_url: String,
     /// From Google AI Studio.
     pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
     /// Model name.
     pub model: String,
 }
@@ -402,6 +417,8 @@ impl Default for Chat {
             presets: BTreeMap::new(),
             gguf: Gguf::default(),
             prices: BTreeMap::new(),
+            fallback: Vec::new(),
+            resilience: Resilience::default(),
         }
     }
 }
@@ -424,6 +441,8 @@ impl Default for OpenAi {
         Self {
             base_url: "https://api.openai.com/v1".to_owned(),
             api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
             model: None,
             headers: BTreeMap::new(),
             context_tokens: None,
@@ -443,6 +462,8 @@ impl Default for Google {
         Self {
             base_url: GoogleConfig::DEFAULT_BASE_URL.to_owned(),
             api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
             model: "gemini-2.5-flash".to_owned(),
         }
     }

@@ -147,9 +147,13 @@ fn calls(config: &Config, list: &mut List) {
         (
             "chat.openai.base_url".to_owned(),
             Some(openai.base_url.as_str()),
-            has(&openai.api_key) || !openai.headers.is_empty(),
+            has(&openai.api_key) || !openai.api_keys.is_empty() || !openai.headers.is_empty(),
         ),
-        ("chat.google.base_url".to_owned(), Some(google.base_url.as_str()), has(&google.api_key)),
+        (
+            "chat.google.base_url".to_owned(),
+            Some(google.base_url.as_str()),
+            has(&google.api_key) || !google.api_keys.is_empty(),
+        ),
         ("secrets.vault.address".to_owned(), vault.address.as_deref(), true),
     ];
     calls.extend(providers::secret_calls(&config.chat));

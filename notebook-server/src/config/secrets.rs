@@ -19,8 +19,10 @@ pub(super) const SECRET_SETTINGS: &[&str] = &[
     "auth.secrets.*",
     "auth.oidc.*.client_secret",
     "chat.openai.api_key",
+    "chat.openai.api_keys.*",
     "chat.openai.headers.*",
     "chat.google.api_key",
+    "chat.google.api_keys.*",
     "chat.anthropic.api_key",
     "chat.azure.api_key",
     "chat.presets.*.api_key",
@@ -314,6 +316,7 @@ mod tests {
             include_str!("oidc.rs"),
             include_str!("secrets.rs"),
             include_str!("rate_limits.rs"),
+            include_str!("resilience.rs"),
         ];
         let is_field = |line: &&str| line.starts_with("    pub ") && line.ends_with("Secret>,");
         let fields = files.iter().flat_map(|text| text.lines()).filter(is_field).count();

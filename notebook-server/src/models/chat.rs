@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use notebook_agent::chat::ModelSource;
-use notebook_core::{Error, Result, chat::ChatModel, http::HttpClient, model::ModelSettings};
+use notebook_core::{
+    Clock, Error, Result, TenantScope, chat::ChatModel, http::HttpClient, key_usage::KeyUsage,
+    model::ModelSettings,
+};
 use notebook_rag::extractive::ExtractiveModel;
 
+use super::layers::Layers;
 use super::providers::{PROBE, gguf, local_file, make, ollama};
 use crate::{
     config::{Chat, Config},
@@ -19,6 +23,9 @@ pub struct Models {
     default: Arc<dyn ChatModel>,
     /// Answers without a model: there whatever else is.
     extractive: Arc<ExtractiveModel>,
+    /// Those that stand in for another, in their order.
+    fallback: Vec<Arc<dyn ChatModel>>,
+    layers: Layers,
     reason: String,
 }
 
@@ -26,20 +33,41 @@ pub struct Models {
 ///
 /// # Errors
 /// Those of a provider that the configuration asks for by name.
-pub(crate) async fn chat(config: &Config) -> Result<Arc<Models>> {
+pub(crate) async fn chat(
+    config: &Config,
+    usage: Arc<dyn KeyUsage>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Models>> {
     let http = super::http()?;
     let config = config.chat.clone();
     let extractive = Arc::new(ExtractiveModel::default());
+    let layers = Layers::new(&config, usage, clock).await?;
+    let remote = |provider: &str, model: Option<&str>| {
+        layers.keyed(&config, provider, |config| make(config, &http, provider, model))
+    };
+    let mut fallback = Vec::new();
+    for entry in &config.fallback {
+        let (provider, model) = match entry.split_once('/') {
+            Some((provider, model)) => (provider, Some(model)),
+            None => (entry.as_str(), None),
+        };
+        fallback.push(match provider {
+            "extractive" => extractive.clone() as Arc<dyn ChatModel>,
+            "gguf" => gguf(&config, local_file(&config)?).await?,
+            "ollama" if model.is_none() => ollama(&config, &http).await?,
+            named => remote(named, model)?,
+        });
+    }
     let (default, reason) = match config.provider.as_str() {
-        "auto" => choose(&config, &http, &extractive).await?,
+        "auto" => choose(&config, &http, &extractive, &remote).await?,
         "extractive" => {
             (extractive.clone() as Arc<dyn ChatModel>, "chat.provider is extractive".to_owned())
         }
         "ollama" => (ollama(&config, &http).await?, "chat.provider is ollama".to_owned()),
         "gguf" => (gguf(&config, local_file(&config)?).await?, "chat.provider is gguf".to_owned()),
-        named => (make(&config, &http, named, None)?, format!("chat.provider is {named}")),
+        named => (remote(named, None)?, format!("chat.provider is {named}")),
     };
-    Ok(Arc::new(Models { config, http, default, extractive, reason }))
+    Ok(Arc::new(Models { config, http, default, extractive, fallback, layers, reason }))
 }
 
 /// A configured provider, else Ollama if it answers, else a local file, else quotes.
@@ -47,9 +75,10 @@ async fn choose(
     config: &Chat,
     http: &HttpClient,
     extractive: &Arc<ExtractiveModel>,
+    remote: &impl Fn(&str, Option<&str>) -> Result<Arc<dyn ChatModel>>,
 ) -> Result<(Arc<dyn ChatModel>, String)> {
     if let Some((provider, setting)) = configured(config) {
-        return Ok((make(config, http, &provider, None)?, format!("{setting} is set")));
+        return Ok((remote(&provider, None)?, format!("{setting} is set")));
     }
     let found = tokio::time::timeout(PROBE, ollama(config, http)).await;
     if let Ok(Ok(model)) = found {
@@ -82,7 +111,11 @@ fn configured(config: &Chat) -> Option<(String, String)> {
             "chat.azure.deployment",
             config.azure.endpoint.is_some() && config.azure.deployment.is_some(),
         ),
-        ("google", "chat.google.api_key", config.google.api_key.is_some()),
+        (
+            "google",
+            "chat.google.api_key",
+            config.google.api_key.is_some() || !config.google.api_keys.is_empty(),
+        ),
     ];
     let own = own.into_iter().find(|(.., set)| *set);
     let own = own.map(|(provider, setting, _)| (provider.to_owned(), setting.to_owned()));
@@ -105,14 +138,30 @@ impl Models {
         }
     }
 
-    /// The model that answers where nothing else is asked for.
+    /// What stands around the models.
+    pub(crate) const fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// The models of the configuration: the default one, and those that stand in for another.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.default).chain(&self.fallback).map(|model| model.info().label())
+    }
+
+    /// The model that answers where nothing else is asked for, without anything around it.
     pub(crate) fn default_model(&self) -> Arc<dyn ChatModel> {
         self.default.clone()
     }
 }
 
 impl ModelSource for Models {
-    fn model(&self, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
+    fn model(&self, scope: &TenantScope, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
+        self.layers.around(scope, self.bare(settings)?, &self.fallback)
+    }
+}
+
+impl Models {
+    fn bare(&self, settings: &ModelSettings) -> Result<Arc<dyn ChatModel>> {
         let info = self.default.info();
         let provider = settings.provider.as_deref().unwrap_or(&info.provider);
         let same_model = settings.model.as_ref().is_none_or(|model| *model == info.model);
@@ -126,7 +175,9 @@ impl ModelSource for Models {
                 "settings.provider",
                 "a model file is loaded at start: set chat.provider to gguf and start again",
             )),
-            other => make(&self.config, &self.http, other, settings.model.as_deref()),
+            other => self.layers.keyed(&self.config, other, |config| {
+                make(config, &self.http, other, settings.model.as_deref())
+            }),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The model that makes vectors.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use notebook_core::{
-    Error, Result,
+    Error, Result, Secret,
     embed::{
         Embedder, RemoteEmbedOptions,
         google::{GoogleEmbedConfig, GoogleEmbedder},
@@ -122,7 +122,7 @@ async fn connect(provider: &str, settings: &Embedding, config: &Config) -> Resul
         "openai" => {
             let server = &config.chat.openai;
             let mut wanted = OpenAiEmbedConfig::new(&server.base_url, model);
-            wanted.api_key.clone_from(&server.api_key);
+            wanted.api_key = first_key(&server.api_key, &server.api_keys);
             wanted.headers =
                 server.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
             wanted.options = with(wanted.options);
@@ -139,7 +139,7 @@ async fn connect(provider: &str, settings: &Embedding, config: &Config) -> Resul
         }
         _ => {
             let server = &config.chat.google;
-            let key = server.api_key.clone().ok_or_else(|| {
+            let key = first_key(&server.api_key, &server.api_keys).ok_or_else(|| {
                 Error::invalid("choose embedding model", "chat.google.api_key", "set the key")
             })?;
             let mut wanted = GoogleEmbedConfig::new(model, key);
@@ -148,4 +148,9 @@ async fn connect(provider: &str, settings: &Embedding, config: &Config) -> Resul
             Ok(Chosen::model(GoogleEmbedder::connect(http, wanted).await?, &server.base_url))
         }
     }
+}
+
+/// Of several keys the first: calls for vectors are not counted with those for answers.
+fn first_key(one: &Option<Secret>, several: &BTreeMap<String, Secret>) -> Option<Secret> {
+    one.clone().or_else(|| several.values().next().cloned())
 }

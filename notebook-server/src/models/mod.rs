@@ -2,10 +2,12 @@
 
 mod chat;
 mod embedding;
+mod layers;
 mod providers;
 
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
+pub(crate) use layers::{KeyState, ModelState, ProviderState, key_states};
 pub(crate) use providers::{CHAT_PROVIDERS, price};
 
 use notebook_core::{

@@ -116,6 +116,7 @@ pub(super) async fn delete(
         }
     }
     app.store.delete_conversation(scope, id).await?;
+    app.models.layers().forget(scope).await?;
     app.log(&by, "conversation.deleted", id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     extract::{Json, Scope, need},
+    models::{KeyState, ModelState, ProviderState},
     problem::{Problem, Reply},
     status::{ChatStatus, EmbeddingStatus},
 };
@@ -22,6 +23,11 @@ const CHECK: Duration = Duration::from_secs(3);
 pub(super) struct StatusReply {
     version: &'static str,
     chat: ChatReply,
+    /// How the models of the configuration stand of which something was heard.
+    models: Vec<ModelState>,
+    /// How busy providers are, and how their keys are used: where the person is the operator, in single-user mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<LoadReply>,
     embedding: Option<EmbeddingStatus>,
     embedding_reason: String,
     limits: LimitsReply,
@@ -35,6 +41,12 @@ struct ChatReply {
     /// `ok`, or the code of what is wrong.
     check: String,
     detail: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LoadReply {
+    providers: Vec<ProviderState>,
+    keys: Vec<KeyState>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,9 +67,20 @@ pub(super) async fn status(
         Ok(Err(error)) => (error.kind().code().to_owned(), Some(error.to_string())),
         Err(_) => ("timeout".to_owned(), Some(format!("no answer within {} s", CHECK.as_secs()))),
     };
+    let layers = app.models.layers();
+    // Names that somebody else's settings hold are nobody's business.
+    let configured: Vec<String> = app.models.configured().collect();
+    let mut models = layers.models();
+    models.retain(|state| configured.contains(&state.model));
+    let load = match app.access.is_single_user() {
+        true => Some(LoadReply { providers: layers.limits(), keys: layers.keys().await? }),
+        false => None,
+    };
     Ok(Json(StatusReply {
         version: env!("CARGO_PKG_VERSION"),
         chat: ChatReply { model: app.status.chat.clone(), check, detail },
+        models,
+        load,
         embedding: app.status.embedding.clone(),
         embedding_reason: app.status.embedding_reason.clone(),
         limits: LimitsReply {
@@ -95,7 +118,9 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     let vectors = app.status.embedding.is_some();
     // Without Redis everything is done, though not at once.
     let alone = app.limiter.as_ref().and_then(|limiter| limiter.is_alone());
+    let left_alone = app.models.layers().is_degraded();
     let degraded = !vectors
+        || left_alone
         || alone == Some(true)
         || redis.as_ref().is_some_and(|check| check["status"] != "ok");
     let status = match (up, degraded) {
@@ -105,7 +130,13 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
     };
     let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let embedding = json!({ "status": if vectors { "ok" } else { "degraded" }, "micros": 0 });
-    let mut checks = json!({ "database": database, "files": spool, "embedding": embedding });
+    let models = json!({
+        "status": if left_alone { "degraded" } else { "ok" },
+        "micros": 0,
+        "breakers": app.models.layers().phases(),
+    });
+    let mut checks =
+        json!({ "database": database, "files": spool, "embedding": embedding, "models": models });
     if let (Some(redis), Some(checks)) = (redis, checks.as_object_mut()) {
         checks.insert("redis".to_owned(), redis);
     }

@@ -137,6 +137,7 @@ pub(super) async fn delete(
 ) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
     let job = in_task(async move {
         let job = app.deletion.delete(&by.scope, id).await?;
+        app.models.layers().forget(&by.scope).await?;
         app.log(&by, "notebook.deleted", id).await?;
         Ok(job)
     })

@@ -128,6 +128,7 @@ pub(super) async fn delete(
 ) -> Reply<(StatusCode, [(HeaderName, String); 1], Json<Accepted>)> {
     let job = in_task(async move {
         let job = app.ingest.delete(&by.scope, id).await?;
+        app.models.layers().forget(&by.scope).await?;
         app.log(&by, "source.deleted", id).await?;
         Ok(job)
     })

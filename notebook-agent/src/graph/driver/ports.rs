@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, future::BoxFuture};
 use notebook_core::{
     Error, ErrorKind, RunId, TenantScope,
-    chat::{ChatEvent, ChatModel, ChatRequest, FinishReason},
+    chat::{CallOptions, ChatEvent, ChatModel, ChatRequest, FinishReason},
     model::Usage,
 };
 use serde_json::Value;
@@ -120,6 +120,7 @@ impl Models for OneModel {
             grounding: None,
             tools: call.tools,
             tool_choice: call.tool_choice,
+            call: CallOptions::ending_in(info.timeout),
         };
         let mut stream = self.0.stream(request).await?;
         let (mut text, mut usage, mut finish) = (String::new(), Usage::default(), None);

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 20, name: "uses of providers' keys", sql: V20 },
     Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
@@ -559,6 +560,18 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at BIGINT;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// How often the keys of model providers were used: the installation's, by a hash of the key.
+const V20: &str = "
+CREATE TABLE key_usage (
+    key BYTEA NOT NULL PRIMARY KEY,
+    day BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    resting_until BIGINT NOT NULL
+);
+CREATE POLICY reach ON key_usage USING (whole_installation());
+ALTER TABLE key_usage ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ";
 
 /// Days that were counted before had no prices.

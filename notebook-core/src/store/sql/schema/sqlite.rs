@@ -26,6 +26,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 20, name: "uses of providers' keys", sql: V20 },
     Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
@@ -498,6 +499,16 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// How often the keys of model providers were used: the installation's, by a hash of the key.
+const V20: &str = "
+CREATE TABLE key_usage (
+    key BLOB NOT NULL PRIMARY KEY,
+    day INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    resting_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Days that were counted before had no prices.

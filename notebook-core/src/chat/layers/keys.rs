@@ -1,0 +1,172 @@
+//! Several keys for one provider: the next one when the one before has done its part.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tracing::warn;
+
+use super::guarded::{LAYER, begun};
+use crate::{
+    Clock, Error, ErrorKind, Result, Retry, Secret, Timestamp,
+    chat::{ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount},
+    key_usage::{Day, KeyHash, KeyUsage, Use},
+};
+
+/// How keys are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// The most calls of a key in a day.
+    pub daily: Option<u64>,
+    /// By how many minutes the provider's day begins before that of UTC: 60 where it is midnight an hour earlier.
+    pub day_offset_minutes: i32,
+    /// For how long a key is left alone that met a limit without being told for how long, or was refused.
+    pub rest: Duration,
+}
+
+impl Default for KeyPolicy {
+    fn default() -> Self {
+        Self { daily: None, day_offset_minutes: 0, rest: Duration::from_secs(60) }
+    }
+}
+
+/// One key of several, and the model as it is called with it.
+pub struct PooledKey {
+    /// Under which its uses are counted.
+    pub key: KeyHash,
+    /// The adapter that has the key.
+    pub model: Arc<dyn ChatModel>,
+}
+
+impl PooledKey {
+    /// An adapter that has this key. The key itself is not kept here.
+    #[must_use]
+    pub fn new(key: &Secret, model: Arc<dyn ChatModel>) -> Self {
+        Self { key: KeyHash::of(key), model }
+    }
+}
+
+/// A model with several keys, used one after the other: the first that has met no limit. A call that a key is refused for
+/// (429, 401) before anything was said is made with the next one, and the key rests: as long as the provider says; to the
+/// end of its day where there is no credit left; else for [`KeyPolicy::rest`].
+///
+/// Uses are counted in a [`KeyUsage`], so that processes share them and a restart forgets none. While that is away the keys are
+/// used uncounted, with a warning in the log.
+pub struct KeyPool {
+    first: PooledKey,
+    others: Vec<PooledKey>,
+    policy: KeyPolicy,
+    usage: Arc<dyn KeyUsage>,
+    clock: Arc<dyn Clock>,
+}
+
+impl KeyPool {
+    /// A pool of these keys, used in this order.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there is no key, or a setting is wrong.
+    pub fn new(
+        keys: Vec<PooledKey>,
+        policy: KeyPolicy,
+        usage: Arc<dyn KeyUsage>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let mut others = keys.into_iter();
+        let first = others
+            .next()
+            .ok_or_else(|| Error::invalid("configure keys", "api_keys", "give at least one"))?;
+        if policy.daily == Some(0) {
+            return Err(Error::invalid("configure keys", "daily", "give at least 1"));
+        }
+        Ok(Self { first, others: others.collect(), policy, usage, clock })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &PooledKey> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Counts a call of a key. How long there is none, where it may not be called.
+    async fn take(&self, key: KeyHash, day: Day, now: Timestamp) -> Option<Duration> {
+        match self.usage.take(key, day, self.policy.daily, now).await {
+            Ok(Use::Counted { .. }) => None,
+            Ok(Use::Spent) => Some(day.end(self.policy.day_offset_minutes).since(now)),
+            Ok(Use::Resting { until }) => Some(until.since(now)),
+            Err(error) => {
+                warn!(%error, "uses of keys cannot be counted; going on without");
+                None
+            }
+        }
+    }
+
+    /// Leaves a key alone that was refused.
+    async fn rest(&self, key: KeyHash, error: &Error, day: Day, now: Timestamp) -> Duration {
+        let until = match (error.kind(), error.retry_status()) {
+            (_, Retry::After(wait)) => now.after(wait),
+            // No credit: nothing changes before the day does.
+            (ErrorKind::RateLimited, Retry::Never) => day.end(self.policy.day_offset_minutes),
+            _ => now.after(self.policy.rest),
+        };
+        warn!(?key, kind = error.kind().code(), "a key was refused and rests");
+        if let Err(error) = self.usage.rest(key, until).await {
+            warn!(%error, "that a key rests cannot be noted");
+        }
+        until.since(now)
+    }
+}
+
+#[async_trait]
+impl ChatModel for KeyPool {
+    fn info(&self) -> &ChatModelInfo {
+        self.first.model.info()
+    }
+
+    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        let mut soonest: Option<Duration> = None;
+        let mut refused = None;
+        for pooled in self.keys() {
+            let now = self.clock.now();
+            let day = Day::of(now, self.policy.day_offset_minutes);
+            let wait = match self.take(pooled.key, day, now).await {
+                Some(wait) => wait,
+                None => match begun(pooled.model.stream(request.clone())).await {
+                    Err(error) if is_of_the_key(&error) => {
+                        let wait = self.rest(pooled.key, &error, day, now).await;
+                        refused = Some(error);
+                        wait
+                    }
+                    answered => return answered,
+                },
+            };
+            soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait)));
+        }
+        let wait = Retry::After(soonest.unwrap_or(self.policy.rest));
+        // A key that is wrong is told as such: waiting would not help.
+        Err(match refused.filter(|error| error.kind() == ErrorKind::Unauthorized) {
+            Some(error) => error.with(LAYER, "keys"),
+            None => Error::new(ErrorKind::RateLimited, "start answer")
+                .with(LAYER, "keys")
+                .with("problem", "every key has met its limit")
+                .retry(wait),
+        })
+    }
+
+    fn count_tokens(&self, text: &str) -> TokenCount {
+        self.first.model.count_tokens(text)
+    }
+
+    /// Whether any key is accepted. Counts no use.
+    async fn check(&self) -> Result<()> {
+        let mut first = None;
+        for pooled in self.keys() {
+            match pooled.model.check().await {
+                Ok(()) => return Ok(()),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Whether another key may be let through.
+fn is_of_the_key(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unauthorized)
+}

@@ -1,0 +1,243 @@
+//! What stands around models: how long they may take, what is tried again, when they are left alone.
+
+use std::time::Duration;
+
+use notebook_core::chat::layers::{
+    BreakerPolicy, BudgetPolicy, KeyPolicy, LimitPolicy, ResponseCachePolicy, RetryPolicy, Slow,
+    Timeouts,
+};
+use serde::Deserialize;
+
+/// What stands around models of other machines. 0 means without, wherever a number may be 0.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resilience {
+    /// For how many seconds a try may say nothing.
+    pub first_token_seconds: u32,
+    /// How many seconds may pass between two tokens.
+    pub between_tokens_seconds: u32,
+    /// How often a call is made at the most that fails before the first token.
+    pub tries: u32,
+    /// For so many of a hundred requests a provider is asked once more.
+    pub retry_percent: u32,
+    /// And so often in each second.
+    pub retries_per_second: u32,
+    /// The longest wait that a provider is obeyed in, in seconds.
+    pub retry_after_seconds: u32,
+    /// How many calls of a provider are under way at once.
+    pub at_once: usize,
+    /// How many wait for their turn.
+    pub waiting: usize,
+    /// For how many seconds they wait.
+    pub waiting_seconds: u32,
+    /// When a model is left alone.
+    pub breaker: BreakerSettings,
+    /// Answers that are given again.
+    pub cache: CacheSettings,
+}
+
+/// When a model is left alone.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerSettings {
+    /// Whether it ever is.
+    pub enabled: bool,
+    /// So many failures one after the other; 0: however many.
+    pub failures: u32,
+    /// Such a share of the calls that failed; 0: however many.
+    pub failed_percent: u32,
+    /// Such a share of the calls that were slow; 0: however many.
+    pub slow_percent: u32,
+    /// From how many seconds to the first token on a call is slow.
+    pub slow_seconds: u32,
+    /// Shares count from so many calls on,
+    pub calls: u32,
+    /// in so many seconds.
+    pub window_seconds: u32,
+    /// For how many seconds it is left alone first; twice as long each further time.
+    pub open_seconds: u32,
+    /// The longest of these times.
+    pub longest_seconds: u32,
+    /// How many calls must succeed, the first of them alone, before all are made again.
+    pub successes: u32,
+}
+
+/// Answers that are given again to the same prompt of the same tenant.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheSettings {
+    /// The most bytes of answers that are kept in memory; 0 for none.
+    pub bytes: usize,
+    /// For how many seconds.
+    pub seconds: u32,
+    /// Also those of which the model would say another one each time: not only at temperature 0.
+    pub sampled: bool,
+}
+
+/// How the keys of a provider are used that has several.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeySettings {
+    /// The most calls of each key in a day.
+    pub daily_calls: Option<u64>,
+    /// By how many minutes the provider's day begins before that of UTC: -480 for UTC-8.
+    pub day_offset_minutes: i32,
+}
+
+impl Default for Resilience {
+    fn default() -> Self {
+        let (retry, budget) = (RetryPolicy::default(), BudgetPolicy::default());
+        Self {
+            first_token_seconds: 120,
+            between_tokens_seconds: 60,
+            tries: retry.tries,
+            retry_percent: budget.percent,
+            retries_per_second: budget.per_second,
+            retry_after_seconds: retry.obeyed.as_secs() as u32,
+            at_once: 64,
+            waiting: 64,
+            waiting_seconds: 30,
+            breaker: BreakerSettings::default(),
+            cache: CacheSettings::default(),
+        }
+    }
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            failures: 5,
+            failed_percent: 50,
+            // Models that think before they speak are slow and well.
+            slow_percent: 0,
+            slow_seconds: 30,
+            calls: 20,
+            window_seconds: 30,
+            open_seconds: 60,
+            longest_seconds: 300,
+            successes: 2,
+        }
+    }
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self { bytes: 0, seconds: 600, sampled: false }
+    }
+}
+
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number.into())
+}
+
+fn some_seconds(number: u32) -> Option<Duration> {
+    (number > 0).then(|| seconds(number))
+}
+
+impl Resilience {
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            first: some_seconds(self.first_token_seconds),
+            between: some_seconds(self.between_tokens_seconds),
+            whole: None,
+        }
+    }
+
+    pub(crate) fn retry(&self) -> Option<(RetryPolicy, BudgetPolicy)> {
+        let policy = RetryPolicy {
+            tries: self.tries,
+            obeyed: seconds(self.retry_after_seconds),
+            ..RetryPolicy::default()
+        };
+        let budget = BudgetPolicy {
+            percent: self.retry_percent,
+            per_second: self.retries_per_second,
+            ..BudgetPolicy::default()
+        };
+        (self.tries > 1).then_some((policy, budget))
+    }
+
+    pub(crate) fn limit(&self) -> Option<(LimitPolicy, Duration)> {
+        let policy = LimitPolicy { at_once: self.at_once, waiting: self.waiting };
+        (self.at_once > 0).then(|| (policy, seconds(self.waiting_seconds)))
+    }
+
+    pub(crate) fn cache(&self) -> Option<(usize, ResponseCachePolicy)> {
+        let CacheSettings { bytes, seconds: keep, sampled } = self.cache;
+        let policy =
+            ResponseCachePolicy { keep: seconds(keep), sampled, ..ResponseCachePolicy::default() };
+        (bytes > 0).then_some((bytes, policy))
+    }
+
+    /// What is wrong, as sentences.
+    pub(super) fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        let breaker = &self.breaker;
+        for (name, value, range) in [
+            ("tries", self.tries, 0..=10),
+            ("retry_percent", self.retry_percent, 0..=100),
+            ("retries_per_second", self.retries_per_second, 0..=1_000),
+            ("retry_after_seconds", self.retry_after_seconds, 0..=300),
+            ("waiting_seconds", self.waiting_seconds, 0..=600),
+            ("breaker.failed_percent", breaker.failed_percent, 0..=100),
+            ("breaker.slow_percent", breaker.slow_percent, 0..=100),
+            ("breaker.slow_seconds", breaker.slow_seconds, 1..=3_600),
+            ("breaker.calls", breaker.calls, 1..=1_000_000),
+            ("breaker.window_seconds", breaker.window_seconds, 1..=3_600),
+            ("breaker.open_seconds", breaker.open_seconds, 1..=3_600),
+            ("breaker.longest_seconds", breaker.longest_seconds, breaker.open_seconds..=86_400),
+            ("breaker.successes", breaker.successes, 1..=100),
+            ("cache.seconds", self.cache.seconds, 1..=86_400),
+        ] {
+            if !range.contains(&value) {
+                let (from, to) = range.into_inner();
+                errors.push(format!("chat.resilience.{name} must be from {from} to {to}"));
+            }
+        }
+        errors
+    }
+}
+
+impl BreakerSettings {
+    pub(crate) fn policy(&self) -> Option<BreakerPolicy> {
+        let some = |number: u32| (number > 0).then_some(number);
+        let slow = some(self.slow_percent)
+            .map(|percent| Slow { after: seconds(self.slow_seconds), percent });
+        self.enabled.then(|| BreakerPolicy {
+            window: seconds(self.window_seconds),
+            calls: self.calls,
+            failed_percent: some(self.failed_percent),
+            slow,
+            in_a_row: some(self.failures),
+            open: seconds(self.open_seconds),
+            longest: seconds(self.longest_seconds),
+            trials: self.successes.saturating_sub(1),
+            ..BreakerPolicy::default()
+        })
+    }
+}
+
+impl KeySettings {
+    pub(crate) fn policy(&self) -> KeyPolicy {
+        KeyPolicy {
+            daily: self.daily_calls,
+            day_offset_minutes: self.day_offset_minutes,
+            ..KeyPolicy::default()
+        }
+    }
+
+    /// What is wrong, as sentences.
+    pub(super) fn errors(&self, provider: &str) -> Vec<String> {
+        let mut errors = Vec::new();
+        if self.daily_calls == Some(0) {
+            errors.push(format!("chat.{provider}.keys.daily_calls must be at least 1"));
+        }
+        if !(-1_440..=1_440).contains(&self.day_offset_minutes) {
+            errors.push(format!(
+                "chat.{provider}.keys.day_offset_minutes must be from -1440 to 1440"
+            ));
+        }
+        errors
+    }
+}
