@@ -18,10 +18,11 @@ use notebook_core::{
 use notebook_rag::retrieve::{RetrieveRequest, Retrieved};
 use tracing::warn;
 
-use super::{Inner, Work, cite::Citer, history};
+use super::{Inner, Work, cite::Citer, guard, history};
 use crate::{
     answer::{AnswerBuilder, Part, is_stuck},
     context::{self, Context, ContextInput, PromptPassage},
+    guard::{provenance::Trusted, redact::redacted},
     runs::{Closed, RunWriter, StopReason, interrupted},
 };
 
@@ -162,10 +163,11 @@ fn terminal_event(ended: &Ended, job: &Task, answer: &Answer) -> EventBody {
         Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
         Ended::Stopped(StopReason::Asked | StopReason::Lost) => EventBody::Stopped,
         Ended::Broken(error) => {
-            warn!(%error, model = job.model.info().label(), "run failed");
+            // A provider may repeat the key that it refused.
+            warn!(error = redacted(&error.to_string()), model = job.model.info().label(), "run failed");
             EventBody::Failed {
                 code: error.kind().code().to_owned(),
-                message: explain(error, &job.model.info().label()),
+                message: redacted(&explain(error, &job.model.info().label())),
                 retryable: error.is_retryable(),
             }
         }
@@ -217,6 +219,7 @@ async fn work(
     let run = writer.run().clone();
     chat.runs.log().start(scope, run.id).await?;
     writer.emit(EventBody::Started { answer: run.answer, model: job.model.info().label() });
+    guard::warn_of_labels(chat, &job.question.text, writer);
 
     let found = retrieve(chat, scope, job, writer, answer).await?;
     let general = job.notebook.settings.allow_general_knowledge;
@@ -303,7 +306,7 @@ async fn build_context(
     let budget = budget_tokens(chat, job);
     let marker = uuid::Uuid::new_v4().simple().to_string();
     let input = ContextInput {
-        instructions: job.settings.system_prompt.as_deref(),
+        instructions: job.settings.system_prompt.as_deref().map(Trusted::new),
         allow_general_knowledge: job.notebook.settings.allow_general_knowledge,
         history: &history,
         passages: &passages,
@@ -379,6 +382,7 @@ fn request(chat: &Inner, job: &Task, context: &Context, passages: &[Chunk]) -> C
             question: job.question.text.clone(),
             passages: passages.iter().map(|chunk| chunk.text.clone()).collect(),
         }),
+        ..ChatRequest::default()
     }
 }
 
@@ -392,7 +396,7 @@ async fn generate(
     writer: &mut RunWriter,
     answer: &mut Answer,
 ) -> Result<()> {
-    let mut builder = AnswerBuilder::default();
+    let mut builder = AnswerBuilder::new(guard::redactor(chat, passages));
     let mut citer = Citer::new(&*chat.store, scope, passages);
     let mut reported = None;
     let mut finish = None;
@@ -437,6 +441,7 @@ async fn generate(
     if builder.abstained() || answer.text.is_empty() {
         abstain(writer, answer);
     }
+    guard::tell_redacted(&builder, writer);
     if stuck {
         writer.emit(EventBody::Warning {
             code: "answer_repeats".to_owned(),
