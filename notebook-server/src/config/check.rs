@@ -111,6 +111,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     errors.extend(Forwarding::new(&config.server).err().unwrap_or_default());
     errors.extend(config.rate_limits.check());
     errors.extend(config.server.cors.errors(config.auth.mode == AuthMode::Accounts));
+    errors.extend(config.guard.errors());
     errors.extend(config.mail.errors());
     errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));

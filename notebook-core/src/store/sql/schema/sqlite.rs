@@ -26,6 +26,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
 ];
 
 const V1: &str = "
@@ -497,4 +498,18 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// What users say of questions that were refused wrongly.
+const V21: &str = "
+CREATE TABLE guard_reports (
+    tenant_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    labels TEXT NOT NULL,
+    question_sha256 TEXT NOT NULL,
+    question TEXT,
+    remark TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
 ";
