@@ -109,6 +109,9 @@ async fn read(mut stream: ChatStream) -> Result<Answer, String> {
         match event.map_err(|error| told(&error))? {
             ChatEvent::Delta(text) if text.is_empty() => return Err("an empty piece".into()),
             ChatEvent::Delta(_) => pieces += 1,
+            ChatEvent::ToolCall(call) => {
+                return Err(format!("it asked for the tool {}, which nobody offered", call.name));
+            }
             ChatEvent::Usage(counts) => usage = Some(counts),
             ChatEvent::Finish(finish) => {
                 let after = stream.next().await;
