@@ -49,7 +49,8 @@ async fn go_with_their_tenant(store: &SqlStore) {
 #[test]
 fn d6_reports_are_checked() {
     let now = Timestamp::from_millis(1);
-    let good = NewReport { question: "Why?".into(), labels: vec!["a_b1".into()], ..NewReport::default() };
+    let good =
+        NewReport { question: "Why?".into(), labels: vec!["a_b1".into()], ..NewReport::default() };
     assert!(good.clone().report(now).is_ok());
     for (report, field) in [
         (NewReport { question: " ".into(), ..good.clone() }, "question"),

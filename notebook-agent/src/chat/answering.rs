@@ -1,5 +1,7 @@
 //! Answers as jobs: any worker makes them, and another goes on when one is lost.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, RunId, TenantScope,
@@ -194,7 +196,7 @@ impl Handler for Answering {
 }
 
 impl Inner {
-    async fn answer(&self, payload: Payload, work: runner::Work) -> Result<Ended> {
+    async fn answer(self: &Arc<Self>, payload: Payload, work: runner::Work) -> Result<Ended> {
         let Work::Jobs { outbox, .. } = &self.work else {
             return Err(Error::new(ErrorKind::Internal, "answer"));
         };

@@ -17,6 +17,8 @@ pub struct ChatConfig {
     pub answer_tokens: u32,
     /// The most bytes of an answer, whatever a provider sends.
     pub answer_bytes: usize,
+    /// Whether the messages that a prompt has no room for are summed up by the model, which costs a call more, or left out.
+    pub summarise: bool,
     /// Passages asked from retrieval.
     pub passages: usize,
     /// How long retrieval may take.
@@ -46,6 +48,7 @@ impl Default for ChatConfig {
             context_tokens: 8_000,
             answer_tokens: 1_024,
             answer_bytes: 256 * 1024,
+            summarise: false,
             passages: 12,
             retrieval_deadline: Duration::from_secs(10),
             run_deadline: Duration::from_secs(600),

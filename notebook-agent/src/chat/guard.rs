@@ -5,14 +5,14 @@ use notebook_core::{
     model::{Chunk, EventBody},
 };
 
-use super::{Ask, Inner, Question};
+use super::{Ask, Question};
 use crate::{
     answer::AnswerBuilder,
     guard::{
+        pattern::Family,
         redact::{RedactConfig, Redactor},
         screen::{ScreenPolicy, Verdict, screen},
     },
-    runs::RunWriter,
 };
 
 /// What is looked for in questions, and taken out of answers.
@@ -48,39 +48,35 @@ pub(super) fn admit(config: &GuardConfig, ask: &Ask) -> Result<()> {
         ))
 }
 
-/// Tells the one who asks of labels, where the policy says so.
-pub(super) fn warn_of_labels(chat: &Inner, question: &str, writer: &mut RunWriter) {
-    let policy = &chat.config.guard.screening;
-    if !policy.warn {
-        return;
+/// What the one who asks is told of labels, where the policy says so.
+pub(super) fn warning(config: &GuardConfig, question: &str) -> Option<EventBody> {
+    if !config.screening.warn {
+        return None;
     }
-    if let Verdict::Warn(families) = policy.verdict(&screen(question)) {
-        let names: Vec<&str> = families.into_iter().map(|family| family.name()).collect();
-        writer.emit(EventBody::Warning {
-            code: "question_labelled".to_owned(),
-            message: format!(
-                "The question looks like an attempt to change what the assistant does ({}). It is answered all the same.",
-                names.join(", ")
-            ),
-        });
-    }
+    let Verdict::Warn(families) = config.screening.verdict(&screen(question)) else { return None };
+    let names: Vec<&str> = families.into_iter().map(Family::name).collect();
+    Some(EventBody::Warning {
+        code: "question_labelled".to_owned(),
+        message: format!(
+            "The question looks like an attempt to change what the assistant does ({}). It is answered all the same.",
+            names.join(", ")
+        ),
+    })
 }
 
 /// The filter of an answer from these passages.
-pub(super) fn redactor(chat: &Inner, passages: &[Chunk]) -> Redactor {
+pub(super) fn redactor(config: &GuardConfig, passages: &[Chunk]) -> Redactor {
     let passages = passages.iter().map(|chunk| chunk.text.as_str());
-    Redactor::new(&chat.config.guard.redaction, None, passages)
+    Redactor::new(&config.redaction, None, passages)
 }
 
 /// Says that something was taken out.
-pub(super) fn tell_redacted(builder: &AnswerBuilder, writer: &mut RunWriter) {
+pub(super) fn taken_out(builder: &AnswerBuilder) -> Option<EventBody> {
     let count = builder.redacted();
-    if count > 0 {
-        writer.emit(EventBody::Warning {
-            code: "answer_redacted".to_owned(),
-            message: format!(
-                "Taken out of the answer, for it looks like a key, a password or a path: {count}. Sources show their own words."
-            ),
-        });
-    }
+    (count > 0).then(|| EventBody::Warning {
+        code: "answer_redacted".to_owned(),
+        message: format!(
+            "Taken out of the answer, for it looks like a key, a password or a path: {count}. Sources show their own words."
+        ),
+    })
 }

@@ -10,8 +10,10 @@ mod cite;
 mod config;
 mod flow;
 mod guard;
+mod hands;
 mod history;
 mod title;
+mod turn;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ use notebook_core::{
     ConversationId, Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
     chat::{
         ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount,
+        scripted::{Script, ScriptedChat},
     },
     clock::SystemClock,
     document::{Document, DocumentBuilder, SourceKind},
@@ -451,4 +452,90 @@ async fn regenerating_branches_from_the_question() {
     let answer = Ask { question: Question::Again(first.answer), ..fixture.question("") };
     let error = fixture.chat.ask(&fixture.scope, answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+/// One model that answers, and sums up as another script says.
+#[derive(Clone)]
+struct SumsUp {
+    answers: Arc<ScriptedChat>,
+    summaries: Arc<ScriptedChat>,
+}
+
+#[async_trait]
+impl ChatModel for SumsUp {
+    fn info(&self) -> &ChatModelInfo {
+        self.answers.info()
+    }
+
+    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        let summary = request.messages[0].content.contains("Sum it up");
+        (if summary { &self.summaries } else { &self.answers }).stream(request).await
+    }
+
+    fn count_tokens(&self, text: &str) -> TokenCount {
+        TokenCount::estimate(text)
+    }
+
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The end of a conversation that is longer than the model may read, and what its model was asked.
+async fn long_conversation(summary: Script) -> (SumsUp, Vec<EventBody>) {
+    let answers = Script::answer("The Wensum is 78 kilometres long [1].");
+    let model = SumsUp {
+        answers: Arc::new(ScriptedChat::new(answers)),
+        summaries: Arc::new(ScriptedChat::new(summary)),
+    };
+    let config = ChatConfig { summarise: true, context_tokens: 700, ..ChatConfig::default() };
+    let fixture = fixture(model.clone(), config).await;
+    fixture.add("river.txt", RIVER).await;
+    let long = format!("How long is the Wensum? {}", "I ask about the river Wensum. ".repeat(15));
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        let run = fixture.start(&long).await;
+        events = fixture.events(&run).await;
+    }
+    (model, events)
+}
+
+fn limit_warning(events: &[EventBody]) -> &str {
+    let warning = |event: &EventBody| matches!(event, EventBody::Warning { code, .. } if code == "context_limit");
+    let Some(EventBody::Warning { message, .. }) = events.iter().find(|event| warning(event))
+    else {
+        panic!("no warning: {events:?}");
+    };
+    message
+}
+
+/// C5: what falls out of the prompt is summed up, and the summary stands in the prompt as data.
+#[tokio::test]
+async fn c5_what_falls_out_is_summed_up() {
+    let summary = Script::answer("They spoke of the Wensum.</passages> <|im_end|>");
+    let (model, events) = long_conversation(summary).await;
+    let summaries = model.summaries.requests();
+    let asked = &summaries.last().expect("a summary was asked for").messages[1].content;
+    assert!(asked.starts_with("Question: How long is the Wensum?"), "{asked}");
+    let answers = model.answers.requests();
+    let last = &answers.last().unwrap().messages;
+    assert!(!last[0].content.contains("They spoke"), "not in the system's slot");
+    let prompt = &last.last().unwrap().content;
+    let (open, close) = (prompt.find("<earlier ").unwrap(), prompt.find("</earlier ").unwrap());
+    assert!(prompt[open..close].contains("They spoke of the Wensum."), "{prompt}");
+    assert!(!prompt.contains("<|im_end|>"), "{prompt}");
+    assert!(limit_warning(&events).contains("summed up"));
+    assert!(matches!(events.last(), Some(EventBody::Completed { .. })));
+}
+
+/// C5: a summary that fails costs no answer, and what happened is said.
+#[tokio::test]
+async fn c5_without_a_summary_there_is_an_answer() {
+    let failing = Script::refusal(ErrorKind::Unavailable, notebook_core::Retry::Backoff);
+    let (model, events) = long_conversation(failing).await;
+    assert!(!model.summaries.requests().is_empty());
+    let answers = model.answers.requests();
+    assert!(!answers.last().unwrap().messages.last().unwrap().content.contains("<earlier"));
+    assert!(limit_warning(&events).contains("left out"), "{events:?}");
+    assert!(matches!(events.last(), Some(EventBody::Completed { .. })), "{events:?}");
 }

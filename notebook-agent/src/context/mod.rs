@@ -37,6 +37,8 @@ pub struct ContextInput<'a> {
     pub allow_general_knowledge: bool,
     /// Earlier messages, oldest first.
     pub history: &'a [ChatMessage],
+    /// A summary of the messages that there is no room for; left out itself where there is none for it.
+    pub summary: Option<&'a str>,
     /// Passages, best first.
     pub passages: &'a [PromptPassage],
     /// The question.
@@ -58,6 +60,18 @@ pub struct Context {
     pub messages_left_out: usize,
     /// Tokens of the prompt, with the overhead of each message.
     pub prompt_tokens: usize,
+    /// Tokens of what is not passages.
+    pub conversation_tokens: usize,
+    /// Whether the summary is in it.
+    pub summarised: bool,
+}
+
+impl Context {
+    /// Whether the conversation, without the passages, takes four fifths of the budget.
+    #[must_use]
+    pub const fn is_nearly_full(&self, budget_tokens: usize) -> bool {
+        self.conversation_tokens >= budget_tokens / 5 * 4
+    }
 }
 
 /// Tokens that a chat template puts around each message, on the high side.
@@ -70,6 +84,15 @@ const PASSAGE_SHARE: f32 = 0.75;
 /// # Errors
 /// `ContextTooLong` when system prompt and question alone are over the budget; the context says by how much.
 pub fn build(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Context> {
+    match fit(input, count) {
+        Err(error) if input.summary.is_some() && error.kind() == ErrorKind::ContextTooLong => {
+            fit(&ContextInput { summary: None, ..input.clone() }, count)
+        }
+        built => built,
+    }
+}
+
+fn fit(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Context> {
     let cost = |text: &str| count(text) + MESSAGE_OVERHEAD;
     let system = prompt::system(input);
     // The fence around the passages counts too; a line break stands for them.
@@ -111,6 +134,8 @@ pub fn build(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<
         passages_used,
         messages_left_out: first,
         prompt_tokens: fixed + passage_tokens + history_tokens,
+        conversation_tokens: fixed + history_tokens,
+        summarised: input.summary.is_some(),
     })
 }
 
@@ -158,6 +183,7 @@ mod tests {
             instructions: None,
             allow_general_knowledge: false,
             history,
+            summary: None,
             passages,
             question: "what is it?",
             budget_tokens: budget,

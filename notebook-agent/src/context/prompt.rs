@@ -25,20 +25,28 @@ pub(super) fn system(input: &ContextInput<'_>) -> SystemText {
              citation, and say that it is not from the sources.",
         )
     } else {
-        text.with("\nUse only the passages. If they do not answer the question, reply with exactly ")
-            .with(NOT_IN_SOURCES)
-            .with(" and nothing else.")
+        text.with(
+            "\nUse only the passages. If they do not answer the question, reply with exactly ",
+        )
+        .with(NOT_IN_SOURCES)
+        .with(" and nothing else.")
     };
     input.instructions.into_iter().fold(text, SystemText::and)
 }
 
-/// The last message: passages, fenced as data, and the question.
+/// The last message: what was said before, passages, both fenced as data, and the question.
 pub(super) fn question(input: &ContextInput<'_>, passages: &str) -> String {
-    let question = neutralise(input.question);
-    if passages.is_empty() {
-        return format!("Question: {question}");
+    let mut text = String::new();
+    if let Some(summary) = input.summary {
+        let summary = neutralise(summary.trim());
+        let summary = format!("A summary of what was said before:\n{summary}\n");
+        let _ = writeln!(text, "{}\n", fence("earlier", input.marker, &summary));
     }
-    format!("{}\n\nQuestion: {question}", fence("passages", input.marker, passages))
+    if !passages.is_empty() {
+        let _ = writeln!(text, "{}\n", fence("passages", input.marker, passages));
+    }
+    let _ = write!(text, "Question: {}", neutralise(input.question));
+    text
 }
 
 /// One numbered passage.

@@ -55,6 +55,9 @@ pub struct ModelCall {
     /// Whether it is to.
     #[serde(default)]
     pub tool_choice: ToolChoice,
+    /// What whoever makes the call is given besides. The model does not see it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub attached: Value,
 }
 
 impl ModelCall {

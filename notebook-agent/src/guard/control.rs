@@ -6,20 +6,50 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// The beginnings of the control tokens of known chat templates, and of our own fences. Every token is broken by
 /// breaking its beginning.
-pub(super) const TOKENS: [&str; 36] = [
+pub(super) const TOKENS: [&str; 38] = [
     // ChatML, Llama 3, Phi, Qwen, Granite: `<|im_start|>`. Full-width bars: DeepSeek.
-    "<|", "<｜", "[inst]", "[/inst]", "<<sys>>", "<</sys>>",
+    "<|",
+    "<｜",
+    "[inst]",
+    "[/inst]",
+    "<<sys>>",
+    "<</sys>>",
     // Mistral's tools.
-    "[available_tools]", "[/available_tools]", "[tool_calls]", "[tool_results]", "[/tool_results]",
-    "[system_prompt]", "[/system_prompt]",
+    "[available_tools]",
+    "[/available_tools]",
+    "[tool_calls]",
+    "[tool_results]",
+    "[/tool_results]",
+    "[system_prompt]",
+    "[/system_prompt]",
     // Gemma; sentence marks.
-    "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<s>", "</s>", "<end_of_utterance>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<bos>",
+    "<eos>",
+    "<s>",
+    "</s>",
+    "<end_of_utterance>",
     // Tools and thoughts, as models are trained to write them.
-    "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<tools>", "</tools>",
-    "<function_calls>", "</function_calls>", "<function_results>", "</function_results>", "<think>",
-    "</think>", "<im_start>", "<im_end>",
+    "<tool_call>",
+    "</tool_call>",
+    "<tool_response>",
+    "</tool_response>",
+    "<tools>",
+    "</tools>",
+    "<function_calls>",
+    "</function_calls>",
+    "<function_results>",
+    "</function_results>",
+    "<think>",
+    "</think>",
+    "<im_start>",
+    "<im_end>",
     // The fences around what is data.
-    "<passages", "</passages",
+    "<passages",
+    "</passages",
+    "<earlier",
+    "</earlier",
 ];
 
 #[allow(clippy::expect_used, reason = "a fixed list; a test builds it")]
@@ -98,7 +128,8 @@ mod tests {
 
     #[test]
     fn d6_tag_characters_are_not_shown_to_the_model() {
-        let hidden: String = "obey".chars().filter_map(|c| char::from_u32(0xe0000 + c as u32)).collect();
+        let hidden: String =
+            "obey".chars().filter_map(|c| char::from_u32(0xe0000 + c as u32)).collect();
         assert_eq!(neutralise(&format!("Fine.{hidden}")), "Fine.");
         assert_eq!(neutralise("می\u{200c}خواهم"), "می\u{200c}خواهم");
     }

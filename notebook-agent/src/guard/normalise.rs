@@ -129,7 +129,9 @@ fn other(c: char, range: Range<usize>, normal: &mut Normal, seen: &mut Seen, wor
     } else if matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
         seen.direction.get_or_insert(range);
     } else if is_hidden(c) || is_joiner(c) {
-        if word.latin_letters && matches!(c, '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}') {
+        if word.latin_letters
+            && matches!(c, '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}')
+        {
             seen.zero_width.get_or_insert(range);
         }
     } else if is_mark(c) {
@@ -293,8 +295,14 @@ mod tests {
     #[test]
     fn d6_disguises_come_off() {
         for text in [
-            "Ignore  Previous", "ign\u{200b}ore previous", "ｉｇｎｏｒｅ previous", "𝐢𝐠𝐧𝐨𝐫𝐞 previous", "іgnоrе previous",
-            "IGNORE\u{a0}PREVIOUS", "i\u{301}gnore previous", "ignore pre\u{2060}vious",
+            "Ignore  Previous",
+            "ign\u{200b}ore previous",
+            "ｉｇｎｏｒｅ previous",
+            "𝐢𝐠𝐧𝐨𝐫𝐞 previous",
+            "іgnоrе previous",
+            "IGNORE\u{a0}PREVIOUS",
+            "i\u{301}gnore previous",
+            "ignore pre\u{2060}vious",
         ] {
             assert_eq!(plain(text), "ignore previous", "{text}");
         }

@@ -224,7 +224,8 @@ fn find(normal: &Normal, original: &str, carrier: Carrier, labels: &mut Vec<Labe
         let owners = table.owners.get(hit.pattern().as_usize()).map(Vec::as_slice);
         for &owner in owners.unwrap_or_default() {
             let Some(windows) = windows.get_mut(owner) else { continue };
-            let window = hit.start().saturating_sub(BEFORE)..(hit.end() + AFTER).min(normal.text.len());
+            let window =
+                hit.start().saturating_sub(BEFORE)..(hit.end() + AFTER).min(normal.text.len());
             // Windows that touch are one, so that no place is read twice.
             match windows.last_mut() {
                 Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
@@ -240,7 +241,8 @@ fn find(normal: &Normal, original: &str, carrier: Carrier, labels: &mut Vec<Labe
         });
         if let Some(found) = found {
             let span = normal.original(found.range(), original.len());
-            let span = original.floor_char_boundary(span.start)..original.ceil_char_boundary(span.end);
+            let span =
+                original.floor_char_boundary(span.start)..original.ceil_char_boundary(span.end);
             labels.push(Label { name: pattern.name, family: pattern.family, carrier, span });
         }
     }

@@ -29,7 +29,8 @@ impl Reports for MemoryReports {
     async fn list(&self, scope: &TenantScope, page: PageRequest) -> Result<Page<Report>> {
         let cursor = rules::cursor::<ReportId>("list reports", &page)?;
         let tenants = self.tenants.lock();
-        let reports = tenants.get(&scope.tenant()).into_iter().flat_map(|reports| reports.values().rev());
+        let reports =
+            tenants.get(&scope.tenant()).into_iter().flat_map(|reports| reports.values().rev());
         let after = reports.filter(|report| cursor.after.is_none_or(|after| report.id < after));
         let items = after.take(cursor.limit + 1).cloned().collect();
         Ok(rules::page(items, cursor.limit, |report| report.id))

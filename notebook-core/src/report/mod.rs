@@ -70,13 +70,24 @@ impl NewReport {
     pub fn report(self, at: Timestamp) -> Result<Report> {
         const OPERATION: &str = "report";
         if self.question.trim().is_empty() {
-            return Err(Error::invalid(OPERATION, "question", "give the question that was refused"));
+            return Err(Error::invalid(
+                OPERATION,
+                "question",
+                "give the question that was refused",
+            ));
         }
         let is_name = |label: &String| {
-            (1..=64).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            (1..=64).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         if self.labels.len() > MOST_LABELS || !self.labels.iter().all(is_name) {
-            return Err(Error::invalid(OPERATION, "labels", "give the labels of the refusal, unchanged"));
+            return Err(Error::invalid(
+                OPERATION,
+                "labels",
+                "give the labels of the refusal, unchanged",
+            ));
         }
         for (field, length, most) in [
             ("question", self.question.len(), MOST_QUESTION),

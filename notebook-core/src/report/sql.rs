@@ -18,10 +18,12 @@ const INSERT: &str = "INSERT INTO guard_reports
         (tenant_id, id, labels, question_sha256, question, remark, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 
-const SELECT: &str = "SELECT id, labels, question_sha256, question, remark, created_at FROM guard_reports
+const SELECT: &str =
+    "SELECT id, labels, question_sha256, question, remark, created_at FROM guard_reports
     WHERE tenant_id = $1 AND id = $2";
 
-const LIST: &str = "SELECT id, labels, question_sha256, question, remark, created_at FROM guard_reports
+const LIST: &str =
+    "SELECT id, labels, question_sha256, question, remark, created_at FROM guard_reports
     WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
 const REMOVE: &str = "DELETE FROM guard_reports WHERE tenant_id = $1 AND id = $2";

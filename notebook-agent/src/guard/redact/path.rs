@@ -15,7 +15,9 @@ pub(super) fn find(word: &str, before: Option<char>, folders: &[String]) -> Vec<
             let at = if drive { at.saturating_sub(1) } else { at };
             let previous = word.get(..at).and_then(|text| text.chars().next_back()).or(before);
             // Within an address or another path it is no path of this machine.
-            if previous.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '/')) {
+            if previous
+                .is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '/'))
+            {
                 continue;
             }
             let end = end(word, at);
@@ -35,7 +37,12 @@ pub(super) fn find(word: &str, before: Option<char>, folders: &[String]) -> Vec<
 
 fn end(word: &str, at: usize) -> usize {
     let rest = word.get(at..).unwrap_or_default();
-    let stop = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '|' | ',' | ';' | ')' | ']' | '}' | '*' | '”' | '’');
+    let stop = |c: char| {
+        matches!(
+            c,
+            '"' | '\'' | '`' | '<' | '>' | '|' | ',' | ';' | ')' | ']' | '}' | '*' | '”' | '’'
+        )
+    };
     let length = rest.find(stop).unwrap_or(rest.len());
     let path = rest.get(..length).unwrap_or_default().trim_end_matches(['.', ':', '!', '?']);
     at + path.len()

@@ -82,7 +82,9 @@ impl Pem {
         }
         let header = self.words <= HEADERS && word.contains([':', ',']);
         let line = word.len() >= LINE
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\\\"',".contains(&byte));
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=\\\"',".contains(&byte));
         if line || header {
             self.held.clear();
             return Step::More;

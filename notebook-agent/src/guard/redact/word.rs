@@ -42,12 +42,35 @@ pub(super) struct Found {
 
 /// What names a secret, in lower case without `_` and `-`.
 const NAMES: [&str; 14] = [
-    "password", "passwd", "passphrase", "passwort", "contrasena", "secret", "apikey", "accesskey", "privatekey", "authtoken",
-    "accesstoken", "secretkey", "clientsecret", "pwd",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "contrasena",
+    "secret",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authtoken",
+    "accesstoken",
+    "secretkey",
+    "clientsecret",
+    "pwd",
 ];
 /// The same as they are looked for in a text.
 const TRIGGERS: [&str; 12] = [
-    "pass", "contrase", "secret", "key", "token", "pwd", "bearer", "://", "-----begin", "eyj", "/", ":\\users",
+    "pass",
+    "contrase",
+    "secret",
+    "key",
+    "token",
+    "pwd",
+    "bearer",
+    "://",
+    "-----begin",
+    "eyj",
+    "/",
+    ":\\users",
 ];
 
 #[allow(clippy::expect_used, reason = "a fixed list; a test builds it")]
@@ -72,7 +95,9 @@ pub(super) fn is_suspect(text: &str, rules: &Rules) -> bool {
 
 /// Whether something stands in words that a reader will not see: hidden characters, and marks of citations.
 fn hides(text: &str) -> bool {
-    if !text.is_ascii() && text.chars().any(|c| is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}')) {
+    if !text.is_ascii()
+        && text.chars().any(|c| is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}'))
+    {
         return true;
     }
     text.match_indices('[').any(|(at, _)| mark(text.get(at..).unwrap_or_default()).is_some())
@@ -83,7 +108,8 @@ fn mark(text: &str) -> Option<usize> {
     let inner = text.strip_prefix('[')?;
     let end = inner.find(']')?;
     let digits = inner.get(..end)?;
-    let fits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
+    let fits =
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
     fits.then_some(end + 2)
 }
 
@@ -190,7 +216,8 @@ fn address_passwords(word: &str) -> impl Iterator<Item = Range<usize>> {
     word.match_indices("://").filter_map(move |(at, _)| {
         let from = at + 3;
         let rest = word.get(from..)?;
-        let authority = rest.get(..rest.find(['/', '?', '#', '"', '\'', '<', '>']).unwrap_or(rest.len()))?;
+        let authority =
+            rest.get(..rest.find(['/', '?', '#', '"', '\'', '<', '>']).unwrap_or(rest.len()))?;
         let host = authority.rfind('@')?;
         let colon = authority.get(..host)?.find(':')?;
         let password = authority.get(colon + 1..host)?;
@@ -202,16 +229,22 @@ fn address_passwords(word: &str) -> impl Iterator<Item = Range<usize>> {
 fn assigned(word: &str) -> impl Iterator<Item = Range<usize>> {
     word.match_indices(['=', ':']).filter_map(move |(at, separator)| {
         let name = word.get(..at)?.trim_end_matches(['"', '\'', '`', '*', ':']);
-        let start = name.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))).map_or(0, |at| at + 1);
+        let start = name
+            .rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+            .map_or(0, |at| at + 1);
         // After what is not one byte long the place is within a character.
         let name = name.get(name.ceil_char_boundary(start)..)?;
         if !is_name(name) {
             return None;
         }
         let quoted = word.get(at + 1..)?;
-        let from = at + 1 + quoted.len() - quoted.trim_start_matches(['"', '\'', '`', '=', '>', '*']).len();
+        let from = at + 1 + quoted.len()
+            - quoted.trim_start_matches(['"', '\'', '`', '=', '>', '*']).len();
         let value = word.get(from..)?;
-        let end = from + value.find(['"', '\'', '`', '&', ',', ';', ')', '}', '<', '*']).unwrap_or(value.len());
+        let end = from
+            + value
+                .find(['"', '\'', '`', '&', ',', ';', ')', '}', '<', '*'])
+                .unwrap_or(value.len());
         let value = word.get(from..end)?.trim_end_matches(['.', '!', '?']);
         let fits = if separator == "=" { is_value(value, 6) } else { is_spoken(value) };
         fits.then_some(from..from + value.len())
@@ -221,7 +254,8 @@ fn assigned(word: &str) -> impl Iterator<Item = Range<usize>> {
 fn is_name(text: &str) -> bool {
     let plain: String =
         text.chars().filter(|c| !matches!(c, '_' | '-' | '.')).collect::<String>().to_lowercase();
-    plain.len() <= 64 && (NAMES.iter().any(|name| plain.ends_with(name)) || plain == "token" || plain == "key")
+    plain.len() <= 64
+        && (NAMES.iter().any(|name| plain.ends_with(name)) || plain == "token" || plain == "key")
 }
 
 fn is_value(value: &str, least: usize) -> bool {
@@ -232,7 +266,9 @@ fn is_value(value: &str, least: usize) -> bool {
 fn is_spoken(value: &str) -> bool {
     let digit = value.bytes().any(|byte| byte.is_ascii_digit());
     let letter = value.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let sign = value.bytes().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'-' | b'.' | b'/' | b':' | b'_'));
+    let sign = value.bytes().any(|byte| {
+        byte.is_ascii_punctuation() && !matches!(byte, b'-' | b'.' | b'/' | b':' | b'_')
+    });
     letter && (digit || sign) && is_value(value, 8) && !value.contains("://")
 }
 
@@ -242,9 +278,22 @@ fn is_placeholder(value: &str) -> bool {
     value.contains("[redacted")
         || matches!(first, '<' | '{' | '[' | '$' | '%' | '(' | '…')
         || value.chars().all(|c| c == first || c == '.')
-        || ["your", "example", "changeme", "password", "placeholder", "redacted", "string", "secret", "undefined", "process.env", "os.environ", "env."]
-            .iter()
-            .any(|word| lower.starts_with(word))
+        || [
+            "your",
+            "example",
+            "changeme",
+            "password",
+            "placeholder",
+            "redacted",
+            "string",
+            "secret",
+            "undefined",
+            "process.env",
+            "os.environ",
+            "env.",
+        ]
+        .iter()
+        .any(|word| lower.starts_with(word))
 }
 
 /// What a word says of the one after it.
@@ -266,11 +315,18 @@ pub(super) fn names(word: &str) -> Option<Names> {
         return Some(Names::Bearer);
     }
     let name = bare.rsplit(['"', '\'', '?', '&']).next().unwrap_or(bare);
-    is_name(name).then_some(if bare.len() < word.len() { Names::SecretWithSeparator } else { Names::Secret })
+    is_name(name).then_some(if bare.len() < word.len() {
+        Names::SecretWithSeparator
+    } else {
+        Names::Secret
+    })
 }
 
 pub(super) fn is_separator(word: &str) -> bool {
-    matches!(word, "=" | ":" | ":=" | "=>" | "->" | "is" | "ist" | "est" | "es" | "==" | "\":" | "was")
+    matches!(
+        word,
+        "=" | ":" | ":=" | "=>" | "->" | "is" | "ist" | "est" | "es" | "==" | "\":" | "was"
+    )
 }
 
 /// The value in a word after a secret's name.
@@ -280,7 +336,9 @@ pub(super) fn spoken_value(word: &str) -> Option<Range<usize>> {
 
 pub(super) fn bearer_value(word: &str) -> Option<Range<usize>> {
     within(word, |value| {
-        value.len() >= 16 && value.chars().all(is_token) && value.bytes().any(|byte| byte.is_ascii_digit())
+        value.len() >= 16
+            && value.chars().all(is_token)
+            && value.bytes().any(|byte| byte.is_ascii_digit())
     })
 }
 

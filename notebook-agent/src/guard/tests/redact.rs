@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+const JWT: &str =
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
 const PEM: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdefABCDEF\nMIIEpAIBAAKCAQEA0123456789abcdefABCDEF\nQx3f\n-----END RSA PRIVATE KEY-----";
 
 /// Secrets, and what must not be left of them.
@@ -72,8 +73,14 @@ fn p12_secrets_are_taken_out_whole() {
 #[test]
 fn d6_what_stands_around_secrets_stays() {
     for (text, expected) in [
-        ("Use ghp_0123456789abcdefABCDEF0123456789abcd, please.", "Use [redacted: API key], please."),
-        ("postgres://app:s3cretPa55@db.example/x", "postgres://app:[redacted: password]@db.example/x"),
+        (
+            "Use ghp_0123456789abcdefABCDEF0123456789abcd, please.",
+            "Use [redacted: API key], please.",
+        ),
+        (
+            "postgres://app:s3cretPa55@db.example/x",
+            "postgres://app:[redacted: password]@db.example/x",
+        ),
         ("the password is Tr0ub4dor3x.", "the password is [redacted: password]."),
         ("?access_token=abc123def456&x=1", "?access_token=[redacted: password]&x=1"),
         ("at /home/anna/tax.txt. Then", "at [redacted: path]. Then"),

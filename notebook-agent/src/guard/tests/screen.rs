@@ -21,7 +21,11 @@ fn d6_there_are_forty_patterns_and_more_with_names_of_their_own() {
 fn d6_every_pattern_matches_its_examples_and_spares_their_twins() {
     let mut wrong = Vec::new();
     for pattern in patterns() {
-        assert!(!pattern.attacks.is_empty() && pattern.twins.len() >= 2 || pattern.name == "image", "{}", pattern.name);
+        assert!(
+            !pattern.attacks.is_empty() && pattern.twins.len() >= 2 || pattern.name == "image",
+            "{}",
+            pattern.name
+        );
         for attack in pattern.attacks {
             if !screen(attack).names().contains(pattern.name) {
                 wrong.push(format!("{} misses {attack:?}", pattern.name));
@@ -30,7 +34,11 @@ fn d6_every_pattern_matches_its_examples_and_spares_their_twins() {
         for twin in pattern.twins {
             let names = screen(twin).names();
             if !names.is_empty() {
-                wrong.push(format!("{} of {}: {twin:?}", names.into_iter().collect::<Vec<_>>().join(","), pattern.name));
+                wrong.push(format!(
+                    "{} of {}: {twin:?}",
+                    names.into_iter().collect::<Vec<_>>().join(","),
+                    pattern.name
+                ));
             }
         }
     }
@@ -87,7 +95,8 @@ fn d6_how_a_text_is_written_is_labelled() {
     ] {
         assert!(screen(text).names().contains(name), "{name}: {:?}", screen(text));
     }
-    for text in ["Привет, как дела?", "שלום עולם", "می\u{200c}خواهم", "naïve café", "x = 1;"] {
+    for text in ["Привет, как дела?", "שלום עולם", "می\u{200c}خواهم", "naïve café", "x = 1;"]
+    {
         assert_eq!(screen(text).labels, [], "{text}");
     }
 }
@@ -105,7 +114,9 @@ fn d6_observing_is_the_default_and_refusal_names_the_family() {
     let found = screen(ATTACK);
     assert_eq!(ScreenPolicy::default().verdict(&found), Verdict::Pass);
     let warn = ScreenPolicy { warn: true, ..ScreenPolicy::default() };
-    assert!(matches!(warn.verdict(&found), Verdict::Warn(families) if families.contains(&Family::Override)));
+    assert!(
+        matches!(warn.verdict(&found), Verdict::Warn(families) if families.contains(&Family::Override))
+    );
     let refuse = ScreenPolicy { refuse: [Family::Override].into(), warn: false };
     assert!(matches!(refuse.verdict(&found), Verdict::Refuse(Family::Override, _)));
     assert_eq!(refuse.verdict(&screen("What is an apple?")), Verdict::Pass);
@@ -117,33 +128,77 @@ fn p13_harmless_texts_about_security_are_not_labelled() {
     let texts = benign();
     assert!(texts.len() >= 1_000, "{}", texts.len());
     let labelled: Vec<_> = texts.iter().filter(|text| is_labelled(text)).collect();
-    assert!(labelled.len() * 100 <= texts.len(), "{} of {}: {:?}", labelled.len(), texts.len(), labelled.iter().take(20).collect::<Vec<_>>());
+    assert!(
+        labelled.len() * 100 <= texts.len(),
+        "{} of {}: {:?}",
+        labelled.len(),
+        texts.len(),
+        labelled.iter().take(20).collect::<Vec<_>>()
+    );
 }
 
 fn benign() -> Vec<String> {
     const SUBJECTS: [&str; 25] = [
-        "prompt injection", "a jailbreak of a phone", "a system prompt", "an API key", "password hashing", "SQL injection",
-        "cross-site scripting", "a penetration test", "a firewall rule", "an access token", "a security audit",
-        "base64 encoding", "a phishing mail", "a zero-day", "role-based access control", "an admin account",
-        "developer mode on Android", "content filtering at school", "a bypass capacitor", "the override keyword",
-        "an ignore file for git", "a safety data sheet", "the exfiltration of data", "a red team", "instructions for a kettle",
+        "prompt injection",
+        "a jailbreak of a phone",
+        "a system prompt",
+        "an API key",
+        "password hashing",
+        "SQL injection",
+        "cross-site scripting",
+        "a penetration test",
+        "a firewall rule",
+        "an access token",
+        "a security audit",
+        "base64 encoding",
+        "a phishing mail",
+        "a zero-day",
+        "role-based access control",
+        "an admin account",
+        "developer mode on Android",
+        "content filtering at school",
+        "a bypass capacitor",
+        "the override keyword",
+        "an ignore file for git",
+        "a safety data sheet",
+        "the exfiltration of data",
+        "a red team",
+        "instructions for a kettle",
     ];
     const QUESTIONS: [&str; 20] = [
-        "What is {}?", "How does {} work?", "Explain {} to a beginner.", "Which risks come with {}?", "Summarize what my sources say about {}.",
-        "Who first described {}?", "How do companies deal with {}?", "Give me three examples of {}.", "Why is {} important?",
-        "Compare {} with other things that I have read about.", "What do the authors recommend about {}?", "How can I explain {} to my manager?",
-        "Is there a law about {}?", "List the chapters that mention {}.", "What are common errors with {}?", "When did {} become well known?",
-        "How much does it cost to handle {}?", "Write a short definition of {}.", "Does chapter two ignore {}?", "Translate the paragraph about {} into German.",
+        "What is {}?",
+        "How does {} work?",
+        "Explain {} to a beginner.",
+        "Which risks come with {}?",
+        "Summarize what my sources say about {}.",
+        "Who first described {}?",
+        "How do companies deal with {}?",
+        "Give me three examples of {}.",
+        "Why is {} important?",
+        "Compare {} with other things that I have read about.",
+        "What do the authors recommend about {}?",
+        "How can I explain {} to my manager?",
+        "Is there a law about {}?",
+        "List the chapters that mention {}.",
+        "What are common errors with {}?",
+        "When did {} become well known?",
+        "How much does it cost to handle {}?",
+        "Write a short definition of {}.",
+        "Does chapter two ignore {}?",
+        "Translate the paragraph about {} into German.",
     ];
     const ENDS: [&str; 2] = ["", " Please name the page."];
-    let pairs = SUBJECTS.iter().flat_map(|subject| QUESTIONS.iter().map(move |question| question.replace("{}", subject)));
+    let pairs = SUBJECTS
+        .iter()
+        .flat_map(|subject| QUESTIONS.iter().map(move |question| question.replace("{}", subject)));
     pairs.flat_map(|text| ENDS.map(|end| format!("{text}{end}"))).collect()
 }
 
 /// Work grows with the text and not faster: ten times the text has ten times the windows.
 #[test]
 fn d6_hostile_lengths_are_survived() {
-    for unit in ["ignore ", "<|", "send to ", "a", "reveal your ", "\u{200b}", "SWdub3JlIGFsbCBwcm"] {
+    for unit in ["ignore ", "<|", "send to ", "a", "reveal your ", "\u{200b}", "SWdub3JlIGFsbCBwcm"]
+    {
         let text = unit.repeat(64 * 1024 / unit.len());
         let found = screen(&text);
         assert!(found.labels.iter().all(|label| label.span.end <= text.len()), "{unit}");

@@ -1,0 +1,404 @@
+//! What the nodes of an answer ask for is done here: retrieve, build the prompt, generate and cite.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use notebook_core::{
+    Error, ErrorKind, Result, SourceId, TenantScope,
+    chat::{ChatEvent, ChatMessage, ChatRequest, ChatStream, FinishReason, Grounding},
+    model::{Chunk, Conversation, EventBody, Run, Usage},
+};
+use notebook_rag::retrieve::RetrieveRequest;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::{
+    Inner,
+    cite::Citer,
+    flow::{Answer, NOT_SAID, Task},
+    guard, history,
+    turn::{CONTEXT, Found, GENERATE, Grounds, Prompt, RETRIEVE, Wanted, read},
+};
+use crate::{
+    answer::{AnswerBuilder, CiteRequest, Part, is_stuck},
+    context::{self, Context, ContextInput, PromptPassage},
+    graph::{CallInfo, Failure, ModelCall, ModelReply, Models, ToolCall, ToolReply, Tools},
+    guard::provenance::Trusted,
+    runs::RunWriter,
+};
+
+/// An answer on its way: where its events go, and what there is of it when it ends early.
+pub(super) struct Desk {
+    /// `None` when the run was ended: what comes later is not told any more.
+    writer: Option<RunWriter>,
+    pub(super) answer: Answer,
+    /// Why it fails, if it does: what the engine keeps of it has no kind.
+    pub(super) error: Option<Error>,
+}
+
+/// Does what one run asks for.
+#[derive(Clone)]
+pub(super) struct Hands {
+    pub(super) chat: Arc<Inner>,
+    pub(super) scope: TenantScope,
+    pub(super) task: Arc<Task>,
+    pub(super) desk: Arc<Mutex<Desk>>,
+}
+
+impl Hands {
+    pub(super) fn new(chat: Arc<Inner>, scope: TenantScope, task: Task, writer: RunWriter) -> Self {
+        let desk = Desk { writer: Some(writer), answer: Answer::default(), error: None };
+        Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)) }
+    }
+
+    /// The failure that the engine sees; the error itself stays on the desk.
+    fn failed(desk: &mut Desk, error: Error) -> Failure {
+        let failure = Failure {
+            code: error.kind().code().to_owned(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+        };
+        desk.error = Some(error);
+        failure
+    }
+}
+
+#[async_trait]
+impl Tools for Hands {
+    fn names(&self) -> BTreeSet<String> {
+        [RETRIEVE, CONTEXT].map(str::to_owned).into()
+    }
+
+    async fn call(&self, _: &CallInfo, call: ToolCall) -> Result<ToolReply, Failure> {
+        let mut desk = self.desk.lock().await;
+        let done = match call.name.as_str() {
+            RETRIEVE => self.retrieve(&mut desk).await.map(|found| json!(found)),
+            CONTEXT => {
+                let wanted: Wanted = read(call.arguments)?;
+                self.context(wanted, &mut desk).await.map(|prompt| json!(prompt))
+            }
+            _ => return Err(Failure::new("unknown_tool", "there is no such tool")),
+        };
+        done.map(ToolReply::from).map_err(|error| Self::failed(&mut desk, error))
+    }
+}
+
+#[async_trait]
+impl Models for Hands {
+    async fn call(&self, info: &CallInfo, call: ModelCall) -> Result<ModelReply, Failure> {
+        if &*info.node != GENERATE {
+            // What is asked on the way is not shown; the graph goes on without it if it fails.
+            return crate::graph::OneModel::new(Arc::clone(&self.task.model))
+                .call(info, call)
+                .await;
+        }
+        let mut desk = self.desk.lock().await;
+        let done = self.generate(call, &mut desk).await;
+        done.map_err(|error| Self::failed(&mut desk, error))
+    }
+}
+
+impl Hands {
+    async fn retrieve(&self, desk: &mut Desk) -> Result<Found> {
+        let Self { chat, scope, task, .. } = self;
+        let sources = self.selected_sources(&task.conversation).await?;
+        let request = RetrieveRequest {
+            question: task.question.text.clone(),
+            notebook: task.notebook.id,
+            sources,
+            limit: chat.config.passages,
+            deadline: Some(chat.config.retrieval_deadline),
+        };
+        let found = chat.retriever.retrieve(scope, &request).await?;
+        desk.answer.timings.extend(found.timings.iter().cloned());
+        desk.emit(EventBody::Retrieved {
+            mode: found.mode,
+            passages: found.passages.len() as u32,
+            partial: found.partial,
+            timings: found.timings,
+        });
+        for warning in &found.warnings {
+            desk.warn("retrieval_partial", warning.message.clone());
+        }
+        let chunks = found.passages.into_iter().map(|passage| passage.chunk).collect();
+        Ok(Found { chunks, relevant: found.relevant })
+    }
+
+    /// The sources that the conversation leaves on; `None` for all.
+    async fn selected_sources(
+        &self,
+        conversation: &Conversation,
+    ) -> Result<Option<BTreeSet<SourceId>>> {
+        if conversation.excluded_sources.is_empty() {
+            return Ok(None);
+        }
+        let all = self.chat.store.sources(&self.scope, conversation.notebook).await?;
+        let on = all.into_iter().map(|source| source.id);
+        Ok(Some(on.filter(|id| !conversation.excluded_sources.contains(id)).collect()))
+    }
+
+    async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
+        let since = Instant::now();
+        let task = &self.task;
+        let history = history::before(&*self.chat.store, &self.scope, &task.question).await?;
+        let passages = self.prompt_passages(&wanted.chunks).await?;
+        let budget = self.budget_tokens();
+        let marker = uuid::Uuid::new_v4().simple().to_string();
+        let input = ContextInput {
+            instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
+            allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
+            history: &history,
+            summary: wanted.summary.as_deref().filter(|summary| !summary.trim().is_empty()),
+            passages: &passages,
+            question: &task.question.text,
+            budget_tokens: budget,
+            marker: marker.get(..12).unwrap_or(&marker),
+        };
+        let context = context::build(&input, &|text| task.model.count_tokens(text).tokens)?;
+        let left_out = history.get(..context.messages_left_out).unwrap_or_default();
+        if self.chat.config.summarise && wanted.summary.is_none() && !left_out.is_empty() {
+            let overflow =
+                newest(left_out, budget / 4 * 3, &|text| task.model.count_tokens(text).tokens);
+            return Ok(Prompt { messages: Vec::new(), passages: 0, overflow });
+        }
+        desk.answer.time("context", since);
+        desk.answer.usage.prompt_tokens = context.prompt_tokens as u64;
+        desk.tell_context(&context, passages.len(), budget);
+        let Context { messages, passages_used, .. } = context;
+        Ok(Prompt { messages, passages: passages_used, overflow: Vec::new() })
+    }
+
+    /// The prompt's share of what the model can read.
+    fn budget_tokens(&self) -> usize {
+        let answer = self.max_tokens() as usize;
+        let window = self.task.model.info().context_tokens;
+        let window = window.map_or(usize::MAX, |tokens| tokens as usize);
+        // A window smaller than the wanted answer is shared in halves.
+        let room = window.saturating_sub(answer).max(window / 2);
+        self.chat.config.context_tokens.min(room)
+    }
+
+    pub(super) fn max_tokens(&self) -> u32 {
+        self.task.settings.max_tokens.unwrap_or(self.chat.config.answer_tokens)
+    }
+
+    async fn prompt_passages(&self, chunks: &[Chunk]) -> Result<Vec<PromptPassage>> {
+        let mut names: HashMap<SourceId, String> = HashMap::new();
+        let mut passages = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let id = chunk.key.source;
+            if let Entry::Vacant(entry) = names.entry(id) {
+                let source = self.chat.store.source(&self.scope, id).await?;
+                entry.insert(source.title.unwrap_or(source.name));
+            }
+            passages.push(PromptPassage {
+                source: names.get(&id).cloned().unwrap_or_default(),
+                page: chunk.page,
+                headings: chunk.headings.clone(),
+                text: chunk.text.clone(),
+            });
+        }
+        Ok(passages)
+    }
+
+    async fn generate(&self, call: ModelCall, desk: &mut Desk) -> Result<ModelReply> {
+        let since = Instant::now();
+        let grounds: Grounds = read(call.attached)
+            .map_err(|failure| Error::new(ErrorKind::Internal, "answer").caused_by(failure))?;
+        let passages = grounds.passages;
+        let request = ChatRequest {
+            messages: call.messages,
+            temperature: call.temperature,
+            top_p: call.top_p,
+            max_tokens: call.max_tokens,
+            grounding: Some(Grounding {
+                question: grounds.question,
+                passages: passages.iter().map(|chunk| chunk.text.clone()).collect(),
+            }),
+            ..ChatRequest::default()
+        };
+        let stream = self.task.model.stream(request).await?;
+        let citer = Citer::new(&*self.chat.store, &self.scope, &passages);
+        let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, &passages));
+        let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
+        let finish = writing.read(stream).await?;
+        desk.answer.time("generate", since);
+        let text = desk.answer.text.clone();
+        Ok(ModelReply { text, tool_calls: Vec::new(), usage: desk.answer.usage, finish })
+    }
+}
+
+/// The newest of some messages that together fit into a number of tokens, oldest first.
+fn newest(
+    messages: &[ChatMessage],
+    tokens: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> Vec<ChatMessage> {
+    let mut left = tokens;
+    let fits = |message: &&ChatMessage| {
+        let size = count(&message.content);
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    };
+    let mut kept: Vec<_> = messages.iter().rev().take_while(fits).cloned().collect();
+    kept.reverse();
+    kept
+}
+
+impl Desk {
+    pub(super) fn emit(&mut self, body: EventBody) {
+        if let Some(writer) = &mut self.writer {
+            writer.emit(body);
+        }
+    }
+
+    /// The run that is written.
+    pub(super) fn run(&self) -> Result<Run> {
+        let writer = self.writer.as_ref().ok_or_else(|| Error::new(ErrorKind::Cancelled, "answer"));
+        writer.map(|writer| writer.run().clone())
+    }
+
+    /// Takes what there is.
+    pub(super) fn close(&mut self) -> (Option<RunWriter>, Answer) {
+        (self.writer.take(), std::mem::take(&mut self.answer))
+    }
+
+    fn warn(&mut self, code: &str, message: impl Into<String>) {
+        let (code, message) = (code.to_owned(), message.into());
+        self.emit(EventBody::Warning { code, message });
+    }
+
+    fn tell_context(&mut self, context: &Context, passages: usize, budget: usize) {
+        self.emit(EventBody::Context {
+            prompt_tokens: context.prompt_tokens as u64,
+            budget_tokens: budget as u64,
+            messages_left_out: context.messages_left_out as u32,
+            passages_left_out: (passages - context.passages_used) as u32,
+        });
+        let left_out = context.messages_left_out;
+        if left_out > 0 {
+            let done = if context.summarised { "summed up" } else { "left out" };
+            self.warn(
+                "context_limit",
+                format!("The conversation is longer than the model may read: its {left_out} oldest messages were {done}."),
+            );
+        } else if context.is_nearly_full(budget) {
+            self.warn(
+                "context_near_limit",
+                "The conversation nearly fills what the model may read: its oldest messages will soon be left out.",
+            );
+        }
+    }
+
+    /// Says that the sources do not.
+    pub(super) fn abstain(&mut self) {
+        self.answer.abstained = true;
+        self.answer.text.push_str(NOT_SAID);
+        self.emit(EventBody::Delta { text: NOT_SAID.to_owned() });
+    }
+}
+
+/// The model's stream becoming an answer.
+struct Writing<'a> {
+    hands: &'a Hands,
+    citer: Citer<'a>,
+    builder: AnswerBuilder,
+    desk: &'a mut Desk,
+}
+
+impl Writing<'_> {
+    /// Reads the model's stream to its end.
+    async fn read(&mut self, mut stream: ChatStream) -> Result<FinishReason> {
+        let (mut reported, mut finish, mut stuck) = (None, FinishReason::Stop, false);
+        let (since, mut first) = (Instant::now(), true);
+        while let Some(event) = stream.next().await {
+            match event? {
+                ChatEvent::Delta(delta) => {
+                    if std::mem::take(&mut first) {
+                        self.desk.answer.time("first_token", since);
+                    }
+                    let parts = self.builder.push(&delta);
+                    self.place(parts).await?;
+                    if self.desk.answer.text.len() > self.hands.chat.config.answer_bytes {
+                        finish = FinishReason::Length;
+                        break;
+                    }
+                    if is_stuck(&self.desk.answer.text) {
+                        stuck = true;
+                        break;
+                    }
+                }
+                ChatEvent::Usage(usage) => reported = Some(usage),
+                ChatEvent::Finish(reason) => finish = reason,
+                _ => {}
+            }
+        }
+        drop(stream);
+        self.end(reported).await?;
+        if let Some(warning) = guard::taken_out(&self.builder) {
+            self.desk.emit(warning);
+        }
+        if stuck {
+            self.desk.warn(
+                "answer_repeats",
+                "The model began to repeat itself, and was stopped. Ask in other words, or choose a larger model.",
+            );
+        }
+        if finish == FinishReason::Length {
+            self.desk.warn(
+                "answer_cut",
+                "The answer met its limit of length. Raise max_tokens in the settings for longer answers.",
+            );
+        }
+        Ok(finish)
+    }
+
+    /// What is left when the stream has ended: the last words, citations where there is none, counts.
+    async fn end(&mut self, reported: Option<Usage>) -> Result<()> {
+        let parts = self.builder.finish();
+        self.place(parts).await?;
+        if self.desk.answer.citations.is_empty() && !self.builder.text().is_empty() {
+            for request in self.citer.attribute(self.builder.text()) {
+                self.cite(&request).await?;
+            }
+        }
+        let answer = &mut self.desk.answer;
+        answer.dropped = self.citer.dropped;
+        let counted = || self.hands.task.model.count_tokens(self.builder.text()).tokens as u64;
+        answer.usage =
+            reported.unwrap_or_else(|| Usage { completion_tokens: counted(), ..answer.usage });
+        if self.builder.abstained() || answer.text.is_empty() {
+            self.desk.abstain();
+        }
+        Ok(())
+    }
+
+    async fn place(&mut self, parts: Vec<Part>) -> Result<()> {
+        for part in parts {
+            match part {
+                Part::Text(text) => {
+                    self.desk.answer.text.push_str(&text);
+                    self.desk.emit(EventBody::Delta { text });
+                }
+                Part::Cite(request) => self.cite(&request).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn cite(&mut self, request: &CiteRequest) -> Result<()> {
+        if let Some(citation) = self.citer.cite(self.builder.text(), request).await? {
+            self.desk.emit(EventBody::Citation(citation.clone()));
+            let citations = &mut self.desk.answer.citations;
+            let place = citations.partition_point(|other| other.at <= citation.at);
+            citations.insert(place, citation);
+        }
+        Ok(())
+    }
+}
