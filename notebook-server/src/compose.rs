@@ -381,6 +381,7 @@ fn chat_config(config: &Config) -> Result<ChatConfig> {
         },
         question_bytes: config.limits.question_bytes,
         context_tokens: config.chat.context_tokens,
+        summarise: config.chat.summaries,
         answer_tokens: config.chat.answer_tokens,
         guard: config.guard.chat(&config.data_dir)?,
         ..ChatConfig::default()

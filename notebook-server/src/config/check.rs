@@ -76,7 +76,11 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         config.chat.temperature.is_none_or(|t| (0.0..=2.0).contains(&t)),
         "chat.temperature must be from 0 to 2".to_owned(),
     );
-    need(config.chat.context_tokens >= 512, "chat.context_tokens must be at least 512".to_owned());
+    // A prompt is part of a run's state, which has a limit of bytes.
+    need(
+        (512..=300_000).contains(&config.chat.context_tokens),
+        "chat.context_tokens must be 512 to 300000".to_owned(),
+    );
     need(
         config.limits.body_bytes >= config.limits.question_bytes,
         "limits.body_bytes must be at least limits.question_bytes".to_owned(),

@@ -219,6 +219,8 @@ pub struct Chat {
     pub provider: String,
     /// The most tokens of a prompt.
     pub context_tokens: usize,
+    /// Whether the messages that the prompt has no room for are summed up by the model, which costs a call more.
+    pub summaries: bool,
     /// The most tokens of an answer.
     pub answer_tokens: u32,
     /// 0 to 2.
@@ -380,6 +382,7 @@ impl Default for Chat {
         Self {
             provider: "auto".to_owned(),
             context_tokens: 8_000,
+            summaries: false,
             answer_tokens: 1_024,
             temperature: None,
             unwatched_seconds: 60,
