@@ -198,3 +198,7 @@ pub const fn decide(
         },
     }
 }
+
+#[cfg(test)]
+#[path = "tests/policy.rs"]
+mod tests;
