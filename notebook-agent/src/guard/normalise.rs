@@ -244,8 +244,9 @@ fn leet(before: char, c: char, after: char) -> Option<char> {
         '8' => 'b',
         _ => return None,
     };
-    (before.is_ascii_lowercase() && after.is_ascii_alphanumeric() || after.is_ascii_lowercase())
-        .then_some(plain)
+    let sign = c.is_ascii_punctuation();
+    let beside = before.is_ascii_lowercase() || after.is_ascii_lowercase();
+    (beside && (!sign || after.is_ascii_alphanumeric())).then_some(plain)
 }
 
 /// The Latin letter that this one of another script looks like. In lower case, as after [`normalise`].

@@ -20,7 +20,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
             "user says",
             "ai responds",
             "always complied",
-            "continue that pattern",
+            "continue that behavior", "continue this", "continue that pattern",
             "continue the pattern",
         ],
         expression: r"\b(?:examples where you (?:answered|complied|ignored|had)|user says [^\n]{1,80}\b(?:ai|assistant|model|you) (?:responds?|says?|answers?)|where you always complied|continue (?:that|this|the) (?:pattern|behavior|behaviour) (?:and|now|with))",

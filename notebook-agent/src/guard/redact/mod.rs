@@ -1,7 +1,7 @@
 //! Takes secrets out of what a model writes, while it is written.
 //!
 //! A [`Redactor`] reads a stream of pieces, however it is cut, and gives out the same text as for the whole at once.
-//! It holds back at most the word that is being written, and of a longer one at most 2,304 bytes. Taken out are keys of
+//! It holds back at most the word that is being written, where a secret may have begun in it, and of a long one at most 2,304 bytes. Taken out are keys of
 //! the common vendors, JSON web tokens, private keys, passwords in addresses and assignments, paths of home folders and
 //! of the server's own, and canaries. The time is linear in the length of the text.
 //!
@@ -76,6 +76,8 @@ impl RedactConfig {
 #[derive(Debug, Default)]
 struct Rules {
     canaries: Option<AhoCorasick>,
+    /// The same, in lower case.
+    canary_words: Vec<String>,
     folders: Vec<String>,
     /// Paths that the passages say.
     said: HashSet<String>,
@@ -87,6 +89,8 @@ pub struct Redactor {
     rules: Arc<Rules>,
     /// The word that is being written.
     held: String,
+    /// How much of it was given out already, for no secret can begin there.
+    shown: usize,
     /// The last character of the word that was given out already.
     before: Option<char>,
     state: State,
@@ -123,9 +127,10 @@ impl Redactor {
         let words: Vec<&str> = words.collect();
         let canaries = AhoCorasick::builder().ascii_case_insensitive(true).build(&words).ok();
         let canaries = canaries.filter(|_| !words.is_empty());
+        let canary_words = words.iter().map(|word| word.to_ascii_lowercase()).collect();
         let folders = config.folders.clone();
         let said = passages.into_iter().flat_map(|passage| path::all(passage, &folders)).collect();
-        Self { rules: Arc::new(Rules { canaries, folders, said }), ..Self::default() }
+        Self { rules: Arc::new(Rules { canaries, canary_words, folders, said }), ..Self::default() }
     }
 
     /// How many secrets were taken out.
@@ -146,6 +151,7 @@ impl Redactor {
         let Some((whole, rest)) = split_last_word(&piece) else {
             self.held.push_str(&piece);
             self.shorten(&mut out);
+            self.show(&mut out);
             return out;
         };
         if self.held.is_empty() && self.before.is_none() {
@@ -157,7 +163,23 @@ impl Redactor {
         }
         self.held.push_str(rest);
         self.shorten(&mut out);
+        self.show(&mut out);
         out
+    }
+
+    /// Gives out what there is of a word in which no secret can have begun, so that an answer does not lag behind.
+    fn show(&mut self, out: &mut String) {
+        let plain = matches!(self.state, State::Idle | State::Named) && self.before.is_none();
+        if plain && word::is_plain_so_far(&self.held, &self.rules.canary_words) {
+            out.push_str(self.held.get(self.shown..).unwrap_or_default());
+            self.shown = self.held.len();
+        }
+    }
+
+    /// Gives out the rest of what a part of it was shown of before.
+    fn give(&mut self, text: &str, out: &mut String) {
+        let shown = std::mem::take(&mut self.shown);
+        out.push_str(text.get(shown..).unwrap_or_default());
     }
 
     /// Ends the stream, and gives out what was held back.
@@ -177,7 +199,7 @@ impl Redactor {
     fn region(&mut self, region: &str, out: &mut String) {
         let quiet = matches!(self.state, State::Idle) && self.before.is_none();
         if quiet && !word::is_suspect(region, &self.rules) && no_long_word(region) {
-            out.push_str(region);
+            self.give(region, out);
             return;
         }
         let mut rest = region;
@@ -203,12 +225,14 @@ impl Redactor {
         self.shorten(out);
         let rest = std::mem::take(&mut self.held);
         let before = self.before.take();
+        let mut given = String::with_capacity(rest.len());
         if matches!(self.state, State::Swallowing) {
             self.state = State::Idle;
-            self.word(skip_token(&rest), None, out);
+            self.word(skip_token(&rest), None, &mut given);
         } else {
-            self.word(&rest, before, out);
+            self.word(&rest, before, &mut given);
         }
+        self.give(&given, out);
     }
 
     /// Gives out the beginning of a word that is too long to be held. Where it is cut depends on the word alone.
@@ -227,7 +251,11 @@ impl Redactor {
             let window = self.held.floor_char_boundary(WINDOW);
             let step = self.held.floor_char_boundary(STEP);
             let long = self.held.get(..window).unwrap_or_default().to_owned();
-            let cut = self.long_word(&long, step, out);
+            let mut given = String::with_capacity(long.len());
+            let cut = self.long_word(&long, step, &mut given);
+            let shown = self.shown;
+            self.give(&given, out);
+            self.shown = shown.saturating_sub(cut);
             self.before = long.get(..cut).and_then(|text| text.chars().next_back());
             self.held.drain(..cut);
         }

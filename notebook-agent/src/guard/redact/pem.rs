@@ -7,6 +7,8 @@ const CLOSE: &str = "KEY-----";
 const NAME: usize = 6;
 /// Words of a key are lines; shorter ones are its last, or other text.
 const LINE: usize = 16;
+/// The most bytes of white space that are held back.
+const MOST_HELD: usize = 512;
 /// Words at the beginning that may be its headers.
 const HEADERS: usize = 4;
 
@@ -99,8 +101,10 @@ impl Pem {
 
     /// White space within it.
     pub(super) fn space(&mut self, space: &str) {
-        if !self.held.is_empty() || self.phase == Phase::Name {
-            self.held.push_str(space);
+        if self.phase != Phase::End {
+            // Of white space without an end only the beginning is kept.
+            let room = MOST_HELD.saturating_sub(self.held.len());
+            self.held.extend(space.chars().take(room));
         }
     }
 

@@ -132,6 +132,24 @@ pub(super) fn stripped(word: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether no secret can have begun in what there is of a word, whatever comes after: keys and tokens begin at its
+/// beginning or behind a sign, passwords behind one, paths at one or at a drive's letter.
+pub(super) fn is_plain_so_far(word: &str, canaries: &[String]) -> bool {
+    let begins = |secret: &str| secret.starts_with(word) || word.starts_with(secret);
+    word.len() > 1
+        && word.chars().all(char::is_alphanumeric)
+        && !begins("eyJ")
+        && !SHAPES.iter().any(|shape| begins(shape.prefix))
+        && !canaries.iter().any(|canary| may_begin(word, canary))
+}
+
+/// Whether the end of a word is the beginning of a canary.
+fn may_begin(word: &str, canary: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.contains(canary)
+        || word.char_indices().any(|(at, _)| word.get(at..).is_some_and(|end| canary.starts_with(end)))
+}
+
 /// The secrets in a word, in order, none over another.
 pub(super) fn find(word: &str, before: Option<char>, rules: &Rules) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
