@@ -245,6 +245,8 @@ impl Redactor {
                     return;
                 }
                 self.held.drain(..self.held.len() - kept);
+                // What follows stands by itself, as it does where the word ends before.
+                self.before = None;
                 self.state = State::Idle;
                 continue;
             }
