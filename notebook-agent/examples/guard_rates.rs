@@ -60,8 +60,9 @@ fn rows() -> Result<Vec<Row>, Box<dyn Error>> {
         std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/notebook"))
     });
     let file = cache.ok_or("neither NOTEBOOK_CACHE nor HOME is set")?.join("guard/sets.jsonl");
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| format!("{}: {error}; run scripts/fetch-models.py guard-data", file.display()))?;
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        format!("{}: {error}; run scripts/fetch-models.py guard-data", file.display())
+    })?;
     Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
@@ -87,7 +88,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{what} {} {:?} {text:?}", row.set, found.names());
         }
         let side = usize::from(row.attack);
-        if let Some(share) = sets.entry((row.set.clone(), row.split.clone())).or_default().get_mut(side) {
+        if let Some(share) =
+            sets.entry((row.set.clone(), row.split.clone())).or_default().get_mut(side)
+        {
             share.add(labelled);
         }
         if row.attack {
@@ -104,15 +107,27 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("| set | split | attacks | labelled (TPR) | harmless | labelled (FPR) |\n|---|---|---|---|---|---|");
+    println!(
+        "| set | split | attacks | labelled (TPR) | harmless | labelled (FPR) |\n|---|---|---|---|---|---|"
+    );
     for ((set, split), [harmless, attacks]) in &sets {
-        println!("| {set} | {split} | {} | {} | {} | {} |", attacks.of, attacks.text(), harmless.of, harmless.text());
+        println!(
+            "| {set} | {split} | {} | {} | {} | {} |",
+            attacks.of,
+            attacks.text(),
+            harmless.of,
+            harmless.text()
+        );
     }
-    println!("\n| set | kind of attack, as the set names it | attacks | labelled |\n|---|---|---|---|");
+    println!(
+        "\n| set | kind of attack, as the set names it | attacks | labelled |\n|---|---|---|---|"
+    );
     for ((set, kind), share) in kinds.iter().filter(|((_, kind), _)| !kind.is_empty()) {
         println!("| {set} | {kind} | {} | {} |", share.of, share.text());
     }
-    println!("\n| family of labels | attacks that have one | harmless texts that have one |\n|---|---|---|");
+    println!(
+        "\n| family of labels | attacks that have one | harmless texts that have one |\n|---|---|---|"
+    );
     for (family, [harmless, attacks]) in &labels {
         println!("| {family} | {} | {} |", attacks.text(), harmless.text());
     }

@@ -147,7 +147,9 @@ pub(super) fn is_plain_so_far(word: &str, canaries: &[String]) -> bool {
 fn may_begin(word: &str, canary: &str) -> bool {
     let word = word.to_ascii_lowercase();
     word.contains(canary)
-        || word.char_indices().any(|(at, _)| word.get(at..).is_some_and(|end| canary.starts_with(end)))
+        || word
+            .char_indices()
+            .any(|(at, _)| word.get(at..).is_some_and(|end| canary.starts_with(end)))
 }
 
 /// The secrets in a word, in order, none over another.

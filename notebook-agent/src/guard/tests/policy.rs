@@ -6,7 +6,11 @@ fn policies() -> Vec<Policy> {
     let mut all = Vec::new();
     for write in [Allow, Ask] {
         for outward in [Allow, Ask] {
-            all.extend([Lock, AskTainted].map(|outward_when_tainted| Policy { write, outward, outward_when_tainted }));
+            all.extend([Lock, AskTainted].map(|outward_when_tainted| Policy {
+                write,
+                outward,
+                outward_when_tainted,
+            }));
         }
     }
     all
@@ -32,7 +36,10 @@ fn p16_the_table_has_no_way_out() {
             }
         }
     }
-    assert_eq!(decide(&Policy::default(), ToolClass::Outward, &Taint::default(), false), Decision::NeedsApproval(Reason::Outward));
+    assert_eq!(
+        decide(&Policy::default(), ToolClass::Outward, &Taint::default(), false),
+        Decision::NeedsApproval(Reason::Outward)
+    );
 }
 
 #[test]
@@ -72,7 +79,8 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below
     }
 
