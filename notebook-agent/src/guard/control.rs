@@ -79,6 +79,7 @@ pub fn neutralise(text: &str) -> String {
     out
 }
 
+#[cfg(test)]
 /// The control tokens in a text: where each begins and ends.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
     AUTOMATON.find_iter(text).map(|found| found.range())

@@ -236,10 +236,7 @@ async fn d6_the_policy_says_what_labels_do() {
         let run = fixture.start(question).await;
         let events = fixture.events(&run).await;
         assert_eq!(warned(&events), tells);
-        assert!(
-            matches!(events.last(), Some(EventBody::Completed { abstained: false, .. })),
-            "it is answered"
-        );
+        assert!(matches!(events.last(), Some(EventBody::Completed { .. })), "it is answered");
         let run = fixture.start("How long is the Wensum?").await;
         assert!(!warned(&fixture.events(&run).await));
     }
