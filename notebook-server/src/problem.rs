@@ -30,6 +30,9 @@ pub(crate) struct Problem {
     /// The id of the request, as in the header `x-request-id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    /// The labels for which a question was refused (`code` is `question_refused`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
     #[serde(skip)]
     retry_after: Option<u64>,
 }
@@ -47,6 +50,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             request_id: None,
+            labels: Vec::new(),
             retry_after: None,
         }
     }
@@ -83,6 +87,10 @@ impl From<Error> for Problem {
         }
         let mut problem = Self::new(status, error.kind().code(), detail(&error));
         problem.field = error.context("field").map(str::to_owned);
+        if let Some(labels) = error.context("labels") {
+            problem.code = "question_refused".to_owned();
+            problem.labels = labels.split(',').map(str::to_owned).collect();
+        }
         problem.retry_after = match error.retry_status() {
             Retry::After(wait) => Some(wait.as_secs().max(1)),
             _ => None,

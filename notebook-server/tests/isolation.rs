@@ -140,6 +140,8 @@ async fn furnish(person: &Person, word: &str) -> Things {
     let delivery = person.made(&format!("/api/webhooks/{webhook}/test"), json!({})).await;
     let key = json!({ "name": word, "scopes": ["notebook.read"] });
     let key = person.made("/api/keys", key).await;
+    let report = json!({ "question": format!("{word}?"), "keep_question": true });
+    let report = person.made("/api/guard/reports", report).await;
     let team = person.made("/api/workspaces", json!({ "name": word })).await;
     let session = person.json("/api/auth/sessions").await;
     things.extend([
@@ -155,6 +157,7 @@ async fn furnish(person: &Person, word: &str) -> Things {
         ("webhook", webhook),
         ("delivery", text(&delivery["id"])),
         ("key", text(&key["key"]["id"])),
+        ("report", text(&report["id"])),
         ("workspace", text(&team["id"])),
         ("session", text(&session["items"][0]["id"])),
         ("user", text(&person.session["user"]["id"])),
@@ -187,6 +190,7 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "keys" => "key",
         "sessions" => "session",
         "identities" => "identity",
+        "reports" => "report",
         // Of the installation: in this one there are none.
         "oidc" => "provider",
         "workspaces" => "workspace",
@@ -388,6 +392,7 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
         format!("/api/conversations/{}/messages", id("conversation")),
         format!("/api/conversations/{}/runs", id("conversation")),
         format!("/api/webhooks/{}", id("webhook")),
+        "/api/guard/reports".to_owned(),
         "/api/keys".to_owned(),
         "/api/workspaces".to_owned(),
         "/api/members".to_owned(),
@@ -577,6 +582,7 @@ async fn t4_anothers_words_find_nothing(house: &House) {
         "/api/auth/sessions",
         "/api/audit",
         "/api/usage",
+        "/api/guard/reports",
         "/api/jobs/dead",
         "/api/status",
         "/v1/models",

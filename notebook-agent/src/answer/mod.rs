@@ -8,6 +8,8 @@ use notebook_rag::cite::{Claim, MarkFilter, Piece, claim, sentences};
 use abstain::AbstainFilter;
 pub(crate) use repetition::is_stuck;
 
+use crate::guard::redact::Redactor;
+
 /// What the answer consists of, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -33,6 +35,7 @@ pub struct CiteRequest {
 /// The concatenated [`Part::Text`]s are [`text`](Self::text), whatever the pieces of the stream were.
 #[derive(Debug, Default)]
 pub struct AnswerBuilder {
+    redactor: Redactor,
     abstain: AbstainFilter,
     marks: MarkFilter,
     text: String,
@@ -41,8 +44,25 @@ pub struct AnswerBuilder {
 }
 
 impl AnswerBuilder {
+    /// An answer out of which this filter takes secrets, before anything else sees them.
+    #[must_use]
+    pub fn new(redactor: Redactor) -> Self {
+        Self { redactor, ..Self::default() }
+    }
+
+    /// How many secrets were taken out so far.
+    #[must_use]
+    pub const fn redacted(&self) -> usize {
+        self.redactor.count()
+    }
+
     /// Takes the model's next piece.
     pub fn push(&mut self, delta: &str) -> Vec<Part> {
+        let shown = self.redactor.push(delta);
+        self.read(&shown)
+    }
+
+    fn read(&mut self, delta: &str) -> Vec<Part> {
         // As in sources, control characters are no text: a terminal would obey them, and not every store keeps them.
         let clean: String =
             delta.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
@@ -55,10 +75,12 @@ impl AnswerBuilder {
 
     /// Ends the stream.
     pub fn finish(&mut self) -> Vec<Part> {
+        let rest = self.redactor.finish();
+        let mut parts = self.read(&rest);
         let decided = self.abstain.finish();
         let mut pieces = self.marks.push(&decided);
         pieces.extend(self.marks.finish());
-        let mut parts = self.place(pieces);
+        parts.extend(self.place(pieces));
         self.resolve_waiting(true, &mut parts);
         parts
     }

@@ -7,7 +7,7 @@ use notebook_core::{
     model::{Conversation, Message, ModelSettings, NewRun, Notebook, Opened, Role, Run, RunState},
 };
 
-use super::{Ask, Chat, Inner, Parent, Question, Work, flow, history, title};
+use super::{Ask, Chat, Inner, Parent, Question, Work, flow, guard, history, title};
 use crate::runs::Closing;
 
 /// Runs `work` to its end even when the caller goes away.
@@ -22,6 +22,7 @@ pub(super) async fn in_task<T: Send + 'static>(
 impl Inner {
     pub(super) async fn admit(&self, chat: &Chat, scope: &TenantScope, ask: Ask) -> Result<Opened> {
         ask.validate(&self.config)?;
+        guard::admit(&self.config.guard, &ask)?;
         let conversation = self.store.conversation(scope, ask.conversation).await?;
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use notebook_core::model::ModelSettings;
 
+use super::GuardConfig;
+
 /// Limits and defaults of the chat.
 #[derive(Debug, Clone)]
 pub struct ChatConfig {
@@ -27,6 +29,8 @@ pub struct ChatConfig {
     pub concurrent_runs: usize,
     /// Answers that may wait for their turn; further ones are refused.
     pub waiting_runs: usize,
+    /// What is looked for in questions, and taken out of answers.
+    pub guard: GuardConfig,
 }
 
 impl ChatConfig {
@@ -50,6 +54,7 @@ impl Default for ChatConfig {
             run_deadline: Duration::from_secs(600),
             concurrent_runs: 128,
             waiting_runs: 256,
+            guard: GuardConfig::default(),
         }
     }
 }

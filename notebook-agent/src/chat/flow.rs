@@ -10,9 +10,10 @@ use notebook_core::{
 };
 use tracing::warn;
 
-use super::{Inner, Work, hands::Hands, turn};
+use super::{Inner, Work, guard, hands::Hands, turn};
 use crate::{
     graph::{BudgetName, Driver, End, Failure, Outcome, Watch},
+    guard::redact::redacted,
     runs::{Closed, RunWriter, StopReason, interrupted},
 };
 
@@ -161,10 +162,15 @@ fn terminal_event(ended: &Ended, task: &Task, answer: &Answer) -> EventBody {
         Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
         Ended::Stopped(StopReason::Asked | StopReason::Lost) => EventBody::Stopped,
         Ended::Broken(error) => {
-            warn!(%error, model = task.model.info().label(), "run failed");
+            // A provider may repeat the key that it refused.
+            warn!(
+                error = redacted(&error.to_string()),
+                model = task.model.info().label(),
+                "run failed"
+            );
             EventBody::Failed {
                 code: error.kind().code().to_owned(),
-                message: explain(error, &task.model.info().label()),
+                message: redacted(&explain(error, &task.model.info().label())),
                 retryable: error.is_retryable(),
             }
         }
@@ -219,6 +225,9 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     chat.runs.log().start(scope, run.id).await?;
     let model = task.model.info().label();
     desk.lock().await.emit(EventBody::Started { answer: run.answer, model });
+    if let Some(warning) = guard::warning(&chat.config.guard, &task.question.text) {
+        desk.lock().await.emit(warning);
+    }
     let new = turn::begin(&chat.config, task, run.id, hands.max_tokens());
     let own = Arc::new(hands.clone());
     // Checkpoints stay in memory: who comes after a lost worker begins anew, for what this one has shown is taken back.

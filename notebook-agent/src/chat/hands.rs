@@ -24,13 +24,14 @@ use super::{
     Inner,
     cite::Citer,
     flow::{Answer, NOT_SAID, Task},
-    history,
+    guard, history,
     turn::{CONTEXT, Found, GENERATE, Grounds, Prompt, RETRIEVE, Wanted, read},
 };
 use crate::{
     answer::{AnswerBuilder, CiteRequest, Part, is_stuck},
     context::{self, Context, ContextInput, PromptPassage},
     graph::{CallInfo, Failure, ModelCall, ModelReply, Models, ToolCall, ToolReply, Tools},
+    guard::provenance::Trusted,
     runs::RunWriter,
 };
 
@@ -158,7 +159,7 @@ impl Hands {
         let budget = self.budget_tokens();
         let marker = uuid::Uuid::new_v4().simple().to_string();
         let input = ContextInput {
-            instructions: task.settings.system_prompt.as_deref(),
+            instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
             allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
             history: &history,
             summary: wanted.summary.as_deref().filter(|summary| !summary.trim().is_empty()),
@@ -242,7 +243,7 @@ impl Hands {
         };
         let stream = self.task.model.stream(request).await?;
         let citer = Citer::new(&*self.chat.store, &self.scope, &passages);
-        let builder = AnswerBuilder::default();
+        let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, &passages));
         let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
         let finish = writing.read(stream, since).await?;
         desk.answer.time("generate", since);
@@ -371,6 +372,9 @@ impl Writing<'_> {
         }
         drop(stream);
         self.end(reported).await?;
+        if let Some(warning) = guard::taken_out(&self.builder) {
+            self.desk.emit(warning);
+        }
         if stuck {
             self.desk.warn(
                 "answer_repeats",

@@ -9,6 +9,7 @@ mod ask;
 mod cite;
 mod config;
 mod flow;
+mod guard;
 mod hands;
 mod history;
 mod title;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use answering::ANSWER;
 pub use ask::{Ask, Parent, Question};
 pub use config::ChatConfig;
+pub use guard::GuardConfig;
 
 use crate::runs::Runs;
 

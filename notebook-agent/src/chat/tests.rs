@@ -1,3 +1,5 @@
+mod guard;
+
 use std::{
     sync::{
         Arc,

@@ -10,7 +10,10 @@ use notebook_core::{
     chat::{ChatMessage, ChatRole},
 };
 
-pub use prompt::{NOT_IN_SOURCES, neutralise};
+pub use prompt::NOT_IN_SOURCES;
+
+pub use crate::guard::neutralise;
+use crate::guard::provenance::Trusted;
 
 /// A passage as the prompt shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct PromptPassage {
 #[derive(Debug, Clone)]
 pub struct ContextInput<'a> {
     /// The notebook owner's addition to the system prompt.
-    pub instructions: Option<&'a str>,
+    pub instructions: Option<Trusted<'a>>,
     /// Whether the model may use general knowledge.
     pub allow_general_knowledge: bool,
     /// Earlier messages, oldest first.
@@ -93,7 +96,7 @@ fn fit(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Contex
     let cost = |text: &str| count(text) + MESSAGE_OVERHEAD;
     let system = prompt::system(input);
     // The fence around the passages counts too; a line break stands for them.
-    let fixed = cost(&system) + cost(&prompt::question(input, "\n"));
+    let fixed = cost(system.as_str()) + cost(&prompt::question(input, "\n"));
     let Some(free) = input.budget_tokens.checked_sub(fixed) else {
         return Err(Error::new(ErrorKind::ContextTooLong, "build prompt")
             .with("field", "question")
@@ -122,7 +125,7 @@ fn fit(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Contex
     passage_tokens += more_tokens;
 
     let passages = rendered.get(..passages_used).unwrap_or_default().concat();
-    let mut messages = vec![ChatMessage::new(ChatRole::System, system)];
+    let mut messages = vec![system.into_message()];
     let first = input.history.len() - messages_used;
     messages.extend(input.history.iter().skip(first).cloned());
     messages.push(ChatMessage::new(ChatRole::User, prompt::question(input, &passages)));
@@ -239,3 +242,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod hostile;

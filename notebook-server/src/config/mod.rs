@@ -6,6 +6,7 @@
 mod auth;
 mod check;
 mod cors;
+mod guard;
 mod load;
 mod mail;
 mod oidc;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, Registration};
 pub use cors::Cors;
+pub use guard::Guard;
 pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
@@ -64,6 +66,8 @@ pub struct Config {
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
+    /// What is looked for in questions, and taken out of answers.
+    pub guard: Guard,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -344,6 +348,7 @@ impl Default for Config {
             rate_limits: RateLimits::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
+            guard: Guard::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }

@@ -4,6 +4,7 @@ mod accounts;
 mod conversations;
 mod event_source;
 mod exports;
+mod guard_reports;
 mod health;
 mod jobs;
 mod notebooks;
@@ -81,6 +82,8 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(websocket::chat))
         .merge(facade::routes())
         .routes(routes!(usage::usage))
+        .routes(routes!(guard_reports::list, guard_reports::create))
+        .routes(routes!(guard_reports::delete))
         .routes(routes!(sign_in::mode))
         .routes(routes!(sign_in::register))
         .routes(routes!(sign_in::login))

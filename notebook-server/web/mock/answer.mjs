@@ -124,9 +124,17 @@ export async function play(state, run, question) {
       message: 'The conversation nearly fills the context; older messages will be left out.',
     });
   }
-  const pieces = found.length
-    ? compose(found, question)
-    : [{ text: 'The sources do not say. None of the enabled sources holds a passage about this question.' }];
+  // For tests of how an answer is drawn.
+  const said = /^Say: ([^]*)$/.exec(question)?.[1];
+  const pieces = said
+    ? [{ text: said }]
+    : found.length
+      ? compose(found, question)
+      : [
+          {
+            text: 'The sources do not say. None of the enabled sources holds a passage about this question.',
+          },
+        ];
   let bytes = 0;
   for (const piece of pieces) {
     for (const part of piece.text?.match(/\s*\S+\s*|\s+/g) ?? []) {

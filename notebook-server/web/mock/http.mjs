@@ -4,9 +4,9 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export class Refusal extends Error {
-  constructor(status, code, detail, field) {
+  constructor(status, code, detail, field, labels) {
     super(detail);
-    Object.assign(this, { status, code, detail, field });
+    Object.assign(this, { status, code, detail, field, labels });
   }
 }
 
@@ -37,7 +37,7 @@ export function multipart(type, body) {
 
 /** What the real server sends: the page must work under it. */
 export const policy =
-  "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'self'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 const types = {
   '.html': 'text/html; charset=utf-8',

@@ -267,6 +267,14 @@ export const routes = (state) => [
       if (same) return publicRun(same);
       let question = body.regenerate ? get(state.messages, body.regenerate, 'question') : null;
       if (!question) {
+        if (/^ignore all previous/i.test(body.question))
+          throw new Refusal(
+            422,
+            'question_refused',
+            '`question`: this server refuses questions of the family `override`; ask in other words, or report a wrong refusal.',
+            'question',
+            ['ignore_previous'],
+          );
         if (Buffer.byteLength(body.question) > limits.question_bytes)
           throw new Refusal(413, 'too_large', 'The question is too long.', 'question');
         const last = newest(of(state.messages, 'conversation', id))[0];
@@ -292,6 +300,17 @@ export const routes = (state) => [
       return [201, publicRun(run)];
     },
   ],
+  [
+    'POST',
+    '/api/guard/reports',
+    async ({ req }) => {
+      const { question, labels, keep_question: keep } = await readJson(req);
+      const report = { id: newId(), labels, question: keep ? question : null, created_at: Date.now() };
+      state.reports = [report, ...(state.reports ?? [])];
+      return [201, report];
+    },
+  ],
+  ['GET', '/api/guard/reports', () => ({ items: state.reports ?? [], next: null })],
   ['GET', '/api/runs/:id', ({ id }) => publicRun(get(state.runs, id, 'run'))],
   [
     'GET',

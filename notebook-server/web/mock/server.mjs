@@ -31,6 +31,7 @@ function refuse(res, error, request) {
     code: known.code,
     detail: known.detail,
     field: known.field,
+    labels: known.labels,
     request_id: request,
   };
   if (!res.headersSent) res.writeHead(known.status, { 'content-type': 'application/problem+json' });

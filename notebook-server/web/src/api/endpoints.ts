@@ -89,3 +89,12 @@ export const runs = {
   stop: (id: Id): Promise<Run> => json(`/api/runs/${id}/stop`, { method: 'POST' }),
   events: (id: Id): string => `/api/runs/${id}/events`,
 };
+
+export const guardReports = {
+  /** Says that a question was refused wrongly; its words are kept only with `keep_question`. */
+  create: (body: {
+    question: string;
+    labels: readonly string[];
+    keep_question: boolean;
+  }): Promise<{ id: Id }> => json('/api/guard/reports', { method: 'POST', body }),
+};

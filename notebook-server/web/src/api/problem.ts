@@ -10,6 +10,8 @@ export class Problem extends Error {
     readonly field: string | null = null,
     /** Milliseconds after which the server wants to be asked again. */
     readonly retryAfter: number | null = null,
+    /** Why a question was refused, when the code is `question_refused`. */
+    readonly labels: readonly string[] = [],
   ) {
     super(detail);
   }
@@ -43,6 +45,7 @@ export function problemOf(
     text(parsed['request_id']) ?? requestId,
     text(parsed['field']),
     /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) * 1000 : null,
+    Array.isArray(parsed['labels']) ? parsed['labels'].filter((label) => typeof label === 'string') : [],
   );
 }
 

@@ -27,6 +27,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
     Migration { version: 20, name: "uses of providers' keys", sql: V20 },
+    Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
     Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
@@ -515,4 +516,18 @@ CREATE TABLE key_usage (
 const V23: &str = "
 ALTER TABLE usage_days ADD COLUMN cost_micros INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE usage_days ADD COLUMN priced INTEGER NOT NULL DEFAULT 0;
+";
+
+/// What users say of questions that were refused wrongly.
+const V21: &str = "
+CREATE TABLE guard_reports (
+    tenant_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    labels TEXT NOT NULL,
+    question_sha256 TEXT NOT NULL,
+    question TEXT,
+    remark TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
 ";

@@ -36,6 +36,7 @@ tables!(
     "notebooks" by "id",
     "webhook_deliveries" by "id",
     "webhooks" by "id",
+    "guard_reports" by "id",
     "usage_days" by "day, model, notebook_id",
     "usage_closed" by "tenant_id",
 );

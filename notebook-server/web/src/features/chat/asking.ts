@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { conversations, runs } from '@/api/endpoints';
+import { Problem } from '@/api/problem';
 import type { Id, Message, Page, Run } from '@/api/types';
 import { uuidV7 } from '@/lib/uuid';
 import { makeReal } from '@/state/drafts';
@@ -40,7 +41,8 @@ export function useAsk(notebook: Id, conversation: Id) {
       await conversations.create(notebook, { id: conversation });
       return runs.open(conversation, key, { question: request.question, parent: request.parent });
     },
-    retry: 2,
+    // What the policy refuses it refuses again.
+    retry: (count, error) => count < 2 && !(error instanceof Problem && error.code === 'question_refused'),
     retryDelay: 800,
     onSuccess: (run, { request }) => {
       unchoose(conversation, request.kind === 'ask' ? request.parent : request.question);

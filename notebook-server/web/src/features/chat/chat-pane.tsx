@@ -1,5 +1,6 @@
 import { useCallback, useMemo, useState } from 'react';
 import { runs } from '@/api/endpoints';
+import { asProblem } from '@/api/problem';
 import type { Citation, Conversation, Id, Source } from '@/api/types';
 import { placeParams } from '@/features/notebooks/place';
 import { useText } from '@/i18n';
@@ -15,6 +16,7 @@ import { Composer } from './composer';
 import { ConversationMenu } from './conversation-menu';
 import { MessageList } from './message-list';
 import { Question } from './question';
+import { RefusedNote } from './refused-note';
 import { type Turn, useThread } from './thread';
 import type { PathNode } from './tree';
 import { Welcome } from './welcome';
@@ -66,6 +68,8 @@ export function ChatPane(props: ChatPaneProps) {
   const locked = active !== null || ask.isPending;
   const asked = ask.variables?.request;
   const pending = ask.isPending && asked?.kind === 'ask' ? asked : null;
+  const problem = ask.error ? asProblem(ask.error) : null;
+  const refused = problem?.code === 'question_refused' && asked?.kind === 'ask' ? asked : null;
 
   const render = ({ node, siblings }: PathNode<Turn>) => {
     const onChoose = (id: Id): void => choose(conversation, node.parent, id);
@@ -128,7 +132,10 @@ export function ChatPane(props: ChatPaneProps) {
                     onEdit={() => undefined}
                   />
                 )}
-                {ask.error && (
+                {problem && refused && (
+                  <RefusedNote key={refused.question} problem={problem} question={refused.question} />
+                )}
+                {ask.error && !refused && (
                   <ErrorNote error={ask.error} onRetry={() => ask.variables && ask.mutate(ask.variables)} />
                 )}
                 {stopError !== null && <ErrorNote error={stopError} />}

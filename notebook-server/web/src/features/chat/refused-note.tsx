@@ -1,0 +1,47 @@
+import { useMutation } from '@tanstack/react-query';
+import { ShieldAlert } from 'lucide-react';
+import { useId, useState } from 'react';
+import { guardReports } from '@/api/endpoints';
+import type { Problem } from '@/api/problem';
+import { useText } from '@/i18n';
+import { Button } from '@/ui/button';
+import { ErrorNote } from '@/ui/feedback';
+
+/** A question that the server's policy refused, and a way to say that it was wrong to. */
+export function RefusedNote({ problem, question }: { problem: Problem; question: string }) {
+  const text = useText();
+  const [keep, setKeep] = useState(false);
+  const box = useId();
+  const report = useMutation({
+    mutationFn: () => guardReports.create({ question, labels: problem.labels, keep_question: keep }),
+  });
+  return (
+    <div role="alert" className="flex items-start gap-3 rounded-xl bg-danger-wash px-4 py-3 text-sm">
+      <ShieldAlert size={17} className="mt-0.5 shrink-0 text-danger" aria-hidden />
+      <div className="min-w-0 flex-1">
+        <p>{problem.detail}</p>
+        {report.isSuccess ? (
+          <p role="status" className="mt-2 text-soft">
+            {text.refusalReported}
+          </p>
+        ) : (
+          <div className="mt-2 flex flex-wrap items-center gap-3">
+            <Button className="h-8" disabled={report.isPending} onClick={() => report.mutate()}>
+              {text.reportRefusal}
+            </Button>
+            <label htmlFor={box} className="flex items-center gap-2 text-soft">
+              <input
+                id={box}
+                type="checkbox"
+                checked={keep}
+                onChange={(event) => setKeep(event.target.checked)}
+              />
+              {text.refusalKeepQuestion}
+            </label>
+          </div>
+        )}
+        {report.error && <ErrorNote error={report.error} />}
+      </div>
+    </div>
+  );
+}
