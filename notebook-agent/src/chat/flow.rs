@@ -379,6 +379,7 @@ fn request(chat: &Inner, job: &Task, context: &Context, passages: &[Chunk]) -> C
             question: job.question.text.clone(),
             passages: passages.iter().map(|chunk| chunk.text.clone()).collect(),
         }),
+        ..ChatRequest::default()
     }
 }
 
