@@ -51,7 +51,7 @@ fn full_request() -> ChatRequest {
         max_tokens: Some(64),
         stop: vec!["END".into()],
         seed: Some(7),
-        grounding: None,
+        ..ChatRequest::default()
     }
 }
 
