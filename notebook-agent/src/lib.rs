@@ -5,6 +5,7 @@
 //! - [`runs`]: the events of an answer, live and stored, for any number of readers.
 //! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
 //! - [`graph`]: the engine of agents: graphs that run within budgets, survive crashes, and replay.
+//! - `tools` (feature): what models may ask for, within what policy and people allow, and the agent that uses it.
 //! - `export` (feature): a conversation as Markdown and PDF (pure).
 //! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
@@ -20,3 +21,5 @@ pub mod export;
 pub mod graph;
 pub mod library;
 pub mod runs;
+#[cfg(feature = "tools")]
+pub mod tools;
