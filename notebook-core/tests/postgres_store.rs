@@ -9,7 +9,7 @@ use std::time::Duration;
 use cluster::Cluster;
 use futures::future::join_all;
 use notebook_core::{
-    ErrorKind,
+    ErrorKind, approval,
     model::PageRequest,
     postgres::PostgresConfig,
     run_log::{self, RunLog as _},
@@ -32,6 +32,7 @@ async fn postgres_keeps_every_promise_of_the_ports() {
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
+    approval::conformance::run_all(&store, &store, &store).await;
     store.close().await.unwrap();
     let scope = samples::tenant();
     let list = store.notebooks(&scope, true, PageRequest::first(1)).await;

@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
 use notebook_core::{
-    ErrorKind, TenantScope,
+    ErrorKind, TenantScope, approval,
     document::Span,
     model::{Notebook, PageRequest},
     run_log::{self, RunLog},
@@ -61,6 +61,7 @@ async fn sqlite_keeps_every_promise_of_the_ports() {
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
+    approval::conformance::run_all(&store, &store, &store).await;
     store.close().await.unwrap();
     assert_eq!(faults(&config(&folder).path), Vec::<String>::new());
 }

@@ -38,6 +38,7 @@
 //! # Ok::<(), notebook_core::Error>(())
 //! ```
 
+mod asking;
 pub mod builtin;
 mod class;
 mod registry;
@@ -46,6 +47,7 @@ pub mod research;
 mod tests;
 mod tool;
 
+pub use asking::Asking;
 pub use class::{Decision, Policy, Taint, ToolClass, Untrusted, decide};
 pub use registry::{Bound, Registry};
 pub use tool::{At, Finding, Observation, Place, RawTool, Tool, ToolInfo};

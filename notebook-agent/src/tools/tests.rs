@@ -349,3 +349,48 @@ fn specs_are_plain() {
         assert!(spec.description.len() > 20);
     }
 }
+
+/// D3: a note that is written again after a crash is there once.
+#[tokio::test]
+async fn d3_a_note_is_a_source_and_there_once() {
+    use super::builtin::note::IngestNotes;
+    use notebook_core::{
+        clock::SystemClock,
+        queue::{QueuePolicy, memory::MemoryQueue, outbox::MemoryOutbox},
+        store::SourceStore as _,
+    };
+    use notebook_rag::{
+        ingest::{Ingest, IngestConfig, IngestParts},
+        parse::ChildParser,
+    };
+
+    let (world, scope) = (World::new(), notebook_auth::single_user());
+    let notebook = world.notebook(&scope, "Notes").await;
+    let clock = Arc::new(SystemClock);
+    let queue = Arc::new(MemoryQueue::new(clock.clone(), QueuePolicy::default()));
+    let parts = IngestParts {
+        store: world.store.clone(),
+        blobs: Arc::new(object_store::memory::InMemory::new()),
+        outbox: Arc::new(MemoryOutbox::new(world.store.clone(), queue.clone())),
+        queue,
+        bell: Arc::default(),
+        parser: ChildParser::new("nothing is parsed here", ["parse"]),
+        keyword: world.keyword.clone(),
+        vectors: None,
+        embedding_cache: None,
+        shared: None,
+        clock,
+    };
+    let ingest = Ingest::new(parts, IngestConfig::default()).unwrap();
+    let notes = Arc::new(IngestNotes { store: world.store.clone(), ingest });
+    let registry = Registry::new().with(WriteNote::new(notes)).unwrap();
+    let tools = registry.at(Place::of(notebook.id()));
+    let note = json!({"title": "The  Wensum", "text": "78 km"});
+    let first = call(&tools, &scope, "write_note", note.clone()).await.unwrap();
+    assert_eq!(call(&tools, &scope, "write_note", note).await.unwrap(), first);
+    let other = json!({"title": "The Wensum", "text": "79 km"});
+    assert_ne!(call(&tools, &scope, "write_note", other).await.unwrap(), first);
+    let sources = world.store.sources(&scope, notebook.id()).await.unwrap();
+    let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["Note: The Wensum"; 2]);
+}

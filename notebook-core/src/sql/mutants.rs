@@ -16,7 +16,7 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 
 use crate::{
-    Timestamp,
+    Timestamp, approval,
     cache::{self, conformance::Capabilities, sqlite::SqliteCache},
     clock::ManualClock,
     conformance::twins::{self, Whole},
@@ -160,6 +160,10 @@ fn cases() -> Vec<Case> {
     cases!(all, "usage", usage::conformance::scenarios(), |store, scenario| {
         let counted = usage::conformance::Counted { store: &store, log: &store, usage: &store };
         (scenario.run)(&counted).await
+    });
+    cases!(all, "approvals", approval::conformance::scenarios(), |store, scenario| {
+        let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+        (scenario.run)(&asked).await
     });
     cases!(all, "webhooks", webhook::conformance::scenarios(), |store, scenario| {
         let queue = queue_of(&store, QueueTime::Database);

@@ -30,6 +30,50 @@ pub trait Notes: Send + Sync + 'static {
     ) -> Result<SourceId>;
 }
 
+/// Notes as sources of the notebook, read by ingestion like uploads.
+#[cfg(feature = "notes")]
+#[derive(Clone)]
+pub struct IngestNotes {
+    /// Knows which notes there are.
+    pub store: Arc<dyn notebook_core::store::Store>,
+    /// Adds more.
+    pub ingest: notebook_rag::ingest::Ingest,
+}
+
+#[cfg(feature = "notes")]
+impl std::fmt::Debug for IngestNotes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IngestNotes")
+    }
+}
+
+#[cfg(feature = "notes")]
+#[async_trait]
+impl Notes for IngestNotes {
+    async fn add(
+        &self,
+        scope: &TenantScope,
+        notebook: NotebookId,
+        name: &str,
+        text: &str,
+    ) -> Result<SourceId> {
+        use notebook_core::{document::SourceKind, model::Stage};
+        use sha2::{Digest as _, Sha256};
+
+        let sha256 = notebook_core::hex(Sha256::digest(text));
+        let sources = self.store.sources(scope, notebook).await?;
+        let same = sources.into_iter().find(|source| {
+            source.name == name && source.sha256 == sha256 && source.stage != Stage::Deleting
+        });
+        if let Some(source) = same {
+            return Ok(source.id);
+        }
+        let bytes = bytes::Bytes::from(text.to_owned());
+        let added = self.ingest.add_bytes(scope, notebook, name, SourceKind::Text, bytes).await?;
+        Ok(added.id)
+    }
+}
+
 /// Writes a note into the notebook.
 #[derive(Clone)]
 pub struct WriteNote(Arc<dyn Notes>);

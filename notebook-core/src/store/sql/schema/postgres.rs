@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 22, name: "approvals", sql: V22 },
 ];
 
 const V1: &str = r#"
@@ -559,3 +560,29 @@ ALTER TABLE workspaces ADD COLUMN closed_at BIGINT;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
 ";
+
+/// What runs ask people to allow, with the exact arguments, and what they said.
+const V22: &str = r#"
+CREATE TABLE approvals (
+    tenant_id BYTEA NOT NULL,
+    id BYTEA NOT NULL,
+    run_id BYTEA NOT NULL,
+    call_key TEXT COLLATE "C" NOT NULL,
+    tool TEXT COLLATE "C" NOT NULL,
+    arguments TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    asked_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    decided_at BIGINT,
+    decided_by BYTEA,
+    note TEXT COLLATE "C" NOT NULL,
+    wakes TEXT COLLATE "C",
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
+CREATE POLICY reach ON approvals USING (tenant_id = own_tenant());
+ALTER TABLE approvals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+"#;

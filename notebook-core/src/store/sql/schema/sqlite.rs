@@ -26,6 +26,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 22, name: "approvals", sql: V22 },
 ];
 
 const V1: &str = "
@@ -497,4 +498,28 @@ const V19: &str = "
 ALTER TABLE workspaces ADD COLUMN closed_at INTEGER;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
+";
+
+/// What runs ask people to allow, with the exact arguments, and what they said.
+const V22: &str = "
+CREATE TABLE approvals (
+    tenant_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    run_id BLOB NOT NULL,
+    call_key TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    decided_at INTEGER,
+    decided_by BLOB,
+    note TEXT NOT NULL,
+    wakes TEXT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
 ";
