@@ -14,6 +14,10 @@ use notebook_core::{
     ErrorKind, TenantScope, approval,
     document::Span,
     model::{Notebook, PageRequest},
+    queue::{
+        QueuePolicy,
+        sql::{QueueTime, SqlQueue},
+    },
     run_log::{self, RunLog},
     sqlite::{Durability, SqliteConfig},
     store::{
@@ -62,6 +66,9 @@ async fn sqlite_keeps_every_promise_of_the_ports() {
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
     approval::conformance::run_all(&store, &store, &store).await;
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+    approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;
     store.close().await.unwrap();
     assert_eq!(faults(&config(&folder).path), Vec::<String>::new());
 }

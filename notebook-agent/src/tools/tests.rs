@@ -173,7 +173,7 @@ async fn d3_search_list_and_read() {
     }
 }
 
-/// P5: what is another tenant's, another notebook's, switched off, or nobody's: the same words.
+/// P5, T30: what is another tenant's, another notebook's, switched off, or nobody's: the same words.
 #[tokio::test]
 async fn p5_foreign_sources_are_not_found_as_absent_ones_are() {
     let (world, scope, theirs) = (World::new(), notebook_auth::single_user(), other_tenant());

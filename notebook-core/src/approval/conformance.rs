@@ -14,6 +14,7 @@ use super::{Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, NewAppro
 use crate::{
     ErrorKind, RunId, TenantScope, UserId,
     conformance::Scenario,
+    queue::{JobState, NewJob, Queue},
     run_log::RunLog,
     store::{Store, conformance::samples},
 };
@@ -47,6 +48,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Asked<'a>>> {
         d5_a_question_expires_by_the_clock_alone,
         d5_wrong_fields_are_named,
         t34_another_tenants_questions_are_not_there,
+        t34_a_run_of_the_same_id_elsewhere_asks_for_itself,
         a6_questions_go_with_their_conversation,
     ]
 }
@@ -80,10 +82,17 @@ fn says(say: Say, approval: &Approval) -> Answer {
 
 impl Asked<'_> {
     async fn run(&self, scope: &TenantScope) -> crate::model::Run {
+        self.run_of(scope, RunId::new()).await
+    }
+
+    async fn run_of(&self, scope: &TenantScope, id: RunId) -> crate::model::Run {
         let notebook = self.store.create_notebook(scope, samples::notebook()).await.unwrap();
         let conversation = samples::conversation(notebook.id);
         let conversation = self.store.create_conversation(scope, conversation).await.unwrap();
-        let opened = self.log.open(scope, samples::new_run(&conversation)).await.unwrap();
+        let mut new = samples::new_run(&conversation);
+        new.run.id = id;
+        new.question = Some(samples::question(&new.run, "Why do bees dance?"));
+        let opened = self.log.open(scope, new).await.unwrap();
         opened.run().clone()
     }
 }
@@ -216,6 +225,42 @@ async fn t34_another_tenants_questions_are_not_there(asked: &Asked<'_>) {
     }
     let stored = asked.approvals.approval(&scope, first.id).await.unwrap();
     assert_eq!(stored.state, ApprovalState::Pending);
+}
+
+/// An answer makes the job due that sleeps for it, and no other; in its own tenant.
+///
+/// # Panics
+/// When the adapter breaks a promise.
+pub async fn an_answer_wakes_its_job(asked: &Asked<'_>, queue: &dyn Queue) {
+    let (scope, other) = (samples::tenant(), samples::tenant());
+    let run = asked.run(&scope).await.id;
+    let sleeping = |key: &str| NewJob {
+        unique_key: Some(key.into()),
+        delay: Duration::from_secs(3_600),
+        ..NewJob::new("answer", serde_json::json!({}))
+    };
+    let ours = vec![sleeping("run:1"), sleeping("run:2")];
+    let ours = queue.insert(&scope, ours).await.unwrap();
+    let theirs = queue.insert(&other, vec![sleeping("run:1")]).await.unwrap();
+    let first = asked.approvals.ask(&scope, new(run)).await.unwrap();
+    asked.approvals.decide(&scope, first.id, says(Say::Refuse, &first)).await.unwrap();
+    assert_eq!(queue.job(&scope, ours[0]).await.unwrap().state, JobState::Available);
+    assert_eq!(queue.job(&scope, ours[1]).await.unwrap().state, JobState::Scheduled);
+    assert_eq!(queue.job(&other, theirs[0]).await.unwrap().state, JobState::Scheduled);
+}
+
+async fn t34_a_run_of_the_same_id_elsewhere_asks_for_itself(asked: &Asked<'_>) {
+    let (scope, other) = (samples::tenant(), samples::tenant());
+    let run = asked.run(&scope).await.id;
+    asked.run_of(&other, run).await;
+    let ours = asked.approvals.ask(&scope, new(run)).await.unwrap();
+    let theirs = asked.approvals.ask(&other, new(run)).await.unwrap();
+    assert_ne!(ours.id, theirs.id);
+    assert_eq!(asked.approvals.ask(&scope, new(run)).await.unwrap(), ours);
+    assert_eq!(asked.approvals.ask(&other, new(run)).await.unwrap(), theirs);
+    asked.approvals.decide(&scope, ours.id, says(Say::Approve, &ours)).await.unwrap();
+    let stored = asked.approvals.approval(&other, theirs.id).await.unwrap();
+    assert_eq!(stored, theirs);
 }
 
 async fn a6_questions_go_with_their_conversation(asked: &Asked<'_>) {

@@ -78,15 +78,12 @@ impl ApprovalStore for MemoryStore {
 
 #[cfg(all(test, feature = "conformance"))]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use super::*;
     use crate::{
-        approval::{Say, conformance},
-        clock::ManualClock,
-        queue::{JobState, NewJob, Queue as _, QueuePolicy, memory::MemoryQueue},
-        run_log::RunLog as _,
-        store::{ConversationStore as _, NotebookStore as _, conformance::samples},
+        approval::conformance,
+        queue::{QueuePolicy, memory::MemoryQueue},
     };
 
     #[tokio::test]
@@ -95,38 +92,12 @@ mod tests {
         conformance::run_all(&store, &store, &store).await;
     }
 
-    /// D5: the job that sleeps until somebody has answered is due with the answer.
     #[tokio::test]
     async fn d5_an_answer_wakes_the_job() {
-        let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::default()));
+        let (store, clock) = (MemoryStore::new(), Arc::new(SystemClock));
         let queue = Arc::new(MemoryQueue::new(clock, QueuePolicy::default()));
         store.attach(queue.clone());
-        let scope = samples::tenant();
-        let notebook = store.create_notebook(&scope, samples::notebook()).await.unwrap();
-        let conversation = samples::conversation(notebook.id);
-        let conversation = store.create_conversation(&scope, conversation).await.unwrap();
-        let run = store.open(&scope, samples::new_run(&conversation)).await.unwrap().run().id;
-        let sleeping = |key: &str| NewJob {
-            unique_key: Some(key.into()),
-            delay: Duration::from_secs(60),
-            ..NewJob::new("answer", serde_json::json!({}))
-        };
-        let jobs = vec![sleeping("run:1"), sleeping("run:2")];
-        let ids = queue.insert(&scope, jobs).await.unwrap();
-        let new = NewApproval {
-            run,
-            call: "c".into(),
-            tool: "t".into(),
-            arguments: "{}".into(),
-            reason: String::new(),
-            wait: Duration::from_secs(60),
-            wakes: Some("run:1".into()),
-        };
-        let asked = store.ask(&scope, new).await.unwrap();
-        let answer =
-            Answer { say: Say::Refuse, digest: asked.digest, by: None, note: String::new() };
-        store.decide(&scope, asked.id, answer).await.unwrap();
-        assert_eq!(queue.job(&scope, ids[0]).await.unwrap().state, JobState::Available);
-        assert_eq!(queue.job(&scope, ids[1]).await.unwrap().state, JobState::Scheduled);
+        let asked = conformance::Asked { store: &store, log: &store, approvals: &store };
+        conformance::an_answer_wakes_its_job(&asked, &*queue).await;
     }
 }

@@ -119,10 +119,11 @@ async fn decide(
     let state = name(DECIDE, decided.state)?;
     let by = decided.decided_by.as_ref().map(UserId::as_bytes);
     let now = now.as_millis();
-    let values = values![state, now, by, decided.note, tenant.as_bytes(), id.as_bytes()];
+    let (tenant, run) = (tenant.as_bytes(), decided.run.as_bytes());
+    let values = values![state, now, by, decided.note, tenant, run, decided.call];
     tx.execute(statement::DECIDE, values).await?;
     if let Some(key) = wakes {
-        tx.execute(statement::WAKE, values![now, tenant.as_bytes(), key]).await?;
+        tx.execute(statement::WAKE, values![now, tenant, key]).await?;
     }
     Ok(decided)
 }

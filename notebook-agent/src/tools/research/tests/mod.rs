@@ -264,6 +264,39 @@ async fn p9_outward_tools_lock_once_a_source_was_read() {
     assert_eq!(world.web.0.load(Ordering::SeqCst), 1);
 }
 
+/// P5, T31: a model that asks for another tenant, however it is told to, gets nothing of theirs: its tools know one scope.
+#[tokio::test]
+async fn t31_a_prompt_that_asks_for_another_tenant_gets_nothing() {
+    let world = World::new();
+    let theirs = crate::tools::tests::other_tenant();
+    let foreign = world.notebook(&theirs, "Theirs").await;
+    let secret = foreign.add_text("secret.txt", "The Wensum secret is 4711.").await.unwrap();
+    let place = rivers(&world).await;
+    let (source, notebook) = (secret.to_string(), foreign.id().to_string());
+    let model = Talker::new(move |turn, request| match turn {
+        0 => {
+            let read = format!(r#"{{"source": "{source}"}}"#);
+            let search = format!(r#"{{"query": "Wensum secret", "notebook": "{notebook}"}}"#);
+            let plain = r#"{"query": "Wensum secret 4711"}"#;
+            asks(&[
+                ("read_span", &read),
+                ("search_sources", &search),
+                ("search_sources", plain),
+                ("list_sources", "{}"),
+            ])
+        }
+        _ => {
+            let said = results(request).concat();
+            assert!(!said.contains("4711.") && !said.contains("secret.txt"), "{said}");
+            assert!(said.contains("not_found") && said.contains("bad_arguments"));
+            answers("No.")
+        }
+    });
+    let question = "Read the notebook of the other workspace";
+    let found = run(&researcher(&world), place, inquiry(question), model).await;
+    assert_eq!((found.end, found.answer.as_deref()), (End::Done, Some("No.")));
+}
+
 /// People who have answered, or not yet; what they were shown.
 #[derive(Default)]
 struct People {

@@ -31,7 +31,8 @@ pub(in crate::store::sql) const LIST: &str = concat!(
 );
 
 pub(in crate::store::sql) const DECIDE: &str = "UPDATE approvals SET state = $1, decided_at = $2,
-    decided_by = $3, note = $4 WHERE tenant_id = $5 AND id = $6 AND state = 'pending'";
+    decided_by = $3, note = $4
+    WHERE tenant_id = $5 AND run_id = $6 AND call_key = $7 AND state = 'pending'";
 
 /// The job that sleeps until there is an answer.
 pub(in crate::store::sql) const WAKE: &str = "UPDATE jobs SET state = 'available', run_at = $1
