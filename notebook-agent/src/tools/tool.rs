@@ -133,12 +133,13 @@ impl Observation {
     }
 }
 
-/// Cuts a text to the room, on a character's boundary, and takes it from the room; how many bytes went.
+/// Cuts a text to the room, on a character's boundary, and takes it from the room; how many bytes went. Nothing follows what was cut.
 fn shorten(text: &mut String, room: &mut usize) -> usize {
     let before = text.len();
     text.truncate(text.floor_char_boundary(*room));
-    *room -= text.len();
-    before - text.len()
+    let cut = before - text.len();
+    *room = if cut > 0 { 0 } else { *room - text.len() };
+    cut
 }
 
 /// A tool with arguments of its own type.

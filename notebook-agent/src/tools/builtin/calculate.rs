@@ -23,7 +23,8 @@ pub struct Calculate;
 #[serde(deny_unknown_fields)]
 pub struct Arguments {
     /// Numbers, + - * / ^ and brackets, and the functions abs, sqrt, cbrt, exp, ln, log2, log10, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh,
-    /// floor, ceil, round, trunc, min(a, b), max(a, b), with the constants PI and E. For example: (3.5 + 4) * 2 ^ 10
+    /// floor, ceil, round, trunc, min(a, b), max(a, b), with the constants PI and E. For example: (3.5 + 4) * 2 ^ 10. Write 2 * 10 ^ 3, not 2e3, and
+    /// put brackets around powers of powers.
     #[schemars(length(min = 1, max = 1000))]
     expression: String,
 }
@@ -132,7 +133,7 @@ mod tests {
             ("10 / 4", "2.5"),
             ("sqrt(2) ^ 2", "2"),
             ("max(3, 7) - min(3, 7)", "4"),
-            ("1e3 * 2", "2000"),
+            ("2 * 10 ^ 3", "2000"),
             ("12.5 / 100 * 80", "10"),
             ("7 - 3 - 2", "2"),
             ("round(2.6)", "3"),
