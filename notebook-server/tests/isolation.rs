@@ -13,7 +13,7 @@ use common::{
     Server, Setup, folder,
     people::{PASSWORD, Person, with_accounts},
 };
-use notebook_core::{ApprovalId, LinkId, RunId, UserId};
+use notebook_core::{LinkId, UserId};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -57,30 +57,6 @@ impl House {
             .with("NOTEBOOK__AUTH__SECRETS__1", "of-this-test-alone-and-of-nobody-else");
         let server = with_accounts(setup).start();
         Self { server, folder, cluster: Some(cluster) }
-    }
-
-    /// A question of a run to people, as an agent would have asked it.
-    fn ask(&self, things: &mut Things, word: &str) {
-        let (id, run) = (ApprovalId::new(), things["run"].parse::<RunId>().unwrap());
-        let (binary, run) = (id.as_u128(), run.as_u128());
-        let insert = |bytes: &dyn Fn(u128) -> String| {
-            let (binary, run) = (bytes(binary), bytes(run));
-            format!(
-                "INSERT INTO approvals (tenant_id, id, run_id, call_key, tool, arguments, digest, reason, state, asked_at, expires_at, note)
-                SELECT tenant_id, {binary}, id, 'c', 'write_note', '{{}}', 'x', '{word}', 'pending', 0, 9000000000000, ''
-                FROM runs WHERE id = {run}"
-            )
-        };
-        if let Some(cluster) = &self.cluster {
-            let insert = insert(&|bytes| format!("decode('{bytes:032x}', 'hex')"));
-            cluster.query(&format!("SET search_path TO notebook; {insert}"));
-        } else {
-            let file = self.folder.path().join("notebook.db");
-            let rows = rusqlite::Connection::open(file).unwrap();
-            rows.busy_timeout(common::PATIENCE).unwrap();
-            assert_eq!(rows.execute(&insert(&|bytes| format!("x'{bytes:032x}'")), ()).unwrap(), 1);
-        }
-        things.insert("approval", id.to_string());
     }
 
     /// An account elsewhere, as a provider would have brought it.
@@ -201,7 +177,6 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "sources" => "source",
         "conversations" | "chat" => "conversation",
         "runs" => "run",
-        "approvals" => "approval",
         "jobs" => "job",
         "webhooks" => "webhook",
         "deliveries" => "delivery",
@@ -227,7 +202,6 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("POST", "/api/notebooks/{id}/conversations") => json!({ "title": "a" }),
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
         ("POST", "/api/conversations/{id}/exports") => json!({ "format": "markdown" }),
-        ("POST", "/api/approvals/{id}") => json!({ "verdict": "refuse", "digest": "x" }),
         ("PUT", "/api/members/{user}") => json!({ "role": "viewer" }),
         ("DELETE", "/api/workspaces/{id}") => json!({ "name": CANARY }),
         ("POST", "/api/auth/workspace") => json!({ "workspace": ids["workspace"] }),
@@ -295,9 +269,7 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
     let (ada, bob) = (Person::register(server, "ada").await, Person::register(server, "bob").await);
     let (mut own, mut foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     house.link(&mut own);
-    house.ask(&mut own, "heron");
     house.link(&mut foreign);
-    house.ask(&mut foreign, CANARY);
     let before = snapshot(&bob, &foreign).await;
     // With a key that may all that its maker may: the routes for people refuse it before they look.
     let scopes: Vec<&str> = SCOPES.to_vec();

@@ -394,25 +394,3 @@ async fn d3_a_note_is_a_source_and_there_once() {
     let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["Note: The Wensum"; 2]);
 }
-
-#[tokio::test]
-async fn tmp_sql_conforms() {
-    use notebook_core::{
-        approval::conformance,
-        queue::{
-            QueuePolicy,
-            sql::{QueueTime, SqlQueue},
-        },
-        sqlite::SqliteConfig,
-        store::sql::SqlStore,
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqlStore::sqlite(SqliteConfig::new(folder.path().join("a.db"))).await.unwrap();
-    conformance::run_all(&store, &store, &store).await;
-    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
-    let asked = conformance::Asked { store: &store, log: &store, approvals: &store };
-    conformance::an_answer_wakes_its_job(&asked, &queue).await;
-    store.close().await.unwrap();
-    let store = MemoryStore::new();
-    conformance::run_all(&store, &store, &store).await;
-}

@@ -1,7 +1,6 @@
 //! The HTTP interface: a file a resource.
 
 mod accounts;
-mod approvals;
 mod conversations;
 mod event_source;
 mod exports;
@@ -78,8 +77,6 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::get))
         .routes(routes!(runs::events))
         .routes(routes!(runs::stop))
-        .routes(routes!(approvals::list))
-        .routes(routes!(approvals::decide))
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
         .routes(routes!(usage::usage))
