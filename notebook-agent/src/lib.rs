@@ -6,6 +6,7 @@
 //! - [`chat`]: the flow itself: retrieve, build the context, generate, cite, finish.
 //! - [`graph`]: the engine of agents: graphs that run within budgets, survive crashes, and replay.
 //! - [`guard`]: screening, provenance, the policy of tools, redaction (pure).
+//! - `tools` (feature): what models may ask for, within what policy and people allow, and the agent that uses it.
 //! - `export` (feature): a conversation as Markdown and PDF (pure).
 //! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
@@ -22,3 +23,5 @@ pub mod graph;
 pub mod guard;
 pub mod library;
 pub mod runs;
+#[cfg(feature = "tools")]
+pub mod tools;

@@ -139,6 +139,11 @@ id!(
 );
 
 id!(
+    /// One question of a run to people.
+    ApprovalId, "approval_id"
+);
+
+id!(
     /// One person, or one program, that signs in.
     UserId, "user_id"
 );

@@ -15,6 +15,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod approval;
 pub mod cache;
 pub mod chat;
 pub mod checkpoint;
@@ -58,8 +59,8 @@ pub use clock::{Clock, Timestamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use hex::hex;
 pub use id::{
-    ApiKeyId, ConversationId, DeliveryId, InvitationId, JobId, LinkId, MessageId, NotebookId,
-    ReportId, RunId, SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
+    ApiKeyId, ApprovalId, ConversationId, DeliveryId, InvitationId, JobId, LinkId, MessageId,
+    NotebookId, ReportId, RunId, SessionId, SourceId, TenantId, UserId, WebhookId, WorkerId,
 };
 pub use scope::{TenantScope, Tenants};
 pub use secret::Secret;

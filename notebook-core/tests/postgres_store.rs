@@ -9,9 +9,13 @@ use std::time::Duration;
 use cluster::Cluster;
 use futures::future::join_all;
 use notebook_core::{
-    ErrorKind,
+    ErrorKind, approval,
     model::PageRequest,
     postgres::PostgresConfig,
+    queue::{
+        QueuePolicy,
+        sql::{QueueTime, SqlQueue},
+    },
     run_log::{self, RunLog as _},
     store::{
         self, ConversationStore as _, NotebookStore as _, SourceStore as _,
@@ -32,6 +36,10 @@ async fn postgres_keeps_every_promise_of_the_ports() {
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
+    approval::conformance::run_all(&store, &store, &store).await;
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+    approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;
     store.close().await.unwrap();
     let scope = samples::tenant();
     let list = store.notebooks(&scope, true, PageRequest::first(1)).await;

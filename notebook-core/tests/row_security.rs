@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use cluster::Cluster;
 use notebook_core::{
-    ErrorKind, Secret, Timestamp,
+    ErrorKind, Secret, Timestamp, approval,
     clock::ManualClock,
     identity::{conformance as identity, sql::SqlIdentity},
     postgres::PostgresConfig,
@@ -191,6 +191,7 @@ async fn conforms(store: &SqlStore) {
     store::conformance::run_all(store).await;
     run_log::conformance::run_all(store, store).await;
     usage::conformance::run_all(store, store, store).await;
+    approval::conformance::run_all(store, store, store).await;
     let now = SqlQueue::new(store, QueueTime::Database, QueuePolicy::default());
     let shared =
         queue::outbox::Shared { store, log: store, queue: &now, worklist: &now, outbox: &now };

@@ -11,9 +11,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
 use notebook_core::{
-    ErrorKind, TenantScope,
+    ErrorKind, TenantScope, approval,
     document::Span,
     model::{Notebook, PageRequest},
+    queue::{
+        QueuePolicy,
+        sql::{QueueTime, SqlQueue},
+    },
     run_log::{self, RunLog},
     sqlite::{Durability, SqliteConfig},
     store::{
@@ -61,6 +65,10 @@ async fn sqlite_keeps_every_promise_of_the_ports() {
     store::conformance::run_all(&store).await;
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
+    approval::conformance::run_all(&store, &store, &store).await;
+    let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
+    let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+    approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;
     store.close().await.unwrap();
     assert_eq!(faults(&config(&folder).path), Vec::<String>::new());
 }

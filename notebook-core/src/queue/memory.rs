@@ -128,6 +128,16 @@ impl MemoryQueue {
         self.jobs.lock().get(&id).is_some_and(|job| !job.state.is_final())
     }
 
+    /// Makes the job due that has this key and waits for its time.
+    pub(crate) fn wake(&self, tenant: TenantId, key: &str) {
+        let mut jobs = self.jobs.lock();
+        let Some(id) = key_holder(&jobs, tenant, key) else { return };
+        if let Some(job) = jobs.get_mut(&id).filter(|job| job.state == JobState::Scheduled) {
+            job.state = JobState::Available;
+            job.run_at = self.clock.now();
+        }
+    }
+
     /// Stores jobs of a tenant that this program made; how many were not there already.
     pub(crate) fn store_jobs(&self, tenant: TenantId, new: Vec<NewJob>) -> usize {
         let mut jobs = self.jobs.lock();

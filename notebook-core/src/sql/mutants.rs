@@ -16,7 +16,7 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 
 use crate::{
-    Timestamp,
+    Timestamp, approval,
     cache::{self, conformance::Capabilities, sqlite::SqliteCache},
     clock::ManualClock,
     conformance::twins::{self, Whole},
@@ -161,6 +161,24 @@ fn cases() -> Vec<Case> {
         let counted = usage::conformance::Counted { store: &store, log: &store, usage: &store };
         (scenario.run)(&counted).await
     });
+    cases!(all, "approvals", approval::conformance::scenarios(), |store, scenario| {
+        let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+        (scenario.run)(&asked).await
+    });
+    all.push((
+        "an answer wakes its job".to_owned(),
+        Box::new(|| {
+            async {
+                let (_folder, store) = sqlite().await;
+                let queue = queue_of(&store, QueueTime::Database);
+                let asked =
+                    approval::conformance::Asked { store: &store, log: &store, approvals: &store };
+                approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;
+                store.close().await.unwrap();
+            }
+            .boxed()
+        }),
+    ));
     cases!(all, "webhooks", webhook::conformance::scenarios(), |store, scenario| {
         let queue = queue_of(&store, QueueTime::Database);
         let parts = whole(&store, &queue).parts;

@@ -3,6 +3,7 @@
 //! One lock over ordered maps per tenant. Nothing is durable and nothing is bounded: it is
 //! for tests, for examples, and for hosts that want no files.
 
+mod approvals;
 mod conversations;
 mod embeddings;
 mod notebooks;
@@ -20,8 +21,9 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    ConversationId, DeliveryId, Error, MessageId, NotebookId, Result, RunId, SourceId, TenantId,
-    TenantScope, WebhookId,
+    ApprovalId, ConversationId, DeliveryId, Error, MessageId, NotebookId, Result, RunId, SourceId,
+    TenantId, TenantScope, WebhookId,
+    approval::Approval,
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
     queue::{NewJob, memory::MemoryQueue},
@@ -92,6 +94,8 @@ struct Tenant {
     conversations: BTreeMap<ConversationId, Conversation>,
     messages: BTreeMap<MessageId, Message>,
     runs: BTreeMap<RunId, StoredRun>,
+    /// With the keys of the jobs that they wake.
+    approvals: BTreeMap<ApprovalId, (Approval, Option<String>)>,
     webhooks: BTreeMap<WebhookId, (Webhook, SigningSecrets)>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     usage: BTreeMap<Day, Vec<DayUsage>>,
@@ -110,6 +114,12 @@ struct StoredRun {
 }
 
 impl Tenant {
+    /// Questions go with their runs.
+    fn forget_approvals(&mut self) {
+        let runs = &self.runs;
+        self.approvals.retain(|_, (approval, _)| runs.contains_key(&approval.run));
+    }
+
     fn notebook(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {
         self.notebooks.get(&id).ok_or_else(|| Error::not_found(operation, "notebook"))
     }

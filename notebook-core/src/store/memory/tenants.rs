@@ -25,6 +25,7 @@ impl Tenant {
     fn things(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let events = self.runs.values().map(|stored| stored.events.len()).sum();
         [
+            ("approvals", self.approvals.len()),
             ("run_events", events),
             ("runs", self.runs.len()),
             ("messages", self.messages.len()),

@@ -18,6 +18,7 @@
 //! grouped, cancelled and shared between processes stands in `notebook_core::sqlite` and `notebook_core::postgres`.
 //! PostgreSQL refuses U+0000 in a text as `InvalidInput`; SQLite takes it.
 
+mod approvals;
 mod conversations;
 mod layout;
 mod notebooks;

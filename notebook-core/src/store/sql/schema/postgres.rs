@@ -28,6 +28,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
     Migration { version: 20, name: "uses of providers' keys", sql: V20 },
     Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
+    Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
@@ -596,3 +597,29 @@ CREATE TABLE guard_reports (
 CREATE POLICY reach ON guard_reports USING (tenant_id = own_tenant());
 ALTER TABLE guard_reports ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ";
+
+/// What runs ask people to allow, with the exact arguments, and what they said.
+const V22: &str = r#"
+CREATE TABLE approvals (
+    tenant_id BYTEA NOT NULL,
+    id BYTEA NOT NULL,
+    run_id BYTEA NOT NULL,
+    call_key TEXT COLLATE "C" NOT NULL,
+    tool TEXT COLLATE "C" NOT NULL,
+    arguments TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    asked_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    decided_at BIGINT,
+    decided_by BYTEA,
+    note TEXT COLLATE "C" NOT NULL,
+    wakes TEXT COLLATE "C",
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
+CREATE POLICY reach ON approvals USING (tenant_id = own_tenant());
+ALTER TABLE approvals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+"#;

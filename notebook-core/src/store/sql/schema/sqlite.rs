@@ -28,6 +28,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
     Migration { version: 20, name: "uses of providers' keys", sql: V20 },
     Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
+    Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
 ];
 
@@ -530,4 +531,28 @@ CREATE TABLE guard_reports (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What runs ask people to allow, with the exact arguments, and what they said.
+const V22: &str = "
+CREATE TABLE approvals (
+    tenant_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    run_id BLOB NOT NULL,
+    call_key TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    decided_at INTEGER,
+    decided_by BLOB,
+    note TEXT NOT NULL,
+    wakes TEXT,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
 ";

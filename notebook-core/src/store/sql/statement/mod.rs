@@ -1,6 +1,7 @@
 //! The statements of the store and the run log. Every primary key begins with the tenant, and every
 //! statement names it.
 
+pub(super) mod approvals;
 pub(super) mod conversations;
 pub(super) mod notebooks;
 pub(super) mod runs;
@@ -17,7 +18,7 @@ mod tests {
     fn all() -> Vec<&'static str> {
         let ours = [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL];
         let erasing = tenants::TABLES.iter().flat_map(|table| [table.erase, table.count]);
-        let rest = [&ours[..], &[usage::ALL, webhooks::ALL]].concat().concat();
+        let rest = [&ours[..], &[usage::ALL, webhooks::ALL, approvals::ALL]].concat().concat();
         rest.into_iter().chain(erasing).collect()
     }
 
@@ -42,6 +43,7 @@ mod tests {
             include_str!("runs.rs"),
             include_str!("webhooks.rs"),
             include_str!("usage.rs"),
+            include_str!("approvals.rs"),
         ];
         let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
         assert_eq!(written + 2 * tenants::TABLES.len(), all().len());

@@ -24,6 +24,7 @@ macro_rules! tables {
 
 tables!(
     "checkpoints" by "run_id",
+    "approvals" by "id",
     "run_events" by "run_id, seq",
     "runs" by "id",
     "messages" by "id",

@@ -1,0 +1,60 @@
+//! Questions of runs to people, kept in a store: the engine's way to the port of approvals.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use notebook_core::{
+    RunId,
+    approval::{ApprovalState, ApprovalStore, NewApproval, digest},
+};
+
+use crate::graph::{Approval, Approvals, CallInfo, Failure, Verdict};
+
+/// Asks people through a store, and does not wait: the run is parked until one has answered.
+#[derive(Clone)]
+pub struct Asking {
+    store: Arc<dyn ApprovalStore>,
+    wakes: fn(RunId) -> String,
+}
+
+impl Asking {
+    /// Through this store. An answer makes the job due whose unique key this gives for the run.
+    #[must_use]
+    pub fn new(store: Arc<dyn ApprovalStore>, wakes: fn(RunId) -> String) -> Self {
+        Self { store, wakes }
+    }
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asking")
+    }
+}
+
+#[async_trait]
+impl Approvals for Asking {
+    async fn ask(&self, info: &CallInfo, approval: &Approval) -> Result<Option<Verdict>, Failure> {
+        let arguments = approval.action.arguments.to_string();
+        let wanted = digest(&approval.action.name, &arguments);
+        let new = NewApproval {
+            run: info.run,
+            call: info.key.to_string(),
+            tool: approval.action.name.clone(),
+            arguments,
+            reason: approval.reason.clone(),
+            wait: info.timeout,
+            wakes: Some((self.wakes)(info.run)),
+        };
+        let asked = self.store.ask(&info.scope, new).await?;
+        // What runs is what was shown.
+        if asked.digest != wanted {
+            return Err(Failure::new("conflict", "this call was shown with other arguments"));
+        }
+        Ok(match asked.state {
+            ApprovalState::Pending => None,
+            ApprovalState::Approved => Some(Verdict::Approved),
+            ApprovalState::Refused => Some(Verdict::Refused { reason: asked.note }),
+            ApprovalState::Expired => Some(Verdict::Expired),
+        })
+    }
+}
