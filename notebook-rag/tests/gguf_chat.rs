@@ -57,7 +57,12 @@ async fn answer(request: ChatRequest) -> (String, Usage, FinishReason) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_keeps_what_every_chat_model_promises() {
-    let all = Capabilities { reports_usage: true, limits_tokens: true, exact_tokens: true };
+    let all = Capabilities {
+        reports_usage: true,
+        limits_tokens: true,
+        exact_tokens: true,
+        ..Capabilities::default()
+    };
     assert_eq!(run_all(&*MODEL, &all).await, Report::default());
 }
 

@@ -47,7 +47,7 @@ async fn take(tx: &mut Tx<'_>, (key, day, limit, now): &(KeyHash, i64, i64, i64)
     if let Some(used) = tx.one(TAKE, values, |row| row.get::<i64>(0)).await? {
         return Ok(Use::Counted { used: used.try_into().unwrap_or(0) });
     }
-    let found = tx.one(COUNT, values![key.as_bytes()], |row| count(row)).await?;
+    let found = tx.one(COUNT, values![key.as_bytes()], count).await?;
     let found = found.ok_or_else(|| Error::new(ErrorKind::Unavailable, tx.operation))?;
     let until = found.resting_until;
     Ok(if until.as_millis() > *now { Use::Resting { until } } else { Use::Spent })
@@ -84,8 +84,7 @@ impl KeyUsage for SqlKeyUsage {
                 Box::pin(async move {
                     let mut counts = Vec::with_capacity(keys.len());
                     for key in keys {
-                        let found =
-                            tx.one(COUNT, values![key.as_bytes()], |row| count(row)).await?;
+                        let found = tx.one(COUNT, values![key.as_bytes()], count).await?;
                         counts.push(found.unwrap_or_default());
                     }
                     Ok(counts)

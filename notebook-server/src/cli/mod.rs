@@ -115,15 +115,15 @@ fn run(command: Command, loaded: Loaded) -> Outcome {
         }
         match command {
             Command::Serve(serve) => Box::pin(serve.run(config)).await,
-            Command::Worker => worker::run(config).await,
+            Command::Worker => Box::pin(worker::run(config)).await,
             Command::Ingest(ingest) => Box::pin(ingest.run(config)).await,
             Command::Ask(ask) => Box::pin(ask.run(config)).await,
             Command::Export(export) => Box::pin(export.run(config)).await,
             Command::Import(import) => Box::pin(import.run(config)).await,
-            Command::User(user) => user.run(config).await,
-            Command::Audit(audit) => audit.run(config).await,
-            Command::Eval(eval) => eval.run(config).await,
-            Command::Models(models) => models.run(config).await,
+            Command::User(user) => Box::pin(user.run(config)).await,
+            Command::Audit(audit) => Box::pin(audit.run(config)).await,
+            Command::Eval(eval) => Box::pin(eval.run(config)).await,
+            Command::Models(models) => Box::pin(models.run(config)).await,
             Command::Doctor | Command::Parse => Ok(()),
         }
     });

@@ -21,6 +21,7 @@ use super::{
     message::{self, InputMessage},
     model_name, notebook_of, origin, problem, raw, seconds,
     thread::{self, Begun},
+    with,
 };
 use crate::{
     app::App,
@@ -97,7 +98,8 @@ impl CreateCompletion {
             Value::Array(items) => items.is_empty(),
             _ => false,
         };
-        let text = |value: &Value| value.is_null() || value["type"] == "text";
+        let text =
+            |value: &Value| value.is_null() || value.get("type").is_some_and(|kind| kind == "text");
         let only_text = |value: &Value| value.is_null() || *value == json!(["text"]);
         let none = |value: Option<f32>| value.is_none_or(|value| value == 0.0);
         let notebook = "leave it out: answers are made of the notebook's sources";
@@ -286,9 +288,8 @@ impl Telling {
             Piece::End(ended) => {
                 let mut blocks = vec![self.chunk(&json!({}), Some(reason(&ended.how)))];
                 if counts {
-                    let mut last = self.with(json!([]));
-                    last["usage"] = chat_usage(&ended.usage);
-                    blocks.push(block(None, &last));
+                    let usage = ("usage", chat_usage(&ended.usage));
+                    blocks.push(block(None, &with(self.with(json!([])), [usage])));
                 }
                 blocks.push(raw(None, "[DONE]"));
                 blocks

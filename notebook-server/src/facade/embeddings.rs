@@ -63,29 +63,33 @@ pub(super) async fn create(
             .with("reason", "this server has no embedding model")
     })?;
     let space = embedder.space();
-    let wrong = |field, fix: &str| Err(Problem::from(Error::invalid("embed", field, fix)));
+    let wrong = |field, fix: &str| Error::invalid("embed", field, fix);
     if body.model != space.model {
         let error = Error::not_found("embed", "model").with("field", "model");
         return Err(error.into());
     }
     if body.dimensions.is_some_and(|wanted| wanted != space.dimensions) {
-        return wrong("dimensions", &format!("leave it out: the model has {}", space.dimensions));
+        return Err(wrong(
+            "dimensions",
+            &format!("leave it out: the model has {}", space.dimensions),
+        )
+        .into());
     }
     let base64 = match body.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
-        Some(_) => return wrong("encoding_format", "use float or base64"),
+        Some(_) => return Err(wrong("encoding_format", "use float or base64").into()),
     };
     let texts = match body.input {
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
         Input::Other(given) => {
             let what = if given.is_array() { "tokens" } else { "something else" };
-            return wrong("input", &format!("send texts, not {what}"));
+            return Err(wrong("input", &format!("send texts, not {what}")).into());
         }
     };
     if texts.is_empty() || texts.len() > MOST || texts.iter().any(|text| text.trim().is_empty()) {
-        return wrong("input", "send 1 to 256 texts that are not empty");
+        return Err(wrong("input", "send 1 to 256 texts that are not empty").into());
     }
     let tokens: usize = texts.iter().map(|text| embedder.count_tokens(text)).sum();
     let vectors = embedder.embed(EmbedKind::Passage, &texts).await?;

@@ -69,6 +69,14 @@ fn raw(name: Option<&str>, data: &str) -> Bytes {
     block.into()
 }
 
+/// An object with more in it.
+fn with<const N: usize>(mut object: Value, more: [(&str, Value); N]) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
 /// Where this server is, as the client calls it, for links to it.
 fn origin(headers: &HeaderMap) -> String {
     let text = |name: header::HeaderName| headers.get(name)?.to_str().ok();

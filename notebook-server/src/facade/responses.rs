@@ -22,6 +22,7 @@ use super::{
     message::{self, InputMessage},
     model_name, notebook_of, seconds,
     thread::{self, Begun},
+    with,
 };
 use crate::{
     app::App,
@@ -75,8 +76,9 @@ enum Input {
 impl CreateResponse {
     fn check(&self) -> Result<()> {
         let no_tools = self.tools.is_null() || self.tools == json!([]);
-        let format = &self.text["format"];
-        let is_text = format.is_null() || format["type"] == "text";
+        let format = self.text.get("format").filter(|format| !format.is_null());
+        let kind = format.map(|format| format.get("type"));
+        let is_text = kind.is_none_or(|kind| kind.is_some_and(|kind| kind == "text"));
         for (field, good, fix) in [
             ("tools", no_tools, "leave it out: answers are made of the notebook's sources"),
             ("text.format", is_text, "ask for text"),
@@ -350,25 +352,23 @@ struct Told {
 }
 
 impl Told {
-    fn event(&mut self, name: &str, mut data: Value) -> Bytes {
-        data["type"] = json!(name);
-        data["sequence_number"] = json!(self.number);
+    fn event(&mut self, name: &str, data: Value) -> Bytes {
+        let data = with(data, [("type", json!(name)), ("sequence_number", json!(self.number))]);
         self.number += 1;
         block(Some(name), &data)
     }
 
     /// An event of the text.
-    fn of_text(&mut self, name: &str, mut data: Value) -> Bytes {
-        data["item_id"] = json!(self.telling.item_id());
-        data["output_index"] = json!(0);
-        data["content_index"] = json!(0);
-        self.event(name, data)
+    fn of_text(&mut self, name: &str, data: Value) -> Bytes {
+        let id = json!(self.telling.item_id());
+        let place = [("item_id", id), ("output_index", json!(0)), ("content_index", json!(0))];
+        self.event(name, with(data, place))
     }
 
     fn begin(&mut self) -> Vec<Bytes> {
         let response = self.telling.response(&self.whole);
-        let mut item = self.telling.item(&self.whole, "in_progress");
-        item["content"] = json!([]);
+        let item = self.telling.item(&self.whole, "in_progress");
+        let item = with(item, [("content", json!([]))]);
         let part = content(&self.whole);
         vec![
             self.event("response.created", json!({ "response": response })),

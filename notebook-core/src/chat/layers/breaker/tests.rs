@@ -164,7 +164,7 @@ fn history(seed: u64, ways: &mut HashMap<(Phase, Phase), u32>) -> u64 {
         now += moved;
         let (at, roll) = (Timestamp::from_millis(now), dice.roll());
         model.pass(now);
-        if kind == 0 && dice.roll() % 4 == 0 {
+        if kind == 0 && dice.roll().is_multiple_of(4) {
             let forced = [None, Some(Forced::Open), Some(Forced::Closed)][(roll % 3) as usize];
             circuit.step(&policy, Event::Forced(forced), at, roll);
             model.go_to(CLOSED);
