@@ -10,7 +10,7 @@ use notebook_core::{
     Error, ErrorKind,
     chat::{
         ChatEvent, ChatMessage, ChatModel, ChatRequest, ChatRole, FinishReason,
-        conformance::{Capabilities, Report, run_all},
+        conformance::{Capabilities, run_all},
     },
     model::Usage,
 };
@@ -63,7 +63,10 @@ async fn the_model_keeps_what_every_chat_model_promises() {
         exact_tokens: true,
         ..Capabilities::default()
     };
-    assert_eq!(run_all(&*MODEL, &all).await, Report::default());
+    let report = run_all(&*MODEL, &all).await;
+    assert_eq!(report.failures, Vec::<String>::new());
+    // It can be offered no tools, and all else is promised.
+    assert!(report.skipped.iter().all(|name| name.contains("tool")), "{report:?}");
 }
 
 #[tokio::test]

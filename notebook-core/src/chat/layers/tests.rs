@@ -134,7 +134,7 @@ async fn every_layer_keeps_the_promises_of_the_port() {
         ("cache that keeps nothing", Arc::new(cache(false, clock()).for_scope(&tenant(), inner()))),
         ("all", full_stack().for_scope(None)),
     ];
-    let counted = Capabilities { reports_usage: true, ..Capabilities::default() };
+    let counted = Capabilities { reports_usage: true, tools: true, ..Capabilities::default() };
     for (name, layer) in layers {
         assert_eq!(run_all(&*layer, &counted).await.failures, Vec::<String>::new(), "{name}");
     }
@@ -144,7 +144,8 @@ async fn every_layer_keeps_the_promises_of_the_port() {
         full_stack().for_scope(Some(&tenant())),
     ];
     for layer in kept {
-        let report = run_all(&*layer, &Capabilities::default()).await;
+        let report =
+            run_all(&*layer, &Capabilities { tools: true, ..Capabilities::default() }).await;
         assert_eq!(report.failures, Vec::<String>::new());
     }
 }
