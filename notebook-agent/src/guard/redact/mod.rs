@@ -13,10 +13,10 @@
 //! use notebook_agent::guard::redact::Redactor;
 //!
 //! let mut redactor = Redactor::default();
-//! let mut text = redactor.push("The key is ghp_0123456789");
+//! let mut text = redactor.push("Sign in with ghp_0123456789");
 //! text += &redactor.push("abcdefABCDEF0123456789abcdef, isn't it?");
 //! text += &redactor.finish();
-//! assert_eq!(text, "The key is [redacted: API key], isn't it?");
+//! assert_eq!(text, "Sign in with [redacted: API key], they wrote.");
 //! assert_eq!(redactor.count(), 1);
 //! ```
 
