@@ -14,7 +14,7 @@
 //!
 //! let mut redactor = Redactor::default();
 //! let mut text = redactor.push("Sign in with ghp_0123456789");
-//! text += &redactor.push("abcdefABCDEF0123456789abcdef, isn't it?");
+//! text += &redactor.push("abcdefABCDEF0123456789abcdef, they wrote.");
 //! text += &redactor.finish();
 //! assert_eq!(text, "Sign in with [redacted: API key], they wrote.");
 //! assert_eq!(redactor.count(), 1);
