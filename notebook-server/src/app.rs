@@ -65,6 +65,8 @@ pub struct Parts {
     pub webhooks: Arc<dyn WebhookStore>,
     /// Says which addresses may be called.
     pub egress: EgressClient,
+    /// Says which pages may be read.
+    pub pages: EgressClient,
     /// What answers used.
     pub usage: Arc<dyn UsageStore>,
     /// The current time.

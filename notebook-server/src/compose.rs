@@ -60,6 +60,7 @@ use crate::{
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
     usage,
+    web::{self, Pages},
 };
 
 /// Name of the file that says where a running server listens.
@@ -133,6 +134,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     };
     let chat_models = models::chat(config).await?;
 
+    let pages = web::pages(config)?;
     let ingest = Ingest::new(
         IngestParts {
             store: shared_store.clone(),
@@ -140,7 +142,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             queue: queue.clone(),
             bell: bell.clone(),
             blobs: blobs.clone(),
-            parser: parser()?,
+            parser: parser(config)?,
+            web: Some(Arc::new(Pages(pages.clone()))),
+            transcriber: models::transcriber(config).await?.model,
             keyword: keyword.clone(),
             vectors: vectors.clone(),
             embedding_cache: embedding_cache.clone().map(|cache| cache as Arc<dyn Cache>),
@@ -293,6 +297,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         runs,
         webhooks: store.clone(),
         egress,
+        pages,
         usage: store.clone(),
         clock,
         limiter,
@@ -365,10 +370,10 @@ pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub
 }
 
 /// Files are parsed by this same program, in child processes.
-pub(crate) fn parser() -> Result<ChildParser> {
+pub(crate) fn parser(config: &Config) -> Result<ChildParser> {
     let program = std::env::current_exe()
         .map_err(|error| Error::new(ErrorKind::Unavailable, "find own program").caused_by(error))?;
-    Ok(ChildParser::new(program, ["parse"]))
+    Ok(ChildParser::new(program, ["parse"]).with_ocr(config.parse.ocr.settings()))
 }
 
 fn chat_config(config: &Config) -> ChatConfig {

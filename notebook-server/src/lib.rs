@@ -37,3 +37,4 @@ pub mod stream;
 mod telemetry;
 mod usage;
 mod vault;
+mod web;

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    RulesetError, path_beneath_rules,
+};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 use super::Limits;
@@ -29,6 +33,29 @@ pub(super) fn enter(limits: &Limits) -> io::Result<()> {
     seccomp()
 }
 
+/// Limits this process for good, and leaves it able to become a program that reads the folders of programs and libraries,
+/// and `readable`.
+///
+/// Resources are limited as for a parser. Landlock shows it nothing else of the file system and lets it change nothing;
+/// no socket, no further process, no signal to others.
+///
+/// # Errors
+/// As for [`enter`].
+pub(super) fn enter_for_program(limits: &Limits, readable: &[PathBuf]) -> io::Result<()> {
+    limit(libc::RLIMIT_CORE, 0, 0)?;
+    limit(libc::RLIMIT_FSIZE, 0, 0)?;
+    limit(libc::RLIMIT_NPROC, 0, 0)?;
+    limit(libc::RLIMIT_AS, limits.memory_bytes, limits.memory_bytes)?;
+    limit(libc::RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes)?;
+    limit(libc::RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds.saturating_add(1))?;
+    limit(libc::RLIMIT_NOFILE, 64, 64)?;
+    let usual = ["/usr", "/lib", "/lib64", "/bin", "/opt", "/etc/ld.so.cache", "/nix/store"];
+    let paths = usual.iter().map(PathBuf::from).chain(readable.iter().cloned());
+    let rules = path_beneath_rules(paths, AccessFs::from_read(ABI::V5));
+    landlocked(|ruleset| ruleset.add_rules(rules))?;
+    refuse(DENIED_TO_PROGRAMS)
+}
+
 fn limit(resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> io::Result<()> {
     let mut current = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `current` is a valid rlimit that the call fills.
@@ -47,12 +74,18 @@ fn limit(resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> io::Resul
 /// A rule set without a rule: every path and port is out of bounds. Does nothing on a
 /// kernel without Landlock.
 fn landlock() -> io::Result<()> {
+    landlocked(Ok)
+}
+
+fn landlocked(
+    allow: impl FnOnce(RulesetCreated) -> Result<RulesetCreated, RulesetError>,
+) -> io::Result<()> {
     let enter = || {
-        Ruleset::default()
+        let ruleset = Ruleset::default()
             .handle_access(AccessFs::from_all(ABI::V5))?
             .handle_access(AccessNet::from_all(ABI::V5))?
-            .create()?
-            .restrict_self()
+            .create()?;
+        allow(ruleset)?.restrict_self()
     };
     enter().map(drop).map_err(io::Error::other)
 }
@@ -123,6 +156,54 @@ const DEADLY: &[libc::c_long] = &[
     libc::SYS_vfork,
 ];
 
+/// System calls that a program in a child has no use for. It may try them for harmless reasons: they fail.
+const DENIED_TO_PROGRAMS: &[libc::c_long] = &[
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_mkdirat,
+    libc::SYS_mount,
+    libc::SYS_bpf,
+    libc::SYS_io_uring_setup,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_pidfd_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+];
+
+/// Makes these calls fail, and no others.
+fn refuse(calls: &[libc::c_long]) -> io::Result<()> {
+    let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
+        return Ok(());
+    };
+    let rules: BTreeMap<i64, _> = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let denied = SeccompAction::Errno(libc::EPERM as u32);
+    put(SeccompFilter::new(rules, SeccompAction::Allow, denied, arch))
+}
+
+fn put(filter: Result<SeccompFilter, seccompiler::BackendError>) -> io::Result<()> {
+    let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(io::Error::other)?;
+    match seccompiler::apply_filter(&program) {
+        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
+            if error.raw_os_error() == Some(libc::ENOSYS) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(io::Error::other),
+    }
+}
+
 fn seccomp() -> io::Result<()> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
@@ -139,13 +220,7 @@ fn seccomp() -> io::Result<()> {
             .chain(if listed == SeccompAction::Allow { DEADLY } else { &[] })
             .map(|call| (*call, Vec::new()))
             .collect();
-        let filter = SeccompFilter::new(rules, other, listed, arch).map_err(io::Error::other)?;
-        let program: BpfProgram = filter.try_into().map_err(io::Error::other)?;
-        match seccompiler::apply_filter(&program) {
-            Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error))
-                if error.raw_os_error() == Some(libc::ENOSYS) => {}
-            other => other.map_err(io::Error::other)?,
-        }
+        put(SeccompFilter::new(rules, other, listed, arch))?;
     }
     Ok(())
 }

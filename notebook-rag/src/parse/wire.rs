@@ -1,13 +1,16 @@
 //! What parent and child say to each other.
 //!
 //! Request: JSON, passed to the fork server. Reply, on standard output: four bytes
-//! that name the version, the length of a JSON head, the head, the length of the text,
-//! the text. Lengths are 8 bytes, little endian.
+//! that name the version, the length of a JSON head, the head, the length of a body,
+//! the body: text, or the pixels of a picture. Lengths are 8 bytes, little endian.
+//! Of a recording the body is empty, and pieces of samples follow, each as its length and
+//! as many bytes; after a piece of no bytes one more says whether some of it was damaged.
+//! A child that became another program says what that says.
 
 use notebook_core::document::{Document, SourceKind};
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, ParseFailure};
+use super::{Limits, Ocr, ParseFailure};
 
 /// The variable by which the parent says that standard input is the fork server's socket.
 pub(super) const SERVE: &str = "NOTEBOOK_PARSE_SERVE";
@@ -30,7 +33,14 @@ pub(super) enum Content {
     /// It was found out before.
     Known(SourceKind),
     /// The child is to find out.
-    Unknown { name: String, declared: Option<String> },
+    Unknown {
+        name: String,
+        declared: Option<String>,
+        /// Whether it is a page of the web, of which only the text is wanted.
+        page: bool,
+    },
+    /// A picture that another child decoded, for the program that recognises text.
+    Picture(Ocr),
 }
 
 /// The head of a reply.
@@ -42,8 +52,24 @@ pub(super) enum Head {
         kind: SourceKind,
         document: Document,
     },
+    /// A picture, its pixels left out.
+    Picture {
+        kind: SourceKind,
+        mismatch: bool,
+        width: u32,
+        height: u32,
+    },
+    /// A recording, whose samples follow.
+    Sound {
+        kind: SourceKind,
+        mismatch: bool,
+        seconds: Option<f64>,
+    },
     Failed(ParseFailure),
 }
+
+/// The most bytes of a piece of samples.
+pub(super) const MOST_PIECE: u64 = 1 << 20;
 
 /// The largest head for a text of at most `text` bytes: blocks are the bulk of it, and
 /// hardly any is shorter than a few bytes.

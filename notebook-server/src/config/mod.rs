@@ -9,9 +9,11 @@ mod cors;
 mod load;
 mod mail;
 mod oidc;
+mod parse;
 mod profile;
 mod rate_limits;
 mod secrets;
+mod transcription;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -23,10 +25,12 @@ pub use cors::Cors;
 pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
+pub use parse::{Ocr, Parse};
 pub use profile::Profile;
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
+pub use transcription::Transcription;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,10 +58,14 @@ pub struct Config {
     pub limits: Limits,
     /// How often clients may do what.
     pub rate_limits: RateLimits,
+    /// How files become text.
+    pub parse: Parse,
     /// Which model answers.
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
+    /// What writes down recordings.
+    pub transcription: Transcription,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -181,6 +189,14 @@ impl Webhooks {
 pub struct Limits {
     /// The most bytes of an uploaded document.
     pub document_bytes: u64,
+    /// The most bytes of an uploaded image.
+    pub image_bytes: u64,
+    /// The most bytes of an uploaded recording.
+    pub audio_bytes: u64,
+    /// The most bytes of what is fetched from an address on the web.
+    pub page_bytes: usize,
+    /// How many seconds that may take, redirects included.
+    pub page_seconds: u32,
     /// The most bytes of an uploaded archive of a notebook.
     pub archive_bytes: u64,
     /// The most bytes of a question.
@@ -312,8 +328,10 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             limits: Limits::default(),
             rate_limits: RateLimits::default(),
+            parse: Parse::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
+            transcription: Transcription::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }
@@ -358,6 +376,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             document_bytes: 100 << 20,
+            image_bytes: 10 << 20,
+            audio_bytes: 25 << 20,
+            page_bytes: 20 << 20,
+            page_seconds: 30,
             archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,

@@ -79,7 +79,7 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         "/api/auth/oidc/{name}/start" | "/api/auth/oidc/{name}/callback" => Class::SignIn,
         _ if reads => Class::Read,
         "/api/conversations/{id}/runs" => Class::Ask,
-        "/api/notebooks/{id}/sources" | "/api/notebooks/{id}/sources/text" | "/api/imports" => {
+        "/api/notebooks/{id}/sources" | "/api/notebooks/{id}/sources/text" | "/api/notebooks/{id}/sources/link" | "/api/imports" => {
             Class::Upload
         }
         "/api/notebooks" => Class::Notebooks,

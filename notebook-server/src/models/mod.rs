@@ -2,9 +2,11 @@
 
 mod chat;
 mod embedding;
+mod transcription;
 
 pub(crate) use chat::{CHAT_PROVIDERS, Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
+pub(crate) use transcription::{TRANSCRIPTION_PROVIDERS, transcriber};
 
 use notebook_core::{
     Result,

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "accounts at OpenID providers", sql: V17 },
     Migration { version: 18, name: "checkpoints", sql: V18 },
     Migration { version: 19, name: "workspaces that are being deleted", sql: V19 },
+    Migration { version: 20, name: "sources from the web", sql: V20 },
 ];
 
 const V1: &str = r#"
@@ -559,3 +560,6 @@ ALTER TABLE workspaces ADD COLUMN closed_at BIGINT;
 CREATE INDEX workspaces_closed ON workspaces (tenant_id) WHERE closed_at IS NOT NULL;
 CREATE INDEX sessions_tenant ON sessions (tenant_id);
 ";
+
+/// Where on the web a source comes from.
+const V20: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";

@@ -13,6 +13,7 @@ export interface SourceStatus {
 const stageLabel = (stage: Stage, text: Dictionary): string =>
   ({
     queued: text.stageQueued,
+    fetch: text.stageFetch,
     parse: text.stageParse,
     chunk: text.stageChunk,
     index: text.stageIndex,
