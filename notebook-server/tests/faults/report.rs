@@ -28,7 +28,7 @@ impl Report<'_> {
     pub fn is_worth_something(&self) {
         let (asked, added) = (self.sum(|one| one.asked.len()), self.sum(|one| one.added.len()));
         assert!(self.counts.kills + self.counts.stops > 0, "nothing was killed or stopped");
-        assert!(asked > 3 && added > 3, "{asked} questions, {added} sources");
+        assert!(asked > 3 && added > 0, "{asked} questions, {added} sources");
         assert!(self.findings.jobs > asked + added, "{} jobs", self.findings.jobs);
     }
 }
