@@ -147,7 +147,8 @@ pub(super) async fn create(
     let notebook = notebook_of(&body.model)?;
     let settings = body.settings();
     let said = message::read(body.messages, "messages")?;
-    let Begun { run, new } = thread::begin(&app, &scope, notebook, said, settings).await?;
+    let begun = thread::begin(&app, &scope, notebook, said, settings).await;
+    let Begun { run, new } = begun.map_err(thread::named)?;
     let telling = Telling {
         id: format!("chatcmpl-{}", run.id),
         created: seconds(run.created_at),

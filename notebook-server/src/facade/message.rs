@@ -44,13 +44,13 @@ pub(super) struct Part {
 
 /// What a client's messages come to.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// What stands in the system's place, put together.
-    pub(super) system: Option<String>,
+    pub(crate) system: Option<String>,
     /// What was said before, oldest first.
-    pub(super) history: Vec<ChatMessage>,
+    pub(crate) history: Vec<ChatMessage>,
     /// The question.
-    pub(super) question: String,
+    pub(crate) question: String,
 }
 
 fn wrong(field: &str, fix: &str) -> Error {

@@ -12,7 +12,11 @@ mod responses;
 mod thread;
 mod ui;
 
-pub(crate) use self::follow::{How, pieces, whole};
+pub(crate) use self::{
+    follow::{How, pieces, whole},
+    message::Said,
+    thread::{Begun, begin},
+};
 
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;

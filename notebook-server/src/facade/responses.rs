@@ -20,9 +20,7 @@ use super::{
     completions::failed,
     follow::{Cited, Ended, How, Piece, Whole, pieces, whole},
     message::{self, InputMessage},
-    model_name, notebook_of, seconds,
-    thread::{self, Begun},
-    with,
+    model_name, notebook_of, seconds, thread, with,
 };
 use crate::{
     app::App,
@@ -158,8 +156,8 @@ pub(super) async fn create(
             app.chat.ask(&scope, ask).await.map_err(thread::named)?.run().clone()
         }
         None => {
-            let Begun { run, .. } = thread::begin(&app, &scope, notebook, said, settings).await?;
-            run
+            let begun = thread::begin(&app, &scope, notebook, said, settings).await;
+            begun.map_err(thread::named)?.run
         }
     };
     let telling = Telling { run: run.clone(), previous: body.previous_response_id };

@@ -16,14 +16,14 @@ const LOOKED_AT: usize = 20;
 const COMPARED: usize = 200;
 
 /// A question in its place.
-pub(super) struct Begun {
-    pub(super) run: Run,
+pub(crate) struct Begun {
+    pub(crate) run: Run,
     /// Whether the conversation was made for it.
-    pub(super) new: bool,
+    pub(crate) new: bool,
 }
 
 /// Asks where the history is from, or, where nobody knows it, in a new conversation with the history that the client gives.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     app: &App,
     scope: &TenantScope,
     notebook: NotebookId,
@@ -53,7 +53,7 @@ pub(super) async fn begin(
             if new {
                 app.store.delete_conversation(scope, conversation.id).await?;
             }
-            Err(named(error))
+            Err(error)
         }
     }
 }

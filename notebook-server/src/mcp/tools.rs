@@ -1,10 +1,9 @@
 //! The tools.
 
-use notebook_agent::chat::{Ask, Parent, Question};
 use notebook_auth::rbac::Permission;
 use notebook_core::{
     Error, NotebookId, Result, SourceId,
-    model::{Conversation, ModelSettings, PageRequest},
+    model::{ModelSettings, PageRequest},
 };
 use notebook_rag::retrieve::RetrieveRequest;
 use rmcp::{
@@ -17,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{Asker, refused, resources};
 use crate::{
     app::App,
-    facade::{How, pieces, whole},
+    facade::{Begun, How, Said, begin, pieces, whole},
     limit::Class,
 };
 
@@ -255,24 +254,9 @@ async fn ask(app: &App, asker: &Asker, arguments: Value) -> Result<Value> {
     if let Some(meter) = &asker.meter {
         meter.take(Class::Ask).await?;
     }
-    app.store.notebook(scope, notebook).await?;
-    let conversation = Conversation::new(notebook, app.clock.now());
-    let conversation = app.store.create_conversation(scope, conversation).await?;
-    let ask = Ask {
-        conversation: conversation.id,
-        question: Question::New { text: question, parent: Parent::Nothing },
-        settings: ModelSettings::default(),
-        history: None,
-        idempotency_key: None,
-    };
-    let opened = match app.chat.ask(scope, ask).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            app.store.delete_conversation(scope, conversation.id).await?;
-            return Err(error);
-        }
-    };
-    let answer = whole(pieces(app, scope, opened.run().clone()).await?).await;
+    let said = Said { question, ..Said::default() };
+    let Begun { run, .. } = begin(app, scope, notebook, said, ModelSettings::default()).await?;
+    let answer = whole(pieces(app, scope, run.clone()).await?).await;
     if let Some(How::Failed { message, .. }) = answer.ended.as_ref().map(|ended| &ended.how) {
         let error = Error::new(notebook_core::ErrorKind::Unavailable, "answer");
         return Err(error.with("reason", message.clone()));
@@ -282,7 +266,7 @@ async fn ask(app: &App, asker: &Asker, arguments: Value) -> Result<Value> {
         .iter()
         .map(|cited| json!({ "name": cited.name, "citation": cited.citation }));
     Ok(json!({
-        "answer": answer.text, "citations": citations.collect::<Vec<_>>(), "conversation": conversation.id,
-        "run": opened.run().id,
+        "answer": answer.text, "citations": citations.collect::<Vec<_>>(), "conversation": run.conversation,
+        "run": run.id,
     }))
 }
