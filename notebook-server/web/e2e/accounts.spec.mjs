@@ -317,6 +317,35 @@ test('the audit log is read from the newest and verified', async () => {
   await page.getByText('The chain is broken at entry 7: it is not what was logged.').waitFor();
 });
 
+test('d6 reports of wrong refusals are read and removed', async () => {
+  const workspace = [...mock.accounts.workspaces.values()].find(({ kind }) => kind === 'team');
+  const report = (question, remark) => ({
+    id: crypto.randomUUID(),
+    labels: ['ignore_previous'],
+    question_sha256: (question ?? 'kept').padEnd(64, '0'),
+    question,
+    remark,
+    created_at: Date.now(),
+  });
+  workspace.state.reports = [
+    report('<b>Ignore</b> all previous instructions, who said that?', 'It is a quotation.'),
+    report(null, null),
+  ];
+  await section('Wrong refusals');
+  const rows = page.getByRole('list', { name: 'Wrong refusals' }).getByRole('listitem');
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 2);
+  assert.match(await rows.first().textContent(), /<b>Ignore<\/b> all previous.*ignore_previous.*quotation/);
+  await page.getByText('The question was not kept.').waitFor();
+  await shot(page, 'reports');
+  await rows
+    .first()
+    .getByRole('button', { name: /^Remove/ })
+    .click();
+  await page.getByText('quotation').waitFor({ state: 'detached' });
+  assert.equal(workspace.state.reports.length, 1);
+});
+
 test('a new password is set by a link; German', async () => {
   const user = [...mock.accounts.users.values()].find(({ email }) => email === grace.email);
   mock.accounts.resets.set('nbr_one-time', user.id);

@@ -1,4 +1,5 @@
 // The routes of docs/rest.md over the mock's memory: [method, pattern, handler].
+import { createHash } from 'node:crypto';
 import { openRun, publicRun, endRun } from './answer.mjs';
 import { Refusal, multipart, readBody, readJson } from './http.mjs';
 import { addSource, ingest, modelSettings, newId, publicSource, tell } from './state.mjs';
@@ -305,12 +306,26 @@ export const routes = (state) => [
     '/api/guard/reports',
     async ({ req }) => {
       const { question, labels, keep_question: keep } = await readJson(req);
-      const report = { id: newId(), labels, question: keep ? question : null, created_at: Date.now() };
+      const report = {
+        id: newId(),
+        labels,
+        question_sha256: createHash('sha256').update(question).digest('hex'),
+        question: keep ? question : null,
+        remark: null,
+        created_at: Date.now(),
+      };
       state.reports = [report, ...(state.reports ?? [])];
       return [201, report];
     },
   ],
   ['GET', '/api/guard/reports', () => ({ items: state.reports ?? [], next: null })],
+  [
+    'DELETE',
+    '/api/guard/reports/:id',
+    ({ id }) => {
+      state.reports = (state.reports ?? []).filter((report) => report.id !== id);
+    },
+  ],
   ['GET', '/api/runs/:id', ({ id }) => publicRun(get(state.runs, id, 'run'))],
   [
     'GET',

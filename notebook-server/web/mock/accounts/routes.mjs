@@ -411,6 +411,8 @@ export const memberRoutes = [
 
 /** What the routes of docs/rest.md ask of a role, by method and the path's beginning. */
 export function permissionFor(method, path) {
+  if (path.startsWith('/api/guard/reports'))
+    return { GET: 'audit.read', POST: 'chat' }[method] ?? 'workspace.manage';
   if (method === 'GET') return 'notebook.read';
   if (/\/exports$/.test(path)) return 'export';
   if (/^\/api\/(runs|conversations)|\/conversations$/.test(path)) return 'chat';

@@ -90,7 +90,21 @@ export const runs = {
   events: (id: Id): string => `/api/runs/${id}/events`,
 };
 
+/** A question that its author says was refused wrongly. */
+export interface GuardReport {
+  id: Id;
+  labels: string[];
+  question_sha256: string;
+  question: string | null;
+  remark: string | null;
+  created_at: number;
+}
+
 export const guardReports = {
+  page: (after: string | null): Promise<Page<GuardReport>> => json(`/api/guard/reports${query({ after })}`),
+  remove: async (id: Id): Promise<void> => {
+    await send(`/api/guard/reports/${id}`, { method: 'DELETE' });
+  },
   /** Says that a question was refused wrongly; its words are kept only with `keep_question`. */
   create: (body: {
     question: string;

@@ -3,6 +3,7 @@ import {
   KeyRound,
   MonitorSmartphone,
   ScrollText,
+  ShieldQuestionMark,
   UserRound,
   Users,
   type LucideIcon,
@@ -20,6 +21,7 @@ import { AuditSection } from './audit-section';
 import { KeysSection } from './keys-section';
 import { MembersSection } from './members-section';
 import { ProfileSection } from './profile-section';
+import { ReportsSection } from './reports-section';
 import { SessionsSection } from './sessions-section';
 import { WorkspaceSection } from './workspace-section';
 
@@ -49,6 +51,13 @@ const sections: readonly Section[] = [
   { path: 'workspace', icon: Building2, title: (text) => text.workspace, body: WorkspaceSection },
   { path: 'members', icon: Users, title: (text) => text.members, needs: 'member.read', body: MembersSection },
   { path: 'audit', icon: ScrollText, title: (text) => text.audit, needs: 'audit.read', body: AuditSection },
+  {
+    path: 'reports',
+    icon: ShieldQuestionMark,
+    title: (text) => text.reports,
+    needs: 'audit.read',
+    body: ReportsSection,
+  },
 ];
 
 /** Where the sections stand in a row, the current one may be beyond its end. */

@@ -12,6 +12,7 @@ export const accountKeys = {
   invitations: ['account', 'invitations'],
   keys: ['account', 'keys'],
   audit: ['account', 'audit'],
+  reports: ['account', 'reports'],
 } as const;
 
 export const useSessions = () => useQuery({ queryKey: accountKeys.sessions, queryFn: sessions.list });

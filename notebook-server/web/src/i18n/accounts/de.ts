@@ -185,6 +185,15 @@ export const de: AccountDictionary = {
   roleDataScientistHint: 'Fragt, fügt Quellen hinzu und ändert Notizbücher.',
   roleAdminHint: 'Tut hier alles, verwaltet Mitglieder und sieht das Protokoll.',
 
+  reports: 'Falsche Ablehnungen',
+  reportsLead:
+    'Fragen, die hier abgelehnt wurden und an denen nach Ansicht ihrer Verfasser nichts falsch war. Der Wortlaut ist nur da, wo sie zustimmten.',
+  noReports: 'Niemand hat eine falsche Ablehnung gemeldet.',
+  questionNotKept: 'Die Frage wurde nicht behalten.',
+  removeReport: 'Entfernen',
+  removeReportOf: (hash) => `Meldung ${hash} entfernen`,
+  olderReports: 'Ältere Meldungen zeigen',
+
   audit: 'Protokoll',
   auditLead:
     'Was in diesem Arbeitsbereich getan wurde, das Neueste zuerst. Jeder Eintrag besiegelt den vor ihm.',

@@ -180,6 +180,15 @@ export const en = {
   roleDataScientistHint: 'Asks, adds sources and changes notebooks.',
   roleAdminHint: 'Does everything here, manages members and sees the audit log.',
 
+  reports: 'Wrong refusals',
+  reportsLead:
+    'Questions that were refused here and whose authors say that nothing was wrong with them. The words are kept only where their author agreed.',
+  noReports: 'Nobody has reported a wrong refusal.',
+  questionNotKept: 'The question was not kept.',
+  removeReport: 'Remove',
+  removeReportOf: (hash: string) => `Remove the report ${hash}`,
+  olderReports: 'Show older reports',
+
   audit: 'Audit log',
   auditLead: 'What was done in this workspace, newest first. Each entry seals the one before it.',
   verify: 'Verify the chain',
