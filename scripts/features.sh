@@ -1,7 +1,12 @@
 #!/bin/bash
 # Every feature of the library crates builds alone, and the base pulls no TLS, HTTP client or database.
 set -euo pipefail
-check() { echo "  $*"; cargo check --quiet --locked "$@"; }
+# A warning of one feature alone is an error: no other check sees it.
+check() {
+  local said
+  echo "  $*"
+  said=$(cargo check --quiet --locked "$@" 2>&1) && [ -z "$said" ] || { echo "$said" >&2; return 1; }
+}
 for feature in "" conformance sqlite postgres redis smtp http openai ollama google anthropic openapi; do
   check -p notebook-core --lib --no-default-features ${feature:+--features $feature}
 done

@@ -110,11 +110,16 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// Where a workspace's id or the canary is still to be found.
-fn left(rows: &Rows, folder: &Path, workspace: &str) -> Vec<String> {
+/// How a workspace's id and the canary may be written.
+fn forms(workspace: &str) -> [String; 3] {
     let id: TenantId = workspace.parse().unwrap();
-    let forms = [workspace.to_owned(), notebook_core::hex(id.as_bytes()), CANARY.to_owned()];
-    let mut left = Vec::new();
+    [workspace.to_owned(), notebook_core::hex(id.as_bytes()), CANARY.to_owned()]
+}
+
+/// Where one of them is still to be found.
+fn left(rows: &Rows, folder: &Path, workspace: &str) -> Vec<String> {
+    let forms = forms(workspace);
+    let mut left = left_in(folder, workspace);
     for (table, row) in rows.all(folder) {
         // The receipt is the job's result too, as long as jobs are kept.
         let is_receipt = table == "jobs" && row.contains("workspace.delete");
@@ -124,20 +129,23 @@ fn left(rows: &Rows, folder: &Path, workspace: &str) -> Vec<String> {
         }
         assert!(!(LOGS.contains(&&*table) && row.contains(CANARY)), "the log says it: {row}");
     }
+    left
+}
+
+/// In which files one of them is.
+fn left_in(folder: &Path, workspace: &str) -> Vec<String> {
+    let forms = forms(workspace);
     let mut all = Vec::new();
     files(folder, &mut all);
-    for (path, bytes) in all {
-        let holds = |form: &String| {
+    let holds = |(path, bytes): &(String, Vec<u8>)| {
+        forms.iter().any(|form| {
             path.contains(form.as_str())
                 || bytes
                     .windows(form.len())
                     .any(|window| window.eq_ignore_ascii_case(form.as_bytes()))
-        };
-        if forms.iter().any(holds) {
-            left.push(path);
-        }
-    }
-    left
+        })
+    };
+    all.into_iter().filter(holds).map(|(path, _)| path).collect()
 }
 
 async fn until_nothing_is_left(rows: &Rows, folder: &Path, workspace: &str) {
@@ -282,6 +290,53 @@ async fn t27_a_workspace_is_deleted_whatever_is_killed_on_sqlite() {
 #[tokio::test]
 async fn t27_a_workspace_is_deleted_whatever_is_killed_on_postgres() {
     is_deleted_whatever_is_killed(Rows::Postgres(Box::new(Cluster::start()))).await;
+}
+
+/// T27, I7: every process forgets a workspace that is deleted at another, also one that is not there meanwhile.
+#[tokio::test]
+async fn t27_other_processes_forget_a_deleted_workspace() {
+    let provider = Provider::start(Script::paced(&["word "], 1)).await;
+    let rows = Rows::Postgres(Box::new(Cluster::start()));
+    let folder = folder();
+    let own = |name: &str| folder.path().join(name);
+    let setup = |name: &str| {
+        rows.setup(&own(name), &provider).with("NOTEBOOK__STORAGE__BLOBS", own("blobs").display())
+    };
+    let (one, mut away) = (setup("one").start(), setup("away").start());
+    let also = setup("also").start();
+    let ada = Person::register(&one, "ada").await;
+    let team = text(&ada.made("/api/workspaces", json!({ "name": "Team" })).await["id"]);
+    let ada = switched(&ada, &team).await;
+    let notebook = text(&ada.made("/api/notebooks", json!({ "name": CANARY })).await["id"]);
+    let words = format!("The {CANARY} lives in the reeds. ").repeat(30);
+    let source = json!({ "name": "reeds.md", "text": words });
+    let source = ada.made(&format!("/api/notebooks/{notebook}/sources/text"), source).await;
+    let source = format!("/api/sources/{}", text(&source["id"]));
+    ada.until(&source, |source| source["stage"] == "ready").await;
+    // Each process has it in an index of its own.
+    let names = ["one", "also", "away"];
+    let holders = async || {
+        let held = names.map(|name| !left_in(&own(name), &team).is_empty());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        held
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while holders().await != [true; 3] {
+        assert!(Instant::now() < deadline, "a process does not follow");
+    }
+
+    away.kill();
+    assert_eq!(delete(&ada, &team, "Team").await, 202);
+    for name in ["one", "also", "blobs"] {
+        until_nothing_is_left(&rows, &own(name), &team).await;
+    }
+    assert!(!left_in(&own("away"), &team).is_empty(), "what is not there forgets nothing");
+    let back = setup("away").start();
+    until_nothing_is_left(&rows, &own("away"), &team).await;
+    assert_eq!(receipt(&rows, folder.path()).len(), 1, "one receipt");
+    for mut server in [one, also, back] {
+        assert!(server.terminate().success());
+    }
 }
 
 /// T27: an account goes with what is only its own, and leaves what is shared.

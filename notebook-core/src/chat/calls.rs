@@ -6,9 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use serde_json::{Map, Value};
-
-use super::{ChatEvent, ChatMessage, ChatRequest, FinishReason, ToolCall};
+use super::{ChatEvent, ChatRequest, FinishReason, ToolCall};
 use crate::{
     Error, ErrorKind, Result,
     http::{MAX_MESSAGE_BYTES, protocol},
@@ -221,7 +219,8 @@ pub(super) fn is_made(id: &str) -> bool {
 
 /// Arguments for dialects that have them as an object. What the model wrote is not always one: then it stands in a field.
 #[cfg(any(feature = "anthropic", feature = "google", feature = "ollama", test))]
-pub(super) fn object(arguments: &str) -> Map<String, Value> {
+pub(super) fn object(arguments: &str) -> serde_json::Map<String, serde_json::Value> {
+    use serde_json::{Map, Value};
     match serde_json::from_str(arguments) {
         Ok(Value::Object(object)) => object,
         _ => {
@@ -233,7 +232,10 @@ pub(super) fn object(arguments: &str) -> Map<String, Value> {
 
 /// The tool that a result is of, by the call before it.
 #[cfg(any(feature = "google", feature = "ollama", test))]
-pub(super) fn tool_of<'a>(before: &'a [ChatMessage], result: &ChatMessage) -> &'a str {
+pub(super) fn tool_of<'a>(
+    before: &'a [super::ChatMessage],
+    result: &super::ChatMessage,
+) -> &'a str {
     let id = result.tool_call_id.as_deref();
     let calls = before.iter().rev().flat_map(|message| &message.tool_calls);
     calls.into_iter().find(|call| Some(call.id.as_str()) == id).map_or("", |call| &call.name)
@@ -242,7 +244,7 @@ pub(super) fn tool_of<'a>(before: &'a [ChatMessage], result: &ChatMessage) -> &'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::ChatRole;
+    use crate::chat::{ChatMessage, ChatRole};
 
     fn piece<'a>(
         index: Option<u64>,

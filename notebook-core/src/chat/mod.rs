@@ -18,6 +18,8 @@ mod calls;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(any(feature = "anthropic", feature = "google", feature = "openai"))]
+mod events;
 #[cfg(feature = "google")]
 pub mod google;
 pub mod layers;

@@ -3,12 +3,17 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures::stream;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{ChatEvent, ChatStream};
 use crate::{
     Error, Result,
     http::{HttpResponse, protocol},
+    model::Usage,
 };
+
+pub(super) const OPERATION: &str = "read answer";
 
 /// Reads one dialect. A state machine without I/O.
 pub(super) trait Decode: Send + 'static {
@@ -84,9 +89,41 @@ impl<D: Decode> Reader<D> {
 
 /// S34: the answer ended without the provider saying that it is whole.
 pub(super) fn cut_off() -> Error {
-    Error::new(crate::ErrorKind::Unavailable, "read answer")
+    Error::new(crate::ErrorKind::Unavailable, OPERATION)
         .with("problem", "the provider broke off before the end of the answer")
         .retry(crate::Retry::Backoff)
+}
+
+/// A message of the dialect.
+pub(super) fn parsed<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value)
+        .map_err(|error| protocol(OPERATION, "sent a message of another shape").caused_by(error))
+}
+
+/// What the provider counted.
+pub(super) const fn counted(prompt_tokens: u64, completion_tokens: u64) -> ChatEvent {
+    ChatEvent::Usage(Usage { prompt_tokens, completion_tokens, exact: true, cost_micros: None })
+}
+
+/// The answer's body, where the provider accepts the request. `refusal` finds the error in a body; `document` is the media
+/// type that no stream of this dialect has.
+#[cfg(any(feature = "anthropic", feature = "google", feature = "ollama"))]
+pub(super) async fn accepted(
+    operation: &'static str,
+    response: HttpResponse,
+    refusal: fn(&[u8]) -> Option<crate::http::Refusal>,
+    document: Option<&str>,
+) -> Result<HttpResponse> {
+    use crate::http::{refused, success};
+
+    let response = success(operation, response, |_, body| refusal(body)).await?;
+    let redactor = response.redactor().clone();
+    require_stream(operation, response, document).await.map_err(|(error, body)| {
+        match refusal(&body) {
+            Some(refusal) => refused(operation, refusal, crate::ErrorKind::Unavailable, &redactor),
+            None => error,
+        }
+    })
 }
 
 /// Refuses a success whose body cannot be a stream: a page of HTML, or one JSON document.

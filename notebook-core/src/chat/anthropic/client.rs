@@ -2,19 +2,18 @@
 
 use async_trait::async_trait;
 
-use super::{AnthropicConfig, error, stream::Decoder, wire::Request};
+use super::{
+    AnthropicConfig, error,
+    stream::{Answer, Decoder},
+    wire::Request,
+};
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount,
-        calls::Calls,
-        check_request,
-        remote::{self, require_stream},
+        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount, calls::Calls,
+        check_request, remote,
     },
-    http::{
-        BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, failure, refused,
-        success,
-    },
+    http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, failure, success},
 };
 
 const START: &str = "start answer";
@@ -100,16 +99,15 @@ impl ChatModel for AnthropicChat {
         let body = Request::new(&self.config, &request);
         let url = self.base.join("messages");
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
-        let response =
-            success(START, self.send(call).await?, |_, body| error::of_body(body)).await?;
+        let response = remote::accepted(
+            START,
+            self.send(call).await?,
+            error::of_body,
+            Some("application/json"),
+        )
+        .await?;
         let redactor = response.redactor().clone();
-        let response = require_stream(START, response, Some("application/json")).await.map_err(
-            |(error, body)| match error::of_body(&body) {
-                Some(refusal) => refused(START, refusal, ErrorKind::Unavailable, &redactor),
-                None => error,
-            },
-        )?;
-        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
+        Ok(remote::events(response, Decoder::new(Answer::new(redactor, Calls::new(&request)))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 
-use super::{GoogleConfig, error, stream::Decoder, wire::Request};
+use super::{
+    GoogleConfig, error,
+    stream::{Answer, Decoder},
+    wire::Request,
+};
 use crate::{
-    Error, ErrorKind, Result, Secret,
+    Error, Result, Secret,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount,
-        calls::Calls,
-        check_request,
-        remote::{self, require_stream},
+        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount, calls::Calls,
+        check_request, remote,
     },
-    http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, refused, success},
+    http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, success},
 };
 
 const START: &str = "start answer";
@@ -88,16 +90,15 @@ impl ChatModel for GoogleChat {
         let body = Request::new(&request);
         let url = self.base.join(&path);
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
-        let response =
-            success(START, self.send(call).await?, |_, body| error::of_body(body)).await?;
+        let response = remote::accepted(
+            START,
+            self.send(call).await?,
+            error::of_body,
+            Some("application/json"),
+        )
+        .await?;
         let redactor = response.redactor().clone();
-        let response = require_stream(START, response, Some("application/json")).await.map_err(
-            |(error, body)| match error::of_body(&body) {
-                Some(refusal) => refused(START, refusal, ErrorKind::Unavailable, &redactor),
-                None => error,
-            },
-        )?;
-        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
+        Ok(remote::events(response, Decoder::new(Answer::new(redactor, Calls::new(&request)))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

@@ -13,79 +13,27 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        remote,
-        remote::Decode,
+        events::{Dialect, EventDecoder},
+        remote::{self, OPERATION},
     },
-    http::{MAX_MESSAGE_BYTES, Redactor, kind_of, protocol, refused},
-    model::Usage,
-    sse::Parser,
+    http::{Redactor, kind_of, refused},
 };
-
-const OPERATION: &str = "read answer";
 
 /// Reads a stream of generated content.
 ///
 /// The dialect has no last event, and some models give a reason to finish with every event: the
 /// answer is whole when the body ends cleanly after one with a reason.
-pub(super) struct Decoder {
-    parser: Parser,
-    answer: Answer,
-}
+pub(super) type Decoder = EventDecoder<Answer>;
 
-struct Answer {
+pub(super) struct Answer {
     calls: Calls,
     finish: Option<FinishReason>,
     redactor: Redactor,
 }
 
-impl Decoder {
-    pub(super) const fn new(redactor: Redactor, calls: Calls) -> Self {
-        let parser = Parser::with_max_event_bytes(MAX_MESSAGE_BYTES);
-        Self { parser, answer: Answer { calls, finish: None, redactor } }
-    }
-}
-
 impl Answer {
-    fn event(&mut self, data: &str, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        if data.trim().is_empty() {
-            return Ok(());
-        }
-        let value: Value = serde_json::from_str(data).map_err(|error| {
-            protocol(OPERATION, "sent an event that is no JSON").caused_by(error)
-        })?;
-        // S33: an error in the middle of an answer with status 200.
-        if let Some(refusal) = error::read(&value) {
-            let kind = error::status_within(&value).map_or(ErrorKind::Unavailable, kind_of);
-            return Err(refused(OPERATION, refusal, kind, &self.redactor));
-        }
-        let chunk: Chunk = serde_json::from_value(value).map_err(|error| {
-            protocol(OPERATION, "sent an event of another shape").caused_by(error)
-        })?;
-        self.take(chunk, out)
-    }
-
-    fn take(&mut self, chunk: Chunk, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        for candidate in chunk.candidates.into_iter().filter(|candidate| candidate.index == 0) {
-            for part in candidate.content.map(|content| content.parts).unwrap_or_default() {
-                self.part(part, out)?;
-            }
-            if let Some(reason) = candidate.finish_reason {
-                self.finish = Some(reason_of(&reason)?);
-            }
-        }
-        if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
-            self.finish = Some(FinishReason::ContentFilter);
-        }
-        if let Some(usage) = chunk.usage_metadata
-            && let Some(prompt_tokens) = usage.prompt_token_count
-        {
-            let generated = usage.candidates_token_count.unwrap_or(0);
-            let completion_tokens =
-                generated.saturating_add(usage.thoughts_token_count.unwrap_or(0));
-            let usage = Usage { prompt_tokens, completion_tokens, exact: true, cost_micros: None };
-            out.push_back(ChatEvent::Usage(usage));
-        }
-        Ok(())
+    pub(super) const fn new(redactor: Redactor, calls: Calls) -> Self {
+        Self { calls, finish: None, redactor }
     }
 
     fn part(&mut self, part: Part, out: &mut VecDeque<ChatEvent>) -> Result<()> {
@@ -109,6 +57,51 @@ impl Answer {
     }
 }
 
+impl Dialect for Answer {
+    type Event = Chunk;
+
+    const ENDS_WITH_BODY: bool = true;
+
+    fn error(&self, event: &Value) -> Option<Error> {
+        let refusal = error::read(event)?;
+        let kind = error::status_within(event).map_or(ErrorKind::Unavailable, kind_of);
+        Some(refused(OPERATION, refusal, kind, &self.redactor))
+    }
+
+    fn reason(&mut self) -> Option<FinishReason> {
+        self.finish.take()
+    }
+
+    fn take(&mut self, chunk: Chunk, out: &mut VecDeque<ChatEvent>) -> Result<()> {
+        for candidate in chunk.candidates.into_iter().filter(|candidate| candidate.index == 0) {
+            for part in candidate.content.map(|content| content.parts).unwrap_or_default() {
+                self.part(part, out)?;
+            }
+            if let Some(reason) = candidate.finish_reason {
+                self.finish = Some(reason_of(&reason)?);
+            }
+        }
+        if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
+            self.finish = Some(FinishReason::ContentFilter);
+        }
+        if let Some(usage) = chunk.usage_metadata
+            && let Some(prompt_tokens) = usage.prompt_token_count
+        {
+            let generated = usage.candidates_token_count.unwrap_or(0);
+            let completion_tokens =
+                generated.saturating_add(usage.thoughts_token_count.unwrap_or(0));
+            out.push_back(remote::counted(prompt_tokens, completion_tokens));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, reason: FinishReason, out: &mut VecDeque<ChatEvent>) -> Result<()> {
+        let reason = self.calls.finish(reason, out)?;
+        out.push_back(ChatEvent::Finish(reason));
+        Ok(())
+    }
+}
+
 fn reason_of(name: &str) -> Result<FinishReason> {
     Ok(match name {
         "MAX_TOKENS" => FinishReason::Length,
@@ -119,25 +112,4 @@ fn reason_of(name: &str) -> Result<FinishReason> {
         }
         _ => FinishReason::Stop,
     })
-}
-
-impl Decode for Decoder {
-    fn push(&mut self, mut chunk: &[u8], out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        while let Some(event) = self.parser.next_event(&mut chunk)? {
-            self.answer.event(event.data, out)?;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, broken: Option<Error>, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        if let Some(error) = broken {
-            return Err(error);
-        }
-        self.parser.finish()?;
-        if let Some(reason) = self.answer.finish.take() {
-            let reason = self.answer.calls.finish(reason, out)?;
-            out.push_back(ChatEvent::Finish(reason));
-        }
-        Ok(())
-    }
 }

@@ -11,12 +11,10 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount, ToolChoice,
-        calls::Calls,
-        check_request,
-        remote::{self, require_stream},
+        ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount, ToolChoice, calls::Calls,
+        check_request, remote,
     },
-    http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, refused, success},
+    http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, success},
 };
 
 const START: &str = "start answer";
@@ -99,16 +97,10 @@ impl ChatModel for OllamaChat {
         let body = Request::new(&self.config, self.window, &request);
         let url = self.base.join("api/chat");
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
-        let response =
-            success(START, self.send(call).await?, |_, body| error::of_body(body)).await?;
-        let redactor = response.redactor().clone();
         // A stream has its own media type here, and one JSON document is a stream of one line.
-        let response = require_stream(START, response, None).await.map_err(|(error, body)| {
-            match error::of_body(&body) {
-                Some(refusal) => refused(START, refusal, ErrorKind::Unavailable, &redactor),
-                None => error,
-            }
-        })?;
+        let response =
+            remote::accepted(START, self.send(call).await?, error::of_body, None).await?;
+        let redactor = response.redactor().clone();
         Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
     }
 

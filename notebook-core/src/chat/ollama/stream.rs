@@ -13,13 +13,10 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        remote::Decode,
+        remote::{self, Decode, OPERATION},
     },
     http::{LineTooLong, Lines, MAX_MESSAGE_BYTES, Redactor, protocol, refused},
-    model::Usage,
 };
-
-const OPERATION: &str = "read answer";
 
 /// Reads a stream of newline-delimited JSON.
 pub(super) struct Decoder {
@@ -49,9 +46,7 @@ impl Answer {
         if let Some(refusal) = error::read(&value) {
             return Err(refused(OPERATION, refusal, ErrorKind::Unavailable, &self.redactor));
         }
-        let mut line: Line = serde_json::from_value(value).map_err(|error| {
-            protocol(OPERATION, "sent a line of another shape").caused_by(error)
-        })?;
+        let mut line: Line = remote::parsed(value)?;
         if let Some(message) = line.message.take() {
             self.message(message, out)?;
         }
@@ -78,8 +73,7 @@ impl Answer {
         if let (Some(prompt_tokens), Some(completion_tokens)) =
             (line.prompt_eval_count, line.eval_count)
         {
-            let usage = Usage { prompt_tokens, completion_tokens, exact: true, cost_micros: None };
-            out.push_back(ChatEvent::Usage(usage));
+            out.push_back(remote::counted(prompt_tokens, completion_tokens));
         }
         let reason = match line.done_reason.as_deref() {
             Some("length") => FinishReason::Length,

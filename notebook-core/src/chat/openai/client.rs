@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::Encoding;
 use super::{
     Dialect, KeyHeader, Listing, OpenAiConfig, error,
-    stream::Decoder,
+    stream::{Answer, Decoder},
     wire::{ModelList, Request},
 };
 use crate::{
@@ -143,7 +143,7 @@ impl ChatModel for OpenAiChat {
         let response = require_stream(START, response, Some("application/json"))
             .await
             .map_err(|(error, body)| error::within(START, &body, &redactor).unwrap_or(error))?;
-        Ok(remote::events(response, Decoder::new(redactor, Calls::new(&request))))
+        Ok(remote::events(response, Decoder::new(Answer::new(redactor, Calls::new(&request)))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

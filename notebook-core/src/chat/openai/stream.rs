@@ -13,59 +13,56 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        remote,
-        remote::Decode,
+        events::{Dialect, EventDecoder},
+        remote::{self, OPERATION},
     },
-    http::{MAX_MESSAGE_BYTES, Redactor, protocol},
-    model::Usage,
-    sse::{Parser, is_done},
+    http::Redactor,
 };
-
-const OPERATION: &str = "read answer";
 
 /// Reads a stream of completions.
 ///
 /// The reason to finish is held back until `[DONE]` or the end of the body, for the usage comes
 /// after it. `[DONE]` without a reason is a broken stream: proxies send it when the server
 /// behind them breaks off.
-pub(super) struct Decoder {
-    parser: Parser,
-    answer: Answer,
-}
+pub(super) type Decoder = EventDecoder<Answer>;
 
-struct Answer {
+pub(super) struct Answer {
     calls: Calls,
     finish: Option<FinishReason>,
     redactor: Redactor,
 }
 
-impl Decoder {
+impl Answer {
     pub(super) const fn new(redactor: Redactor, calls: Calls) -> Self {
-        let parser = Parser::with_max_event_bytes(MAX_MESSAGE_BYTES);
-        Self { parser, answer: Answer { calls, finish: None, redactor } }
+        Self { calls, finish: None, redactor }
+    }
+
+    fn call(&mut self, call: CallDelta) -> Result<()> {
+        let (name, arguments) =
+            call.function.map_or((None, None), |function| (function.name, function.arguments));
+        let arguments = match arguments {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+        };
+        self.calls.push(&Piece {
+            index: call.index,
+            id: call.id.as_deref(),
+            name: name.as_deref(),
+            arguments: &arguments,
+        })
     }
 }
 
-impl Answer {
-    /// Reads one event.
-    fn event(&mut self, data: &str, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        if data.trim().is_empty() {
-            return Ok(());
-        }
-        if is_done(data) {
-            let reason = self.finish.take().ok_or_else(remote::cut_off)?;
-            return self.end(reason, out);
-        }
-        let value: Value = serde_json::from_str(data).map_err(|error| {
-            protocol(OPERATION, "sent an event that is no JSON").caused_by(error)
-        })?;
-        if let Some(error) = error::of_event(OPERATION, &value, &self.redactor) {
-            return Err(error);
-        }
-        let chunk: Chunk = serde_json::from_value(value).map_err(|error| {
-            protocol(OPERATION, "sent an event of another shape").caused_by(error)
-        })?;
-        self.take(chunk, out)
+impl Dialect for Answer {
+    type Event = Chunk;
+
+    fn error(&self, event: &Value) -> Option<Error> {
+        error::of_event(OPERATION, event, &self.redactor)
+    }
+
+    fn reason(&mut self) -> Option<FinishReason> {
+        self.finish.take()
     }
 
     fn take(&mut self, chunk: Chunk, out: &mut VecDeque<ChatEvent>) -> Result<()> {
@@ -88,26 +85,9 @@ impl Answer {
             && let (Some(prompt_tokens), Some(completion_tokens)) =
                 (usage.prompt_tokens, usage.completion_tokens)
         {
-            let usage = Usage { prompt_tokens, completion_tokens, exact: true, cost_micros: None };
-            out.push_back(ChatEvent::Usage(usage));
+            out.push_back(remote::counted(prompt_tokens, completion_tokens));
         }
         Ok(())
-    }
-
-    fn call(&mut self, call: CallDelta) -> Result<()> {
-        let (name, arguments) =
-            call.function.map_or((None, None), |function| (function.name, function.arguments));
-        let arguments = match arguments {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text,
-            Some(other) => other.to_string(),
-        };
-        self.calls.push(&Piece {
-            index: call.index,
-            id: call.id.as_deref(),
-            name: name.as_deref(),
-            arguments: &arguments,
-        })
     }
 
     fn end(&mut self, reason: FinishReason, out: &mut VecDeque<ChatEvent>) -> Result<()> {
@@ -128,25 +108,4 @@ fn reason_of(name: &str) -> Result<FinishReason> {
         }
         _ => FinishReason::Stop,
     })
-}
-
-impl Decode for Decoder {
-    fn push(&mut self, mut chunk: &[u8], out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        while let Some(event) = self.parser.next_event(&mut chunk)? {
-            self.answer.event(event.data, out)?;
-            if matches!(out.back(), Some(ChatEvent::Finish(_))) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, broken: Option<Error>, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        // With the reason the answer is whole, whether or not `[DONE]` came through.
-        match (self.answer.finish.take(), broken) {
-            (Some(reason), _) => self.answer.end(reason, out),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(()),
-        }
-    }
 }
