@@ -302,7 +302,7 @@ async fn t27_other_processes_forget_a_deleted_workspace() {
     let setup = |name: &str| {
         rows.setup(&own(name), &provider).with("NOTEBOOK__STORAGE__BLOBS", own("blobs").display())
     };
-    let (one, mut away) = (setup("one").start(), setup("away").start());
+    let (one, away) = (setup("one").start(), setup("away").start());
     let also = setup("also").start();
     let ada = Person::register(&one, "ada").await;
     let team = text(&ada.made("/api/workspaces", json!({ "name": "Team" })).await["id"]);
@@ -334,7 +334,7 @@ async fn t27_other_processes_forget_a_deleted_workspace() {
     let back = setup("away").start();
     until_nothing_is_left(&rows, &own("away"), &team).await;
     assert_eq!(receipt(&rows, folder.path()).len(), 1, "one receipt");
-    for mut server in [one, also, back] {
+    for server in [one, also, back] {
         assert!(server.terminate().success());
     }
 }
