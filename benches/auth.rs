@@ -100,8 +100,8 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
         identity.rename(&scope, Actor::System, name).await.map_err(Into::into)
     });
     report(&format!("{engine}: a row and its entry in the audit log"), written.await?);
+    let hasher = Passwords::new(PasswordConfig::default())?;
     let hashed = at_rate(SIGN_INS, round, async |_| {
-        let hasher = Passwords::new(PasswordConfig::default())?;
         hasher.hash(&Secret::new(PASSWORD)).await?;
         Ok(())
     });

@@ -71,6 +71,7 @@ impl Calls {
     }
 
     /// Takes a call that came in one piece.
+    #[cfg(any(feature = "anthropic", feature = "google", feature = "ollama", test))]
     pub(super) fn whole(&mut self, piece: &Piece<'_>) -> Result<()> {
         let piece = Piece { id: given(piece.id), name: given(piece.name), ..*piece };
         self.weigh(&piece)?;

@@ -19,6 +19,8 @@ pub struct KeywordConfig {
     /// Memory of one tenant's writer in bytes: 15 million at least. It is in use only while
     /// sources are indexed.
     pub writer_bytes: usize,
+    /// How many writers stay open to be used again. While there are more, each is closed as soon as what was added is committed.
+    pub open_writers: usize,
     /// After this time without adds or deletes a tenant's writer is closed.
     pub writer_idle: Duration,
 }
@@ -33,6 +35,7 @@ impl KeywordConfig {
             bm25: Bm25::default(),
             open_tenants: 64,
             writer_bytes: 20_000_000,
+            open_writers: 16,
             writer_idle: Duration::from_secs(10),
         }
     }

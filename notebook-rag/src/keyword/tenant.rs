@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,10 +17,10 @@ use tantivy::{
 };
 
 use super::{
-    KeywordConfig,
     error::{from_io, from_tantivy},
     schema::{Fields, TOKENIZER},
     search::search,
+    slots::Room,
     tokenizer::WordTokenizer,
     version::Format,
     view::View,
@@ -32,7 +32,7 @@ const OPEN: &str = "open keyword index";
 
 /// One tenant's index. Calls block.
 pub(super) struct Tenant {
-    config: Arc<KeywordConfig>,
+    room: Arc<Room>,
     words: Words,
     fields: Fields,
     index: Index,
@@ -45,16 +45,12 @@ pub(super) struct Tenant {
 
 impl Tenant {
     /// Opens the index in `folder`, or makes it if `create` is set. None when there is none.
-    pub(super) fn open(
-        config: Arc<KeywordConfig>,
-        folder: &Path,
-        create: bool,
-    ) -> Result<Option<Self>> {
+    pub(super) fn open(room: Arc<Room>, folder: &Path, create: bool) -> Result<Option<Self>> {
         let format = match Format::read(folder)? {
             Some(format) => format,
             None if !create => return Ok(None),
             None => {
-                let format = Format::new(config.stemming);
+                let format = Format::new(room.config.stemming);
                 format.write(folder)?;
                 format
             }
@@ -67,7 +63,7 @@ impl Tenant {
         let words = Words::new(format.stemming);
         let analyzer = TextAnalyzer::from(WordTokenizer::new(words.clone()));
         index.tokenizers().register(TOKENIZER, analyzer);
-        let writing = Writing::recover(&index, fields, &config)?;
+        let writing = Writing::recover(&index, fields, &room)?;
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -75,7 +71,7 @@ impl Tenant {
             .map_err(|error| from_tantivy(OPEN, error))?;
         let view = RwLock::new(Arc::new(View::new(fields, reader.searcher(), None)?));
         let writing = Mutex::new(writing);
-        Ok(Some(Self { config, words, fields, index, reader, writing, view }))
+        Ok(Some(Self { room, words, fields, index, reader, writing, view }))
     }
 
     pub(super) fn add(
@@ -85,21 +81,23 @@ impl Tenant {
         records: &[KeywordRecord],
     ) -> Result<()> {
         let mut writing = self.writing.lock();
-        writing.add(&self.index, &self.config, self.fields, notebook, source, records)
+        writing.add(&self.index, &self.room, self.fields, notebook, source, records)
     }
 
     pub(super) fn commit(&self) -> Result<()> {
         let mut writing = self.writing.lock();
         let commit = writing.commit()?;
-        self.show(commit)
+        self.show(commit)?;
+        self.make_room(&mut writing)
     }
 
     pub(super) fn delete_source(&self, source: SourceId) -> Result<()> {
         let mut writing = self.writing.lock();
         // Sources are deleted before they are indexed for the first time too: that is free.
         let is_stored = self.view.read().holding(&self.fields.source(source))? > 0;
-        let commit = writing.delete(&self.index, &self.config, self.fields, source, is_stored)?;
-        self.show(commit)
+        let commit = writing.delete(&self.index, &self.room, self.fields, source, is_stored)?;
+        self.show(commit)?;
+        self.make_room(&mut writing)
     }
 
     pub(super) fn search(
@@ -109,7 +107,7 @@ impl Tenant {
         filter: &ChunkFilter,
     ) -> Result<Vec<Hit>> {
         let view = Arc::clone(&self.view.read());
-        search(&view, &self.words, self.config.bm25, text, limit, filter)
+        search(&view, &self.words, self.room.config.bm25, text, limit, filter)
     }
 
     pub(super) fn count(&self, filter: &ChunkFilter) -> Result<u64> {
@@ -134,6 +132,15 @@ impl Tenant {
             self.show(Commit::Done { hidden: None })?;
         }
         Ok(None)
+    }
+
+    /// Closes the writer where too many are open, unless it holds what is not committed.
+    fn make_room(&self, writing: &mut Writing) -> Result<()> {
+        let crowded = self.room.writers.load(Ordering::Relaxed) > self.room.config.open_writers;
+        if crowded && !writing.is_adding() && writing.close()? {
+            self.show(Commit::Done { hidden: None })?;
+        }
+        Ok(())
     }
 
     /// Closes the writer for good, whatever it holds: the files go.

@@ -1,4 +1,8 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::FutureExt;
 use notebook_core::{
@@ -176,6 +180,36 @@ async fn added_chunks_keep_the_writer_open() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     index.commit(&scope).await.unwrap();
     assert_eq!(found(&index, &scope, "bee").await, [1]);
+}
+
+/// T5: writers of many tenants are not all open at once, and those beyond the limit let go of their tenants.
+#[tokio::test]
+async fn writers_beyond_the_limit_are_closed_with_their_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = KeywordConfig {
+        open_tenants: 3,
+        open_writers: 2,
+        writer_idle: Duration::from_secs(3_600),
+        ..KeywordConfig::in_folder(folder.path())
+    };
+    let index = TantivyIndex::new(config).unwrap();
+    let writers = || index.shared.room.writers.load(Ordering::Relaxed);
+    let (notebook, source) = (NotebookId::from_u128(1), SourceId::from_u128(9));
+    for tenant in 1..10 {
+        let scope = scope(tenant);
+        store(&index, &scope, 1, "a bee").await;
+        assert!(writers() <= 2, "{} writers", writers());
+        // What is not committed is not given up for a place.
+        index.add(&scope, notebook, source, vec![record(0, "a wasp")]).await.unwrap();
+        index.delete_source(&scope, SourceId::from_u128(1)).await.unwrap();
+        index.commit(&scope).await.unwrap();
+        assert_eq!(found(&index, &scope, "wasp").await, [9]);
+        assert!(writers() <= 2, "{} writers", writers());
+    }
+    assert!(index.shared.open() <= 3, "{} tenants", index.shared.open());
+    for tenant in 1..10 {
+        assert_eq!(found(&index, &scope(tenant), "wasp bee").await, [9]);
+    }
 }
 
 #[test]

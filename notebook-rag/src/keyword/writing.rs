@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ use tantivy::{
     indexer::{IndexWriterOptions, LogMergePolicy},
 };
 
-use super::{KeywordConfig, error::from_tantivy, schema::Fields};
+use super::{error::from_tantivy, schema::Fields, slots::Room};
 
 const ADD: &str = "add keywords";
 const COMMIT: &str = "commit keywords";
@@ -47,9 +48,31 @@ pub(super) enum Commit {
     Done { hidden: Option<u64> },
 }
 
+/// The engine's writer, as long as it is open.
+struct Writer {
+    engine: IndexWriter,
+    _counted: Counted,
+}
+
+/// One of the open writers.
+struct Counted(Arc<Room>);
+
+impl Counted {
+    fn new(room: &Arc<Room>) -> Self {
+        room.writers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(room))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.writers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The writing side of one tenant's index.
 pub(super) struct Writing {
-    writer: Option<IndexWriter>,
+    writer: Option<Writer>,
     note: Note,
     /// Sources with chunks in the current batch.
     added: BTreeSet<SourceId>,
@@ -60,7 +83,7 @@ pub(super) struct Writing {
 
 impl Writing {
     /// Removes what was not committed when the index was left.
-    pub(super) fn recover(index: &Index, fields: Fields, config: &KeywordConfig) -> Result<Self> {
+    pub(super) fn recover(index: &Index, fields: Fields, room: &Arc<Room>) -> Result<Self> {
         const OPEN: &str = "recover keyword index";
         let metas = index.load_metas().map_err(|error| from_tantivy(OPEN, error))?;
         let note = match metas.payload.as_deref().map(serde_json::from_str::<Note>) {
@@ -76,7 +99,7 @@ impl Writing {
             used: Instant::now(),
         };
         if note.open {
-            writing.writer(index, config)?.delete_term(fields.batch(note.batch));
+            writing.writer(index, room)?.delete_term(fields.batch(note.batch));
             writing.commit_as(OPEN, Note { batch: note.batch + 1, open: false })?;
         }
         Ok(writing)
@@ -85,7 +108,7 @@ impl Writing {
     pub(super) fn add(
         &mut self,
         index: &Index,
-        config: &KeywordConfig,
+        room: &Arc<Room>,
         fields: Fields,
         notebook: NotebookId,
         source: SourceId,
@@ -95,7 +118,7 @@ impl Writing {
             return Ok(());
         }
         let batch = self.note.batch;
-        let writer = self.writer(index, config)?;
+        let writer = self.writer(index, room)?;
         let added = records.iter().try_for_each(|record| {
             writer.add_document(fields.document(batch, notebook, source, record)).map(|_| ())
         });
@@ -121,14 +144,14 @@ impl Writing {
     pub(super) fn delete(
         &mut self,
         index: &Index,
-        config: &KeywordConfig,
+        room: &Arc<Room>,
         fields: Fields,
         source: SourceId,
         is_stored: bool,
     ) -> Result<Commit> {
         let is_added = self.added.contains(&source);
         if is_stored || is_added {
-            self.writer(index, config)?.delete_term(fields.source(source));
+            self.writer(index, room)?.delete_term(fields.source(source));
             let others = self.added.iter().any(|added| *added != source);
             let note = if others {
                 Note { open: true, ..self.note }
@@ -144,13 +167,18 @@ impl Writing {
         Ok(if is_changed { Commit::Done { hidden } } else { Commit::Unchanged })
     }
 
+    /// Whether the writer holds what is not committed.
+    pub(super) fn is_adding(&self) -> bool {
+        !self.added.is_empty()
+    }
+
     pub(super) const fn is_closed(&self) -> bool {
         self.writer.is_none()
     }
 
     /// How long until the writer was unused for `idle`; none when it was, or is closed.
     pub(super) fn idle_in(&self, idle: Duration, now: Instant) -> Option<Duration> {
-        let writer_waits = self.writer.is_some() && !self.added.is_empty();
+        let writer_waits = self.writer.is_some() && self.is_adding();
         let left = idle.saturating_sub(now.saturating_duration_since(self.used));
         match () {
             () if self.writer.is_none() => None,
@@ -163,33 +191,37 @@ impl Writing {
     /// Lets merges end and closes the writer. Returns whether there was one.
     pub(super) fn close(&mut self) -> Result<bool> {
         let Some(writer) = self.writer.take() else { return Ok(false) };
-        writer.wait_merging_threads().map_err(|error| from_tantivy("merge keywords", error))?;
+        writer
+            .engine
+            .wait_merging_threads()
+            .map_err(|error| from_tantivy("merge keywords", error))?;
         Ok(true)
     }
 
-    fn writer(&mut self, index: &Index, config: &KeywordConfig) -> Result<&mut IndexWriter> {
+    fn writer(&mut self, index: &Index, room: &Arc<Room>) -> Result<&mut IndexWriter> {
         self.used = Instant::now();
         if self.writer.is_none() {
             let options = IndexWriterOptions::builder()
                 .num_worker_threads(1)
                 .num_merge_threads(1)
-                .memory_budget_per_thread(config.writer_bytes)
+                .memory_budget_per_thread(room.config.writer_bytes)
                 .build();
             let writer = open_writer(index, &options)
                 .map_err(|error| from_tantivy("open keyword writer", error))?;
             let mut policy = LogMergePolicy::default();
             policy.set_del_docs_ratio_before_merge(MERGE_DELETED);
             writer.set_merge_policy(Box::new(policy));
-            self.writer = Some(writer);
+            self.writer = Some(Writer { engine: writer, _counted: Counted::new(room) });
         }
-        self.writer.as_mut().ok_or_else(|| Error::new(ErrorKind::Internal, "open keyword writer"))
+        let writer = self.writer.as_mut().map(|writer| &mut writer.engine);
+        writer.ok_or_else(|| Error::new(ErrorKind::Internal, "open keyword writer"))
     }
 
     /// Commits the engine with `note`, without which nothing of it counts.
     fn commit_as(&mut self, operation: &'static str, note: Note) -> Result<()> {
         let payload = serde_json::to_string(&note)
             .map_err(|error| Error::new(ErrorKind::Internal, operation).caused_by(error))?;
-        let Some(writer) = self.writer.as_mut() else {
+        let Some(Writer { engine: writer, .. }) = self.writer.as_mut() else {
             return Err(Error::new(ErrorKind::Internal, operation).with("writer", "closed"));
         };
         let committed = writer.prepare_commit().and_then(|mut prepared| {
