@@ -1,6 +1,6 @@
 //! Screening and redaction: megabytes a second, and whether ten times the text takes ten times the time.
 //!
-//! `cargo bench --bench guard`. The texts are prose (this repository's documents), the same with an attack or a secret in every paragraph, and what costs
+//! `cargo bench --bench guard [part of a text's name] [part of what is done]`. The texts are prose (this repository's documents), the same with an attack or a secret in every paragraph, and what costs
 //! most of all inputs that we could think of. Beside them, in the same run, the lower bounds: bringing a text into a
 //! compatible form (what any screening must do first), and searching it once for a handful of words.
 
@@ -80,7 +80,11 @@ fn main() -> Outcome<()> {
         ("redact, 64 bytes a piece", Box::new(streamed(PIECE))),
         ("redact, 4 bytes a piece", Box::new(streamed(TOKEN))),
     ];
-    for (name, text) in &texts {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let (of, done) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
+    let contestants: Vec<_> =
+        contestants.into_iter().filter(|(what, _)| what.contains(&done)).collect();
+    for (name, text) in texts.iter().filter(|(name, _)| name.contains(&of)) {
         let small = &text[..text.floor_char_boundary(SMALL)];
         let large = small.repeat(10);
         println!("{name}:");

@@ -37,6 +37,8 @@ use word::{Found, Kind};
 const WINDOW: usize = 2_304;
 /// How far into them something may begin to be found there.
 const STEP: usize = 2_048;
+/// How many bytes of whole words are looked at together: where something is found in them, each is looked at.
+const BLOCK: usize = 512;
 /// A shorter canary would be found by chance.
 const SHORTEST_CANARY: usize = 8;
 
@@ -197,26 +199,45 @@ impl Redactor {
 
     /// Whole words and the white space after them.
     fn region(&mut self, region: &str, out: &mut String) {
-        let quiet = matches!(self.state, State::Idle) && self.before.is_none();
-        if quiet && !word::is_suspect(region, &self.rules) && no_long_word(region) {
-            self.give(region, out);
-            return;
-        }
         let mut rest = region;
         while !rest.is_empty() {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            let (word, tail) = rest.split_at(end);
-            let space = tail.len() - tail.trim_start().len();
-            let (space, tail) = tail.split_at(space);
-            if !word.is_empty() || self.before.is_some() {
-                self.whole_word(word, out);
-            }
-            match &mut self.state {
-                State::Pem(pem) => pem.space(space),
-                _ => out.push_str(space),
-            }
+            let (block, tail) = split_block(rest);
             rest = tail;
+            if self.passes(block) {
+                self.give(block, out);
+                continue;
+            }
+            let mut words = block;
+            while !words.is_empty() {
+                let (word, space, tail) = split_word(words);
+                words = tail;
+                self.word_and_space(word, space, out);
+            }
         }
+    }
+
+    fn word_and_space(&mut self, word: &str, space: &str, out: &mut String) {
+        if self.passes(word) {
+            self.give(word, out);
+            out.push_str(space);
+            return;
+        }
+        if !word.is_empty() || self.before.is_some() {
+            self.whole_word(word, out);
+        }
+        match &mut self.state {
+            State::Pem(pem) => pem.space(space),
+            _ => out.push_str(space),
+        }
+    }
+
+    /// Whether whole words can be given out as they are: nothing before says what they are, and nothing in them has a
+    /// secret's beginning. It depends on each word alone, not on where the stream is cut.
+    fn passes(&self, words: &str) -> bool {
+        matches!(self.state, State::Idle)
+            && self.before.is_none()
+            && !word::is_suspect(words, &self.rules)
+            && no_long_word(words)
     }
 
     /// The rest of a word, of which a beginning may have been given out.
@@ -237,30 +258,34 @@ impl Redactor {
 
     /// Gives out the beginning of a word that is too long to be held. Where it is cut depends on the word alone.
     fn shorten(&mut self, out: &mut String) {
-        while self.held.len() >= WINDOW {
+        if self.held.len() < WINDOW {
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        let mut rest = held.as_str();
+        while rest.len() >= WINDOW {
             if matches!(self.state, State::Swallowing) {
-                let kept = skip_token(&self.held).len();
-                if kept == 0 {
-                    self.held.clear();
+                rest = skip_token(rest);
+                if rest.is_empty() {
                     return;
                 }
-                self.held.drain(..self.held.len() - kept);
                 // What follows stands by itself, as it does where the word ends before.
                 self.before = None;
                 self.state = State::Idle;
                 continue;
             }
-            let window = self.held.floor_char_boundary(WINDOW);
-            let step = self.held.floor_char_boundary(STEP);
-            let long = self.held.get(..window).unwrap_or_default().to_owned();
-            let mut given = String::with_capacity(long.len());
-            let cut = self.long_word(&long, step, &mut given);
+            let window = rest.get(..rest.floor_char_boundary(WINDOW)).unwrap_or_default();
+            let step = rest.floor_char_boundary(STEP);
+            let mut given = String::with_capacity(window.len());
+            let cut = self.long_word(window, step, &mut given);
             let shown = self.shown;
             self.give(&given, out);
             self.shown = shown.saturating_sub(cut);
-            self.before = long.get(..cut).and_then(|text| text.chars().next_back());
-            self.held.drain(..cut);
+            let (gone, tail) = rest.split_at_checked(cut).unwrap_or((rest, ""));
+            self.before = gone.chars().next_back();
+            rest = tail;
         }
+        rest.clone_into(&mut self.held);
     }
 
     /// A part of a long word: gives out what begins before `step`, and says how much that was.
@@ -385,6 +410,21 @@ fn split_last_word(text: &str) -> Option<(&str, &str)> {
     let last = text.rfind(char::is_whitespace)?;
     let space = text.get(last..)?.chars().next()?;
     Some(text.split_at(last + space.len_utf8()))
+}
+
+/// A word and the white space after it, and the rest.
+fn split_word(text: &str) -> (&str, &str, &str) {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let (word, tail) = text.split_at(end);
+    let (space, tail) = tail.split_at(tail.len() - tail.trim_start().len());
+    (word, space, tail)
+}
+
+/// Some whole words with the white space after them, and the rest.
+fn split_block(text: &str) -> (&str, &str) {
+    let from = text.floor_char_boundary(BLOCK);
+    let (_, _, tail) = split_word(text.get(from..).unwrap_or_default());
+    text.split_at(text.len() - tail.len())
 }
 
 fn no_long_word(text: &str) -> bool {

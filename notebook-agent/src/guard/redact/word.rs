@@ -159,7 +159,7 @@ pub(super) fn find(word: &str, before: Option<char>, rules: &Rules) -> Vec<Found
     if let Some(canaries) = &rules.canaries {
         canaries.find_iter(word).for_each(|hit| add(hit.range(), Kind::Canary));
     }
-    if SUSPECT.is_match(word) || !rules.folders.is_empty() {
+    if SUSPECT.is_match(word) || rules.folders.iter().any(|folder| word.contains(folder.as_str())) {
         for shape in &SHAPES {
             keys(word, before, shape).for_each(|range| add(range, Kind::ApiKey));
         }
