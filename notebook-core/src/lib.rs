@@ -3,7 +3,7 @@
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
-//! [`embed::Embedder`], [`cache::Cache`], [`rate_limit::RateLimits`],
+//! [`embed::Embedder`], [`transcribe::Transcriber`], [`cache::Cache`], [`rate_limit::RateLimits`],
 //! [`checkpoint::Checkpoints`], [`key_usage::KeyUsage`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
@@ -51,6 +51,7 @@ mod sql;
 pub mod sqlite;
 pub mod sse;
 pub mod store;
+pub mod transcribe;
 pub mod usage;
 pub mod vector;
 pub mod webhook;

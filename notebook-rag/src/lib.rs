@@ -26,4 +26,6 @@ pub mod models;
 #[cfg(feature = "parse")]
 pub mod parse;
 pub mod retrieve;
+#[cfg(any(feature = "ingest", feature = "candle"))]
+pub mod transcribe;
 pub mod words;

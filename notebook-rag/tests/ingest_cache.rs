@@ -100,6 +100,8 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
         bell: bell.clone(),
         blobs: Arc::new(InMemory::new()),
         parser: ChildParser::new(env!("CARGO_BIN_EXE_notebook-parse"), ["none"]),
+        transcriber: None,
+        web: None,
         keyword: Arc::new(MemoryKeywordIndex::new()),
         vectors: Some((index, embedder.clone())),
         shared: None,

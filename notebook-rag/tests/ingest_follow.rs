@@ -78,6 +78,8 @@ impl House {
             bell: self.bell.clone(),
             blobs: self.blobs.clone(),
             parser: ChildParser::new(env!("CARGO_BIN_EXE_notebook-parse"), ["none"]),
+            transcriber: None,
+            web: None,
             keyword: keyword.clone(),
             vectors: Some((vectors.clone(), Arc::new(HashingEmbedder::new()))),
             shared: Some(Shared { pubsub, known: folder.join("known") }),

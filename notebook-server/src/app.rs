@@ -71,6 +71,8 @@ pub struct Parts {
     pub webhooks: Arc<dyn WebhookStore>,
     /// Says which addresses may be called.
     pub egress: EgressClient,
+    /// Says which pages may be read.
+    pub pages: EgressClient,
     /// What answers used.
     pub usage: Arc<dyn UsageStore>,
     /// What users say of questions that were refused wrongly.

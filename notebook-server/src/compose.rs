@@ -62,6 +62,7 @@ use crate::{
     status::{EmbeddingStatus, Status},
     stream::socket::Sockets,
     usage,
+    web::{self, Pages},
 };
 
 /// Name of the file that says where a running server listens.
@@ -136,6 +137,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let chat_models =
         models::chat(config, Arc::new(SqlKeyUsage::new(&store)), clock.clone()).await?;
 
+    let pages = web::pages(config)?;
     let ingest = Ingest::new(
         IngestParts {
             store: shared_store.clone(),
@@ -143,7 +145,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             queue: queue.clone(),
             bell: bell.clone(),
             blobs: blobs.clone(),
-            parser: parser()?,
+            parser: parser(config)?,
+            web: Some(Arc::new(Pages(pages.clone()))),
+            transcriber: models::transcriber(config)?.model,
             keyword: keyword.clone(),
             vectors: vectors.clone(),
             embedding_cache: embedding_cache.clone().map(|cache| cache as Arc<dyn Cache>),
@@ -301,6 +305,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         runs,
         webhooks: store.clone(),
         egress,
+        pages,
         usage: store.clone(),
         reports: Arc::new(SqlReports::new(&store)),
         clock,
@@ -374,10 +379,12 @@ pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub
 }
 
 /// Files are parsed by this same program, in child processes.
-pub(crate) fn parser() -> Result<ChildParser> {
+pub(crate) fn parser(config: &Config) -> Result<ChildParser> {
     let program = std::env::current_exe()
         .map_err(|error| Error::new(ErrorKind::Unavailable, "find own program").caused_by(error))?;
-    Ok(ChildParser::new(program, ["parse"]))
+    let mut parser = ChildParser::new(program, ["parse"]);
+    parser.limits = config.parse.limits();
+    Ok(parser.with_ocr(config.parse.ocr.settings()).with_decoder(config.parse.sound.settings()))
 }
 
 fn chat_config(config: &Config) -> Result<ChatConfig> {

@@ -39,3 +39,4 @@ pub mod stream;
 mod telemetry;
 mod usage;
 mod vault;
+mod web;

@@ -3,7 +3,9 @@
 use axum::extract::Multipart;
 use futures::StreamExt;
 use notebook_core::{
-    Error, ErrorKind, NotebookId, Result, TenantScope, document::SourceKind, model::Source,
+    Error, ErrorKind, NotebookId, Result, TenantScope,
+    document::{Medium, SourceKind},
+    model::Source,
 };
 use notebook_rag::{
     ingest::{Ingest, NewSource},
@@ -14,7 +16,10 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use crate::app::App;
+use crate::{app::App, config::Limits};
+
+/// How many bytes say what a file is.
+const HEAD: usize = 512;
 
 /// A received file. Dropping it removes it from the spool.
 struct Spooled {
@@ -31,8 +36,7 @@ pub(crate) async fn receive(
     notebook: NotebookId,
     form: Multipart,
 ) -> Result<Source> {
-    let limit = (app.limits.document_bytes, "limits.document_bytes");
-    let spooled = one_file(app, form, limit).await?;
+    let spooled = one_file(app, form, |head| limit_of(&app.limits, head)).await?;
     let kind = recognise(&spooled)?;
     let blob = Ingest::new_blob_key(scope);
     store(&*app.blobs, &blob, spooled.file.path()).await?;
@@ -50,7 +54,7 @@ pub(crate) async fn receive(
 /// Receives the part `file` as a notebook's archive, and stores it for the import.
 pub(crate) async fn receive_archive(app: &App, key: &str, form: Multipart) -> Result<Archive> {
     let limit = (app.limits.archive_bytes, "limits.archive_bytes");
-    let spooled = one_file(app, form, limit).await?;
+    let spooled = one_file(app, form, |_| limit).await?;
     store(&*app.blobs, key, spooled.file.path()).await?;
     Ok(Archive { name: spooled.name, bytes: spooled.bytes, sha256: spooled.sha256 })
 }
@@ -62,8 +66,24 @@ pub(crate) struct Archive {
     pub(crate) sha256: String,
 }
 
+/// How many bytes, by which setting.
+type Limit = (u64, &'static str);
+
+/// The limit of a file that begins so.
+fn limit_of(limits: &Limits, head: &[u8]) -> Limit {
+    match parse::medium_of(head) {
+        Medium::Text => (limits.document_bytes, "limits.document_bytes"),
+        Medium::Image => (limits.image_bytes, "limits.image_bytes"),
+        Medium::Audio => (limits.audio_bytes, "limits.audio_bytes"),
+    }
+}
+
 /// The one part of the form.
-async fn one_file(app: &App, mut form: Multipart, limit: (u64, &str)) -> Result<Spooled> {
+async fn one_file(
+    app: &App,
+    mut form: Multipart,
+    limit: impl Fn(&[u8]) -> Limit,
+) -> Result<Spooled> {
     let mut spooled = None;
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         if field.name() != Some("file") {
@@ -76,7 +96,7 @@ async fn one_file(app: &App, mut form: Multipart, limit: (u64, &str)) -> Result<
         if spooled.is_some() {
             return Err(Error::invalid("upload", "file", "send one file a request"));
         }
-        spooled = Some(spool(app, field, limit).await?);
+        spooled = Some(spool(app, field, &limit).await?);
     }
     spooled.ok_or_else(|| Error::invalid("upload", "file", "choose a file"))
 }
@@ -84,20 +104,25 @@ async fn one_file(app: &App, mut form: Multipart, limit: (u64, &str)) -> Result<
 async fn spool(
     app: &App,
     mut field: axum::extract::multipart::Field<'_>,
-    (limit, setting): (u64, &str),
+    limit: &impl Fn(&[u8]) -> Limit,
 ) -> Result<Spooled> {
     let name = file_name(field.file_name().unwrap_or_default());
     let file = NamedTempFile::new_in(&app.spool).map_err(io)?;
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(io)?);
     let (mut bytes, mut hash) = (0_u64, Sha256::new());
+    // What a file is, its first bytes say, however they are cut.
+    let mut head = Vec::new();
     while let Some(chunk) = field.next().await {
         let chunk = chunk.map_err(|error| broken(&error))?;
         bytes += chunk.len() as u64;
+        let missing = HEAD.saturating_sub(head.len()).min(chunk.len());
+        head.extend_from_slice(chunk.get(..missing).unwrap_or_default());
+        let (limit, setting) = limit(&head);
         if bytes > limit {
             return Err(Error::new(ErrorKind::TooLarge, "upload")
                 .with("field", "file")
                 .with("limit", format!("{} MB", limit / 1_048_576))
-                .with("fix", format!("split the file, or raise {setting}")));
+                .with("fix", format!("make the file smaller or split it, or raise {setting}")));
         }
         hash.update(&chunk);
         out.write_all(&chunk).await.map_err(io)?;

@@ -210,6 +210,7 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("PATCH", "/api/conversations/{id}") => json!({ "title": "mine now" }),
         ("PATCH", "/api/webhooks/{id}") => json!({ "enabled": false }),
         ("POST", "/api/notebooks/{id}/sources/text") => json!({ "name": "a.md", "text": "text" }),
+        ("POST", "/api/notebooks/{id}/sources/link") => json!({ "url": "https://example.org/" }),
         ("POST", "/api/notebooks/{id}/conversations") => json!({ "title": "a" }),
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
         ("POST", "/api/conversations/{id}/ui-messages") => {

@@ -14,6 +14,7 @@ use notebook_core::{
         CallOptions, ChatEvent, ChatMessage, ChatRequest, ChatStream, FinishReason, Grounding,
         Replaced,
     },
+    document::{Medium, SourceKind},
     model::{Chunk, Conversation, EventBody, Run, Usage},
 };
 use notebook_rag::retrieve::RetrieveRequest;
@@ -198,17 +199,25 @@ impl Hands {
     }
 
     async fn prompt_passages(&self, chunks: &[Chunk]) -> Result<Vec<PromptPassage>> {
-        let mut names: HashMap<SourceId, String> = HashMap::new();
+        let mut names: HashMap<SourceId, (String, SourceKind)> = HashMap::new();
         let mut passages = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let id = chunk.key.source;
             if let Entry::Vacant(entry) = names.entry(id) {
                 let source = self.chat.store.source(&self.scope, id).await?;
-                entry.insert(source.title.unwrap_or(source.name));
+                entry.insert((source.title.unwrap_or(source.name), source.kind));
             }
+            let (name, kind) = names.get(&id).cloned().unwrap_or((String::new(), SourceKind::Text));
+            // Parts of a recording are times, not pages.
+            let (source, page) = match chunk.page {
+                Some(part) if kind.medium() == Medium::Audio => {
+                    (format!("{name}, at {}", kind.part(part)), None)
+                }
+                page => (name, page),
+            };
             passages.push(PromptPassage {
-                source: names.get(&id).cloned().unwrap_or_default(),
-                page: chunk.page,
+                source,
+                page,
                 headings: chunk.headings.clone(),
                 text: chunk.text.clone(),
             });

@@ -174,6 +174,7 @@ impl Fixture {
             text_bytes: document.text.len() as u64,
             chunks: 0,
             notes: vec![],
+            origin: None,
             created_at: now,
             updated_at: now,
             revision: 0,

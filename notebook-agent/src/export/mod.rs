@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use notebook_core::{
     SourceId, Timestamp,
+    document::SourceKind,
     model::{Citation, Conversation, Message, Role},
 };
 
@@ -54,13 +55,23 @@ struct Turn {
     notes: Vec<Note>,
 }
 
+/// A source, as far as notes say something of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cited {
+    /// What it is called.
+    pub name: String,
+    /// What it is: parts of a recording are times.
+    pub kind: SourceKind,
+}
+
 /// The words that an answer cites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Note {
     /// From 1, through the whole document.
     number: usize,
     source: String,
-    page: Option<u32>,
+    /// Where in it, in words: a page, or a time.
+    part: Option<String>,
     quote: String,
 }
 
@@ -70,7 +81,7 @@ impl Transcript {
     pub fn of(
         conversation: &Conversation,
         branch: &[Message],
-        sources: &HashMap<SourceId, String>,
+        sources: &HashMap<SourceId, Cited>,
         exported: Timestamp,
     ) -> Self {
         let mut numbers = Numbers::default();
@@ -92,7 +103,7 @@ impl Transcript {
 struct Numbers(usize);
 
 impl Numbers {
-    fn turn(&mut self, message: &Message, sources: &HashMap<SourceId, String>) -> Turn {
+    fn turn(&mut self, message: &Message, sources: &HashMap<SourceId, Cited>) -> Turn {
         let (notes, marks) = self.notes(&message.citations, sources);
         let blocks = match message.role {
             // Shown as it was typed.
@@ -113,7 +124,7 @@ impl Numbers {
     fn notes(
         &mut self,
         citations: &[Citation],
-        sources: &HashMap<SourceId, String>,
+        sources: &HashMap<SourceId, Cited>,
     ) -> (Vec<Note>, Vec<(usize, usize)>) {
         let (mut notes, mut marks) = (Vec::new(), Vec::new());
         let (mut known, mut placed) = (HashMap::new(), HashSet::new());
@@ -121,11 +132,12 @@ impl Numbers {
             let place = (citation.source, citation.span.start, citation.span.end);
             let number = *known.entry(place).or_insert_with(|| {
                 self.0 += 1;
-                let source = sources.get(&citation.source).map_or(GONE, String::as_str);
+                let source = sources.get(&citation.source);
+                let kind = source.map_or(SourceKind::Text, |source| source.kind);
                 notes.push(Note {
                     number: self.0,
-                    source: source.to_owned(),
-                    page: citation.page,
+                    source: source.map_or(GONE, |source| &source.name).to_owned(),
+                    part: citation.page.map(|page| kind.part(page)),
                     quote: citation.quote.clone(),
                 });
                 self.0
@@ -147,9 +159,11 @@ fn moment(at: Timestamp) -> String {
     )
 }
 
-/// Source and page of a note.
+/// Source and part of a note.
 fn place(note: &Note) -> String {
-    note.page.map_or_else(|| note.source.clone(), |page| format!("{}, page {page}", note.source))
+    note.part
+        .as_ref()
+        .map_or_else(|| note.source.clone(), |part| format!("{}, {part}", note.source))
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ fn cite(text: &str, after: &str, source: u128, quote: &str) -> Citation {
 
 fn transcript(title: &str, question: &str, answer: Message, source: &str) -> Transcript {
     let branch = [message(1, None, Role::User, question), answer];
-    let sources = HashMap::from([(SourceId::from_u128(1), source.to_owned())]);
+    let kind = if source.ends_with(".mp3") { SourceKind::Mp3 } else { SourceKind::Pdf };
+    let cited = Cited { name: source.to_owned(), kind };
+    let sources = HashMap::from([(SourceId::from_u128(1), cited)]);
     let exported = Timestamp::from_millis(1_795_000_120_000);
     Transcript::of(&conversation(title), &branch, &sources, exported)
 }

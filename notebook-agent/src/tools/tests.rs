@@ -375,6 +375,8 @@ async fn d3_a_note_is_a_source_and_there_once() {
         queue,
         bell: Arc::default(),
         parser: ChildParser::new("nothing is parsed here", ["parse"]),
+        web: None,
+        transcriber: None,
         keyword: world.keyword.clone(),
         vectors: None,
         embedding_cache: None,

@@ -43,6 +43,16 @@ pub enum Flag {
         /// How many.
         count: u64,
     },
+    /// The text was recognised in an image.
+    Recognised {
+        /// How sure the recognition is of the words, in percent on average.
+        confidence: u8,
+    },
+    /// The text is what was heard in a recording.
+    Transcribed {
+        /// The model that listened.
+        model: String,
+    },
     /// Pages without any text, such as scans.
     PagesWithoutText {
         /// How many.
@@ -73,6 +83,12 @@ impl fmt::Display for Flag {
                     f,
                     "{count} characters could not be read, because the file does not say which they are."
                 )
+            }
+            Self::Recognised { confidence } => {
+                write!(f, "The text was recognised in an image, {confidence} % sure.")
+            }
+            Self::Transcribed { model } => {
+                write!(f, "The text was heard in a recording by {model}.")
             }
             Self::PagesWithoutText { count } => {
                 write!(f, "{count} pages hold no text; they may be scanned images.")

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use builder::{DocumentBuilder, DocumentLimit};
 pub use flag::Flag;
-pub use kind::{SourceKind, UnknownSourceKind};
+pub use kind::{Medium, SourceKind, UnknownSourceKind};
 pub use normal::{normalize_inline, normalize_lines};
 pub use validate::InvalidDocument;
 
@@ -81,7 +81,8 @@ impl Span {
     }
 }
 
-/// A page, slide or other numbered part of the source.
+/// A page, slide or other numbered part of the source. Those of a recording are the seconds in which a part begins,
+/// counted from 1 ([`SourceKind::part`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// 1-based number, as a reader counts.

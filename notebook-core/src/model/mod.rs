@@ -16,4 +16,4 @@ pub use page::{Page, PageRequest};
 pub use run::{
     EventBody, GENERATION, NewRun, Opened, Run, RunEvent, RunOutcome, RunState, next_generation,
 };
-pub use source::{Progress, Source, SourceFailure, Stage};
+pub use source::{Progress, Source, SourceFailure, Stage, WebOrigin};

@@ -41,12 +41,29 @@ pub struct Source {
     pub chunks: u32,
     /// What parsing noticed, as text for a person (embedded files, legacy encoding, …).
     pub notes: Vec<String>,
+    /// Where on the web it comes from, when it was added by an address.
+    #[serde(default)]
+    pub origin: Option<WebOrigin>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// How often it was changed. A change names the revision it was made from, so that none undoes another.
     pub revision: u32,
+}
+
+/// The place on the web that a source was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WebOrigin {
+    /// The address that was asked for.
+    pub url: String,
+    /// Where redirects led; `None` until it was fetched.
+    pub final_url: Option<String>,
+    /// The content type that came with it, with its parameters; it may lie.
+    pub content_type: Option<String>,
+    /// When it was fetched last.
+    pub fetched_at: Option<Timestamp>,
 }
 
 /// Where the ingestion of a source stands, in order.
@@ -57,7 +74,9 @@ pub struct Source {
 pub enum Stage {
     /// Waiting for a worker.
     Queued,
-    /// Being turned into canonical text by the child process.
+    /// Being fetched from its address on the web.
+    Fetch,
+    /// Being turned into canonical text: by the child process, by text recognition, by transcription.
     Parse,
     /// Being cut into chunks.
     Chunk,

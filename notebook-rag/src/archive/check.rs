@@ -21,6 +21,8 @@ const MOST_NOTES: usize = 100;
 const MOST_FAILURE: usize = 2_000;
 /// The most bytes of a message's text.
 const MOST_TEXT: usize = 4 << 20;
+/// The most characters of an address.
+const MOST_URL: usize = 2_048;
 /// The most citations of a message.
 const MOST_CITATIONS: usize = 10_000;
 /// The most characters of a model's name.
@@ -53,6 +55,12 @@ pub(super) fn source(row: Source, entry: &str) -> Result<Source> {
     if row.sha256.len() != 64 || !row.sha256.bytes().all(hex) {
         return Err(refused(entry, "has a sha256 that is not 64 hex digits in lower case"));
     }
+    if let Some(origin) = &row.origin {
+        let parts = [Some(&origin.url), origin.final_url.as_ref(), origin.content_type.as_ref()];
+        for text in parts.into_iter().flatten() {
+            shorter(text, MOST_URL, "origin", entry)?;
+        }
+    }
     if row.notes.len() > MOST_NOTES {
         return Err(refused(entry, format_args!("has more than {MOST_NOTES} notes")));
     }
@@ -62,7 +70,10 @@ pub(super) fn source(row: Source, entry: &str) -> Result<Source> {
     if let Some(failure) = &row.failure {
         reason(&failure.code, &failure.message, entry)?;
         if failure.code == WAITING
-            || !matches!(failure.stage, Stage::Parse | Stage::Chunk | Stage::Index | Stage::Embed)
+            || !matches!(
+                failure.stage,
+                Stage::Fetch | Stage::Parse | Stage::Chunk | Stage::Index | Stage::Embed
+            )
         {
             return Err(refused(entry, "has a failure that no source ends with"));
         }

@@ -20,6 +20,8 @@ use tracing::{info, warn};
 
 use super::{Change, Ingest, Inner};
 
+/// Fetches a page of the web.
+pub const FETCH: &str = "source.fetch";
 /// Reads the original and cuts the text: CPU time in child processes.
 pub const READ: &str = "source.read";
 /// Makes a source's words searchable.
@@ -38,6 +40,8 @@ const READ_AHEAD: usize = 6;
 const INDEX_SLOTS: usize = 256;
 /// The embedder has threads of its own; a second source fills the gaps of the first.
 const EMBED_SLOTS: usize = 2;
+/// Who waits for other servers needs no processor.
+const FETCH_SLOTS: usize = 8;
 const DELETE_SLOTS: usize = 4;
 
 /// The input of all kinds.
@@ -59,6 +63,8 @@ pub(super) fn delete_key(id: SourceId) -> String {
 /// The job that goes on with a source in this stage.
 pub(super) fn job(source: &Source) -> Option<NewJob> {
     let kind = match source.stage {
+        Stage::Fetch => FETCH,
+        Stage::Queued if is_to_be_fetched(source) => FETCH,
         Stage::Queued | Stage::Parse | Stage::Chunk => READ,
         Stage::Index => INDEX,
         Stage::Embed => EMBED,
@@ -72,6 +78,11 @@ pub(super) fn job(source: &Source) -> Option<NewJob> {
     Some(NewJob { unique_key: Some(key), priority, ..NewJob::new(kind, payload) })
 }
 
+/// Whether a source is an address, of which nothing was fetched yet.
+pub(super) fn is_to_be_fetched(source: &Source) -> bool {
+    source.origin.is_some() && source.blob.is_none()
+}
+
 impl Ingest {
     /// What does the jobs, and how many at once in this process.
     #[must_use]
@@ -80,6 +91,7 @@ impl Ingest {
             |slots| HandlerRule { slots: Some(slots), timeout: LONGEST, ..HandlerRule::default() };
         let handler = |kind| StageHandler { ingest: self.clone(), kind };
         Handlers::new()
+            .with(FETCH, rule(FETCH_SLOTS), handler(FETCH))
             .with(READ, rule(self.0.config.parsers * READ_AHEAD), handler(READ))
             .with(INDEX, rule(INDEX_SLOTS), handler(INDEX))
             .with(EMBED, rule(EMBED_SLOTS), handler(EMBED))
@@ -89,7 +101,7 @@ impl Ingest {
     /// The source that a job brings on; none when it does something else.
     #[must_use]
     pub fn source_of(&self, job: &Job) -> Option<SourceId> {
-        let brings_on = [READ, INDEX, EMBED].contains(&job.kind.as_str());
+        let brings_on = [FETCH, READ, INDEX, EMBED].contains(&job.kind.as_str());
         let payload = brings_on.then(|| Payload::deserialize(&job.payload).ok()).flatten();
         payload.map(|payload| payload.source)
     }
@@ -105,7 +117,7 @@ impl Ingest {
     /// Slots that a runner needs for all handlers to be as busy as they may.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.0.config.parsers * READ_AHEAD + INDEX_SLOTS + EMBED_SLOTS + DELETE_SLOTS
+        FETCH_SLOTS + self.0.config.parsers * READ_AHEAD + INDEX_SLOTS + EMBED_SLOTS + DELETE_SLOTS
     }
 
     /// Gives every unfinished source its job, and every one whose job died its failure: at a process's start, and
@@ -206,6 +218,7 @@ impl Inner {
     /// Does one stage.
     async fn stage(&self, kind: &str, work: &Work, id: SourceId) -> Result<Ended> {
         match kind {
+            FETCH => self.fetch(work, id).await,
             READ => self.read(work, id).await,
             INDEX => self.index(work, id).await,
             _ => self.embed(work, id).await,

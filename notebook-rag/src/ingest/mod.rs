@@ -12,9 +12,11 @@ mod config;
 mod delete;
 mod erase;
 mod events;
+mod fetch;
 mod follow;
 mod jobs;
 mod known;
+mod listen;
 mod restore;
 mod stages;
 mod state;
@@ -35,18 +37,21 @@ use notebook_core::{
         runner::{Ended, Work},
     },
     store::Store,
+    transcribe::Transcriber,
     vector::VectorIndex,
 };
 use object_store::{ObjectStore, ObjectStoreExt, path::Path as BlobPath};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, Semaphore};
 use tracing::info;
 
 pub use config::IngestConfig;
 pub use delete::Receipt;
 pub use events::{SourceEvent, SourceEvents, SourceWatch, Watched};
+pub use fetch::{FetchedPage, Web, link_name};
 pub use follow::Shared;
-pub use jobs::{DELETE, EMBED, INDEX, READ};
+pub use jobs::{DELETE, EMBED, FETCH, INDEX, READ};
 pub(crate) use restore::WAITING;
 
 use crate::{
@@ -70,6 +75,10 @@ pub struct IngestParts {
     pub bell: Arc<Notify>,
     /// Turns files into text.
     pub parser: ChildParser,
+    /// Reads addresses of the web; they are refused without it.
+    pub web: Option<Arc<dyn Web>>,
+    /// Writes down what is said in recordings; they are refused without it.
+    pub transcriber: Option<Arc<dyn Transcriber>>,
     /// The keyword index.
     pub keyword: Arc<dyn KeywordIndex>,
     /// The vector index and its embedder; without them sources are found by keywords alone.
@@ -93,6 +102,8 @@ pub(crate) struct Inner {
     chunker: Chunker,
     config: IngestConfig,
     parsers: Semaphore,
+    /// One recording at a time: what listens uses all processors.
+    listener: Semaphore,
     state: State,
     following: Option<Following>,
 }
@@ -128,7 +139,8 @@ impl Ingest {
         let parsers = Semaphore::new(config.parsers);
         let following = parts.shared.as_ref().map(Following::open).transpose()?;
         let state = State::default();
-        Ok(Self(Arc::new(Inner { parts, chunker, config, parsers, state, following })))
+        let listener = Semaphore::new(1);
+        Ok(Self(Arc::new(Inner { parts, chunker, config, parsers, listener, state, following })))
     }
 
     /// The changes of sources, as they happen.
@@ -155,7 +167,6 @@ impl Ingest {
         kind: SourceKind,
         bytes: Bytes,
     ) -> Result<Source> {
-        use sha2::{Digest, Sha256};
         let sha256 = notebook_core::hex(Sha256::digest(&bytes));
         let (blob, length) = (Self::new_blob_key(scope), bytes.len() as u64);
         self.0
@@ -182,33 +193,17 @@ impl Ingest {
     }
 
     async fn try_add(&self, scope: &TenantScope, new: NewSource) -> Result<Source> {
-        let name = new.name.trim();
-        if name.is_empty() || name.chars().count() > 300 {
-            return Err(Error::invalid("add source", "name", "use 1 to 300 characters"));
-        }
-        let now = self.0.parts.clock.now();
         let source = Source {
-            id: SourceId::new(),
-            notebook: new.notebook,
-            name: name.to_owned(),
             kind: new.kind,
             bytes: new.bytes,
             sha256: new.sha256,
             blob: Some(new.blob),
-            stage: Stage::Queued,
-            progress: Progress::default(),
-            keywords_ready: false,
-            vectors_ready: false,
-            failure: None,
-            title: None,
-            pages: None,
-            text_bytes: 0,
-            chunks: 0,
-            notes: Vec::new(),
-            created_at: now,
-            updated_at: now,
-            revision: 0,
+            ..self.0.blank(new.notebook, &new.name)?
         };
+        self.create(scope, source).await
+    }
+
+    async fn create(&self, scope: &TenantScope, source: Source) -> Result<Source> {
         let jobs = jobs::job(&source).into_iter().collect();
         self.0.parts.outbox.create_source(scope, source.clone(), jobs).await?;
         self.0.show(scope, &source);
@@ -226,7 +221,10 @@ impl Ingest {
                 return Err(Error::new(ErrorKind::Conflict, "retry source")
                     .with("reason", "only a source that failed can be tried again"));
             };
-            source.stage = failure.stage;
+            // What was fetched and could not be read is fetched again: it may have changed.
+            let read = matches!(failure.stage, Stage::Queued | Stage::Parse);
+            source.stage =
+                if read && source.origin.is_some() { Stage::Fetch } else { failure.stage };
             source.progress = Progress::default();
             Ok(Change::WithJob)
         };
@@ -278,13 +276,49 @@ enum Change {
 fn fail(source: &mut Source, reason: JobError) {
     let JobError { code, message } = reason;
     // One that nobody has shown at work yet was being read.
-    let stage = if source.stage == Stage::Queued { Stage::Parse } else { source.stage };
+    let stage = match source.stage {
+        Stage::Queued if jobs::is_to_be_fetched(source) => Stage::Fetch,
+        Stage::Queued => Stage::Parse,
+        stage => stage,
+    };
     source.failure = Some(SourceFailure { code, message, stage });
     source.stage = Stage::Failed;
     source.progress = Progress::default();
 }
 
 impl Inner {
+    /// A source without anything in it, waiting.
+    fn blank(&self, notebook: NotebookId, name: &str) -> Result<Source> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > 300 {
+            return Err(Error::invalid("add source", "name", "use 1 to 300 characters"));
+        }
+        let now = self.parts.clock.now();
+        Ok(Source {
+            id: SourceId::new(),
+            notebook,
+            name: name.to_owned(),
+            kind: SourceKind::Text,
+            bytes: 0,
+            sha256: notebook_core::hex(Sha256::digest([])),
+            blob: None,
+            stage: Stage::Queued,
+            progress: Progress::default(),
+            keywords_ready: false,
+            vectors_ready: false,
+            failure: None,
+            title: None,
+            pages: None,
+            text_bytes: 0,
+            chunks: 0,
+            notes: Vec::new(),
+            origin: None,
+            created_at: now,
+            updated_at: now,
+            revision: 0,
+        })
+    }
+
     /// Changes a source, as it is stored now, and tells those who watch. Says which job was stored with it.
     ///
     /// `change` is asked again when the source changed between its reading and its storing.

@@ -85,6 +85,13 @@ fn waiting(source: Source, document: Option<&Document>) -> Source {
         }
         // It was never read and never will be: it stays as it is.
         None if source.stage == Stage::Failed => return source,
+        // Its page is fetched when somebody asks for it, not because an archive says so.
+        None if source.blob.is_none() && source.origin.is_some() => {
+            let message = "The page was not fetched before the export. Choose retry to fetch it.";
+            source.stage = Stage::Fetch;
+            fail(&mut source, JobError { code: "not_fetched".into(), message: message.into() });
+            return source;
+        }
         None => Stage::Queued,
     };
     let message = "The source is being imported.".to_owned();

@@ -14,10 +14,13 @@ use std::{collections::BTreeSet, io::Write as _, sync::Arc, time::Duration};
 use tokio::{sync::mpsc::Receiver, task::JoinHandle};
 use tracing::info;
 
-use super::{Inner, blob_error};
+use super::{
+    Inner, blob_error,
+    fetch::{link_name, name_of},
+};
 use crate::{
     chunk::{WordCounts, keyword_record, vector_records},
-    parse::Parsed,
+    parse::{Opened, ParseFailure, Parsed},
 };
 
 /// How long a file is read before the source is shown as being read: for most there is nothing to show.
@@ -30,23 +33,38 @@ impl Inner {
     pub(super) async fn read(&self, work: &Work, id: SourceId) -> Result<Ended> {
         let scope = &work.scope;
         // Held until the text is stored: as many documents are in memory as there are parsers.
-        let _parser = self.parsers.acquire().await.map_err(|error| {
+        let parser = self.parsers.acquire().await.map_err(|error| {
             Error::new(ErrorKind::Internal, "wait for a parser").caused_by(error)
         })?;
         let source = self.parts.store.source(scope, id).await?;
         let read = if source.stage == Stage::Chunk {
             Read { document: Arc::new(self.parts.store.document(scope, id).await?), new: None }
         } else {
-            let Parsed { kind, document } = self.parse(scope, &source).await?;
+            let Parsed { kind, document } = match self.parse(scope, &source).await? {
+                Opened::Parsed(parsed) => parsed,
+                Opened::Recording(recording) => {
+                    // Documents are not kept waiting for hours.
+                    drop(parser);
+                    self.listen(work, id, recording).await?
+                }
+            };
             Read { document: Arc::new(document), new: Some(kind) }
         };
         self.chunk(work, id, read).await
     }
 
-    async fn parse(&self, scope: &TenantScope, source: &Source) -> Result<Parsed> {
+    async fn parse(&self, scope: &TenantScope, source: &Source) -> Result<Opened> {
         let id = source.id;
         let file = self.original(source).await?;
-        let parsing = self.parts.parser.parse_detected(file, &source.name, None);
+        let parsing = async {
+            let parser = &self.parts.parser;
+            match &source.origin {
+                Some(origin) => {
+                    parser.open_page(file, name_of(origin), origin.content_type.as_deref()).await
+                }
+                None => parser.open(file, &source.name, None).await,
+            }
+        };
         tokio::pin!(parsing);
         let parsed = match tokio::time::timeout(SHOWN_AFTER, &mut parsing).await {
             Ok(parsed) => parsed,
@@ -55,12 +73,7 @@ impl Inner {
                 parsing.await
             }
         };
-        parsed.map_err(|failure| {
-            info!(source = %id, code = failure.code.as_str(), detail = failure.detail, "parsing failed");
-            Error::new(ErrorKind::InvalidInput, "parse source")
-                .with("code", failure.code.as_str())
-                .with("message", failure.message)
-        })
+        parsed.map_err(|failure| unreadable(id, failure))
     }
 
     /// The original as a file that a child process can be given: the blob itself where blobs are files.
@@ -263,6 +276,14 @@ impl Inner {
     }
 }
 
+/// Why a source could not be read, for its row.
+pub(super) fn unreadable(id: SourceId, failure: ParseFailure) -> Error {
+    info!(source = %id, code = failure.code.as_str(), detail = failure.detail, "parsing failed");
+    Error::new(ErrorKind::InvalidInput, "parse source")
+        .with("code", failure.code.as_str())
+        .with("message", failure.message)
+}
+
 /// A text to be cut.
 struct Read {
     document: Arc<Document>,
@@ -276,6 +297,11 @@ impl Read {
         let (Some(kind), document) = (self.new, &*self.document) else { return };
         source.kind = kind;
         source.title.clone_from(&document.title);
+        if let (Some(origin), Some(title)) = (&source.origin, &document.title)
+            && source.name == link_name(&origin.url)
+        {
+            source.name.clone_from(title);
+        }
         source.pages = document.pages.last().map(|page| page.number);
         source.text_bytes = document.text.len() as u64;
         source.notes = document.flags.iter().map(ToString::to_string).collect();

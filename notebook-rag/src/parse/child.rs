@@ -6,11 +6,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notebook_core::document::SourceKind;
+use notebook_core::document::{Medium, SourceKind};
 
 use super::wire::{Content, Head, MAGIC, Request, SERVE};
 use super::{
-    FailureCode, Limits, ParseFailure, Parsed, detect_and_parse, fork_server, parse_bytes, sandbox,
+    Content as Found, Detected, FailureCode, Limits, ParseFailure, detect, fork_server,
+    parse_bytes, read, read_page, sandbox,
 };
 
 /// The whole of a parser process: to be called first thing in `main`, before any thread is started.
@@ -45,31 +46,56 @@ pub fn child_main() -> ExitCode {
 }
 
 fn run(request: &Request) -> ExitCode {
-    let head = match sandbox::enter(&request.limits) {
+    match &request.content {
+        Content::Picture(ocr) => return ocr.become_program(&request.limits),
+        Content::Sound(decoder, kind) => return decoder.become_program(*kind, &request.limits),
+        Content::Known(_) | Content::Unknown { .. } => {}
+    }
+    let answer = match sandbox::enter(&request.limits) {
         Ok(()) => answer(request),
         Err(error) => {
             Err(ParseFailure::new(FailureCode::Internal).with_detail(format!("limits: {error}")))
         }
     };
-    match reply(head) {
+    match reply(answer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn answer(request: &Request) -> Result<Parsed, ParseFailure> {
+/// What a file is, and what is in it.
+type Answer = (Detected, Inside);
+
+/// What is in a file.
+enum Inside {
+    Read(Found),
+    /// What is said in it is to be heard.
+    Sound,
+}
+
+fn answer(request: &Request) -> Result<Answer, ParseFailure> {
     #[cfg(feature = "test-hooks")]
     super::hooks::run();
     let bytes = read_input(&request.limits)?;
     let limits = &request.limits;
-    guarded(|| match &request.content {
-        Content::Known(kind) => {
-            let document = parse_bytes(&bytes, *kind, limits)?;
-            Ok(Parsed { kind: *kind, document })
+    guarded(|| {
+        let detected = match &request.content {
+            Content::Unknown { name, declared, .. } => {
+                detect(&bytes, name, declared.as_deref(), limits)?
+            }
+            Content::Known(kind) => Detected { kind: *kind, mismatch: false },
+            Content::Picture(_) | Content::Sound(..) => return Err(FailureCode::Internal.into()),
+        };
+        if detected.kind.medium() == Medium::Audio {
+            return Ok((detected, Inside::Sound));
         }
-        Content::Unknown { name, declared } => {
-            detect_and_parse(&bytes, name, declared.as_deref(), limits)
-        }
+        let found = match &request.content {
+            Content::Unknown { page: true, declared, .. } if detected.kind == SourceKind::Html => {
+                read_page(&bytes, declared.as_deref(), limits)?
+            }
+            _ => read(&bytes, detected.kind, limits)?,
+        };
+        Ok((detected, Inside::Read(found)))
     })
 }
 
@@ -85,7 +111,7 @@ fn read_input(limits: &Limits) -> Result<Vec<u8>, ParseFailure> {
 }
 
 /// A panic in a parser is a failure like another, with its message as the detail.
-fn guarded(parse: impl FnOnce() -> Result<Parsed, ParseFailure>) -> Result<Parsed, ParseFailure> {
+fn guarded(parse: impl FnOnce() -> Result<Answer, ParseFailure>) -> Result<Answer, ParseFailure> {
     let message = Arc::new(Mutex::new(String::new()));
     let seen = Arc::clone(&message);
     panic::set_hook(Box::new(move |info| {
@@ -97,20 +123,28 @@ fn guarded(parse: impl FnOnce() -> Result<Parsed, ParseFailure>) -> Result<Parse
     })
 }
 
-fn reply(result: Result<Parsed, ParseFailure>) -> io::Result<()> {
-    let (head, text) = match result {
-        Ok(Parsed { kind, mut document }) => {
-            let text = std::mem::take(&mut document.text);
-            (Head::Parsed { kind, document }, text)
+fn reply(answer: Result<Answer, ParseFailure>) -> io::Result<()> {
+    let (head, body) = match answer {
+        Ok((detected, Inside::Read(Found::Document(document)))) => {
+            let mut parsed = detected.parsed(document);
+            let text = std::mem::take(&mut parsed.document.text);
+            (Head::Parsed { kind: parsed.kind, document: parsed.document }, text.into_bytes())
         }
-        Err(failure) => (Head::Failed(failure), String::new()),
+        Ok((Detected { kind, mismatch }, Inside::Read(Found::Picture(picture)))) => {
+            let (width, height) = (picture.width, picture.height);
+            (Head::Picture { kind, mismatch, width, height }, picture.pixels)
+        }
+        Ok((Detected { kind, mismatch }, Inside::Sound)) => {
+            (Head::Sound { kind, mismatch }, Vec::new())
+        }
+        Err(failure) => (Head::Failed(failure), Vec::new()),
     };
     let head = serde_json::to_vec(&head)?;
     let mut out = io::stdout().lock();
     out.write_all(MAGIC)?;
     out.write_all(&(head.len() as u64).to_le_bytes())?;
     out.write_all(&head)?;
-    out.write_all(&(text.len() as u64).to_le_bytes())?;
-    out.write_all(text.as_bytes())?;
+    out.write_all(&(body.len() as u64).to_le_bytes())?;
+    out.write_all(&body)?;
     out.flush()
 }

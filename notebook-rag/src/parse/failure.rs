@@ -40,6 +40,10 @@ pub enum FailureCode {
     Forbidden,
     /// The parser died.
     Crashed,
+    /// What recognises text in images is not installed here.
+    OcrUnavailable,
+    /// Nothing here writes down what is said in recordings.
+    TranscriptionUnavailable,
     /// The parser could not be started, or the file not handed over.
     Internal,
 }
@@ -64,6 +68,8 @@ impl FailureCode {
             Self::TimeLimit => "time_limit",
             Self::Forbidden => "forbidden",
             Self::Crashed => "crashed",
+            Self::OcrUnavailable => "ocr_unavailable",
+            Self::TranscriptionUnavailable => "transcription_unavailable",
             Self::Internal => "internal",
         }
     }
@@ -83,7 +89,7 @@ impl FailureCode {
                 "The file is damaged or incomplete. Open it in its program, save it again and upload the new copy."
             }
             Self::UnsupportedType => {
-                "Files of this type cannot be read. Use PDF, DOCX, PPTX, XLSX, CSV, EPUB, HTML, Markdown or plain text."
+                "Files of this type cannot be read. Use PDF, DOCX, PPTX, XLSX, CSV, EPUB, HTML, Markdown, plain text, an image or a recording."
             }
             Self::TypeMismatch => {
                 "The content of the file is not what its name or type says. Give the file its right ending and upload it again."
@@ -112,6 +118,12 @@ impl FailureCode {
             }
             Self::Crashed => {
                 "The reader broke down on this file. Save it again with its own program, or export it as PDF or text."
+            }
+            Self::OcrUnavailable => {
+                "Text in images is not recognised here. Ask the operator to install tesseract-ocr, then choose retry."
+            }
+            Self::TranscriptionUnavailable => {
+                "Recordings are not transcribed here. Ask the operator to set transcription.provider, then choose retry; or upload a transcript as text."
             }
             Self::Internal => {
                 "The file could not be handed to the reader. Try again; if it stays so, tell the operator."

@@ -20,6 +20,10 @@ pub struct Limits {
     pub wall: Duration,
     /// Largest text in bytes.
     pub text_bytes: usize,
+    /// Most pixels of an image.
+    pub pixels: u64,
+    /// Longest recording.
+    pub recording: Duration,
     /// Most pages, slides or sheets.
     pub pages: u32,
     /// Deepest nesting of elements.
@@ -44,6 +48,8 @@ impl Default for Limits {
             cpu_seconds: 60,
             wall: Duration::from_secs(120),
             text_bytes: 64 << 20,
+            pixels: 50_000_000,
+            recording: Duration::from_secs(5 * 3_600),
             pages: 2_000,
             depth: 64,
             attributes: 1_000,

@@ -19,6 +19,7 @@
 
 mod child;
 mod decode;
+mod decoder;
 mod docx;
 mod epub;
 mod failure;
@@ -26,12 +27,16 @@ mod fork_server;
 #[cfg(feature = "test-hooks")]
 mod hooks;
 mod html;
+mod image;
 mod limits;
 mod markdown;
+mod ocr;
 mod ooxml;
 mod parent;
 mod pdf;
 mod pptx;
+mod program;
+mod recording;
 mod sandbox;
 mod sniff;
 mod table;
@@ -41,29 +46,55 @@ mod xlsx;
 mod xml;
 pub(crate) mod zip;
 
-use notebook_core::document::{Document, Flag, SourceKind};
+use notebook_core::document::{Document, Flag, Medium, SourceKind};
 
 pub use child::child_main;
+pub use decoder::Decoder;
 pub use failure::{FailureCode, ParseFailure};
 pub use limits::Limits;
-pub use parent::{ChildParser, Parsed};
-pub use sniff::{Detected, detect, kind_from_name};
+pub use ocr::Ocr;
+pub use parent::{ChildParser, Opened, Parsed};
+pub use recording::Recording;
+pub use sniff::{Detected, detect, kind_from_name, medium_of};
+
+use image::Picture;
 
 /// Parses `bytes` as `kind` in this process: for the child, for tests and for fuzzing.
 /// A server uses [`ChildParser`], because a parser may abort or loop on hostile input.
 ///
 /// # Errors
-/// Why the file could not be read. A document without text is [`FailureCode::NoText`].
+/// Why the file could not be read. A document without text is [`FailureCode::NoText`]; an image, whose text another
+/// program recognises, is [`FailureCode::OcrUnavailable`] here, and a recording
+/// [`FailureCode::TranscriptionUnavailable`].
 pub fn parse_bytes(
     bytes: &[u8],
     kind: SourceKind,
     limits: &Limits,
 ) -> Result<Document, ParseFailure> {
+    match read(bytes, kind, limits)? {
+        Content::Document(document) => Ok(document),
+        Content::Picture(_) => Err(FailureCode::OcrUnavailable.into()),
+    }
+}
+
+/// What is in a file.
+enum Content {
+    Document(Document),
+    /// Its text is to be recognised.
+    Picture(Picture),
+}
+
+fn read(bytes: &[u8], kind: SourceKind, limits: &Limits) -> Result<Content, ParseFailure> {
     if bytes.is_empty() {
         return Err(FailureCode::Empty.into());
     }
     if bytes.len() as u64 > limits.input_bytes {
         return Err(FailureCode::TooLarge.into());
+    }
+    match kind.medium() {
+        Medium::Image => return image::read(bytes, kind, limits).map(Content::Picture),
+        Medium::Audio => return Err(FailureCode::TranscriptionUnavailable.into()),
+        Medium::Text => {}
     }
     let document = match kind {
         SourceKind::Pdf => pdf::parse_pdf(bytes, limits),
@@ -81,7 +112,7 @@ pub fn parse_bytes(
     if document.text.is_empty() {
         return Err(FailureCode::NoText.into());
     }
-    Ok(document)
+    Ok(Content::Document(document))
 }
 
 /// Finds out what the bytes are, and parses them.
@@ -98,11 +129,37 @@ pub fn detect_and_parse(
         return Err(FailureCode::TooLarge.into());
     }
     let detected = detect(bytes, name, declared, limits)?;
-    let mut document = parse_bytes(bytes, detected.kind, limits)?;
-    if detected.mismatch {
-        let read_as = detected.kind;
-        document.flags.push(Flag::TypeMismatch { read_as });
+    let document = parse_bytes(bytes, detected.kind, limits)?;
+    Ok(detected.parsed(document))
+}
+
+/// A page of the web that came with a content type.
+fn read_page(
+    bytes: &[u8],
+    content_type: Option<&str>,
+    limits: &Limits,
+) -> Result<Content, ParseFailure> {
+    let charset = content_type.and_then(|declared| {
+        let parameters = declared.split(';').skip(1).filter_map(|one| one.split_once('='));
+        let charset = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        charset.map(|(_, value)| value.trim().trim_matches('"')).next()
+    });
+    let document = html::parse_page(bytes, charset, limits)?;
+    if document.text.is_empty() {
+        return Err(ParseFailure::new(FailureCode::NoText).with_message(
+            "The page holds no text. Pages that are made by scripts cannot be read: save it as PDF and upload that.",
+        ));
     }
-    let kind = detected.kind;
-    Ok(Parsed { kind, document })
+    Ok(Content::Document(document))
+}
+
+impl Detected {
+    /// The document, with a flag if it is not what its name or type said.
+    fn parsed(self, mut document: Document) -> Parsed {
+        let kind = self.kind;
+        if self.mismatch {
+            document.flags.push(Flag::TypeMismatch { read_as: kind });
+        }
+        Parsed { kind, document }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::{net::UnixStream as StdUnixStream, process::ExitStatusExt};
 use std::path::PathBuf;
@@ -12,17 +12,23 @@ use std::time::Duration;
 
 use notebook_core::document::{Document, SourceKind};
 use parking_lot::Mutex;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixStream, unix::pipe};
 
 use super::wire::{Content, Head, MAGIC, MAX_NAME, Request, SERVE, max_head};
-use super::{FailureCode, Limits, ParseFailure, fork_server};
+use super::{
+    Decoder, Detected, FailureCode, Limits, Ocr, ParseFailure, Picture, Recording, fork_server, ocr,
+};
 
 /// How much of the child's complaints is kept for the log.
 const MAX_STDERR: u64 = 4096;
 /// How long to wait for a server that is behind.
 const BEHIND: Duration = Duration::from_millis(2);
+
+/// A WAV file of eight samples.
+const SILENCE: &[u8] = b"RIFF\x34\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +67,10 @@ pub struct ChildParser {
     pub args: Vec<String>,
     /// The limits, for child and parent.
     pub limits: Limits,
+    /// How text in images is recognised; images are refused without it.
+    pub ocr: Option<Ocr>,
+    /// How recordings are decoded.
+    pub decoder: Decoder,
     server: Arc<Mutex<Option<ForkServer>>>,
 }
 
@@ -71,7 +81,28 @@ impl ChildParser {
         args: impl IntoIterator<Item = S>,
     ) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Self { program: program.into(), args, limits: Limits::default(), server: Arc::default() }
+        Self {
+            program: program.into(),
+            args,
+            limits: Limits::default(),
+            ocr: None,
+            decoder: Decoder::default(),
+            server: Arc::default(),
+        }
+    }
+
+    /// The same, recognising text in images.
+    #[must_use]
+    pub fn with_ocr(mut self, ocr: Ocr) -> Self {
+        self.ocr = Some(ocr);
+        self
+    }
+
+    /// The same, decoding recordings so.
+    #[must_use]
+    pub fn with_decoder(mut self, decoder: Decoder) -> Self {
+        self.decoder = decoder;
+        self
     }
 
     /// Parses a file, from its current position, that was found to be `kind` by
@@ -96,14 +127,143 @@ impl ChildParser {
     ) -> Result<Parsed, ParseFailure> {
         let name = tail(name, MAX_NAME).to_owned();
         let declared = declared.map(|declared| tail(declared, MAX_NAME).to_owned());
-        self.run(file, Content::Unknown { name, declared }).await
+        self.run(file, Content::Unknown { name, declared, page: false }).await
     }
 
     async fn run(&self, file: File, content: Content) -> Result<Parsed, ParseFailure> {
+        match self.open_as(file, content).await? {
+            Opened::Parsed(parsed) => Ok(parsed),
+            Opened::Recording(_) => Err(FailureCode::TranscriptionUnavailable.into()),
+        }
+    }
+
+    /// Finds out what a file is: a document is parsed as by [`parse_detected`](Self::parse_detected), a recording is
+    /// there to be listened to.
+    ///
+    /// # Errors
+    /// As for [`parse_detected`](Self::parse_detected).
+    pub async fn open(
+        &self,
+        file: File,
+        name: &str,
+        declared: Option<&str>,
+    ) -> Result<Opened, ParseFailure> {
+        let name = tail(name, MAX_NAME).to_owned();
+        let declared = declared.map(|declared| tail(declared, MAX_NAME).to_owned());
+        self.open_as(file, Content::Unknown { name, declared, page: false }).await
+    }
+
+    /// The same for what was fetched from the web with a content type: of a page the text alone is read, without what
+    /// stands around it.
+    ///
+    /// # Errors
+    /// As for [`parse_detected`](Self::parse_detected).
+    pub async fn open_page(
+        &self,
+        file: File,
+        name: &str,
+        content_type: Option<&str>,
+    ) -> Result<Opened, ParseFailure> {
+        let name = tail(name, MAX_NAME).to_owned();
+        let declared = content_type.map(|declared| tail(declared, MAX_NAME).to_owned());
+        self.open_as(file, Content::Unknown { name, declared, page: true }).await
+    }
+
+    async fn open_as(&self, file: File, content: Content) -> Result<Opened, ParseFailure> {
+        let again = file.try_clone().map_err(internal)?;
+        match self.ask(file, content).await? {
+            Reply::Parsed(parsed) => Ok(Opened::Parsed(parsed)),
+            Reply::Picture(detected, picture) => {
+                let document = self.recognise(&picture).await?;
+                Ok(Opened::Parsed(detected.parsed(document)))
+            }
+            Reply::Sound(detected) => self.record(again, detected).await.map(Opened::Recording),
+        }
+    }
+
+    /// Lets a child become the program that decodes a recording.
+    async fn record(&self, file: File, detected: Detected) -> Result<Recording, ParseFailure> {
+        let content = Content::Sound(self.decoder.clone(), detected.kind);
+        let child = self.start_for(file, content).await?;
+        Recording::new(child, detected, self.decoder.clone(), self.limits.clone())
+    }
+
+    /// Decodes some silence, to see whether that can be done here.
+    ///
+    /// # Errors
+    /// [`FailureCode::TranscriptionUnavailable`] with what is missing; why the program broke down.
+    pub async fn check_decoder(&self) -> Result<(), ParseFailure> {
+        let file = in_memory(SILENCE).map_err(internal)?;
+        let detected = Detected { kind: SourceKind::Wav, mismatch: false };
+        let mut recording = self.record(file, detected).await?;
+        recording.read(&mut Vec::new(), usize::MAX).await.map(drop)
+    }
+
+    /// Recognises text in an empty picture, to see whether that can be done here.
+    ///
+    /// # Errors
+    /// [`FailureCode::OcrUnavailable`] with what is missing; why the program broke down.
+    pub async fn check_ocr(&self) -> Result<(), ParseFailure> {
+        let blank = Picture { width: 64, height: 64, pixels: vec![u8::MAX; 64 * 64] };
+        match self.recognise(&blank).await {
+            Err(failure) if failure.code != FailureCode::NoText => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    /// Recognises the text of a picture, in a child that becomes the program for it. One that makes little sense may
+    /// stand on its head or lie on its side.
+    async fn recognise(&self, picture: &Picture) -> Result<Document, ParseFailure> {
+        let ocr = self.ocr.as_ref().ok_or(FailureCode::OcrUnavailable)?;
+        let mut best = self.words_in(ocr, picture).await?;
+        let mut turned = picture.clone();
+        for quarters in [2, 1, 2] {
+            if !best.is_doubtful() {
+                break;
+            }
+            turned = (0..quarters).fold(turned, |turned, _| turned.turned());
+            let words = self.words_in(ocr, &turned).await?;
+            if words.sure() > best.sure() {
+                best = words;
+            }
+        }
+        best.document(&self.limits)
+    }
+
+    async fn words_in(&self, ocr: &Ocr, picture: &Picture) -> Result<ocr::Table, ParseFailure> {
+        let file = in_memory(&picture.to_pgm()).map_err(internal)?;
+        let mut child = self.start_for(file, Content::Picture(ocr.clone())).await?;
+        let said = tokio::time::timeout(self.limits.wall, self.words(&mut child)).await;
+        let status = child.end().await.map_err(internal)?;
+        let Ok((table, complaints)) = said else {
+            return Err(ParseFailure::new(FailureCode::TimeLimit).with_detail("text recognition"));
+        };
+        // It goes on with the languages that it has: what is missing would be read as nonsense.
+        if let Some(failure) = ocr.failure(status.code(), &complaints) {
+            return Err(failure);
+        }
+        if status.code() != Some(0) {
+            return Err(death(status, &complaints));
+        }
+        Ok(ocr::Table::of(String::from_utf8_lossy(&table).into_owned()))
+    }
+
+    /// All that a program says, up to the limit of text, and the start of its complaints.
+    async fn words(&self, child: &mut ParseChild) -> (Vec<u8>, String) {
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return (Vec::new(), String::new());
+        };
+        let read = async move {
+            let mut said = Vec::new();
+            let _ = stdout.take(self.limits.text_bytes as u64).read_to_end(&mut said).await;
+            said
+        };
+        tokio::join!(read, complaints(stderr))
+    }
+
+    async fn ask(&self, file: File, content: Content) -> Result<Reply, ParseFailure> {
         self.check_size(&file)?;
-        let request = Request { content, limits: self.limits.clone() };
-        let request = serde_json::to_vec(&request).map_err(internal)?;
-        let mut child = self.start(file, &request).await?;
+        let mut child = self.start_for(file, content).await?;
         let reply = tokio::time::timeout(self.limits.wall, self.reply(&mut child)).await;
         // Whatever it said, it has nothing more to do.
         let status = child.end().await;
@@ -125,6 +285,12 @@ impl ChildParser {
             return Err(FailureCode::TooLarge.into());
         }
         Ok(())
+    }
+
+    async fn start_for(&self, file: File, content: Content) -> Result<ParseChild, ParseFailure> {
+        let request = Request { content, limits: self.limits.clone() };
+        let request = serde_json::to_vec(&request).map_err(internal)?;
+        self.start(file, &request).await
     }
 
     async fn start(&self, file: File, request: &[u8]) -> Result<ParseChild, ParseFailure> {
@@ -179,26 +345,36 @@ impl ChildParser {
     async fn reply(
         &self,
         child: &mut ParseChild,
-    ) -> (Result<Result<Parsed, ParseFailure>, Broken>, String) {
-        let ParseChild { stdout, stderr, .. } = child;
-        let (Some(mut stdout), Some(stderr)) = (stdout.take(), stderr.take()) else {
+    ) -> (Result<Result<Reply, ParseFailure>, Broken>, String) {
+        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return (Err(Broken::Ended), String::new());
         };
-        let read = async {
-            let reply = self.read_reply(&mut stdout).await;
-            if reply.is_err() {
-                // Nothing it says from here on counts; it must not wait for a reader.
-                drop(stdout);
+        let complaints = complaints(stderr);
+        tokio::pin!(complaints);
+        let mut said = None;
+        let reply = {
+            let read = self.read_reply(&mut stdout);
+            tokio::pin!(read);
+            loop {
+                tokio::select! {
+                    reply = &mut read => break reply,
+                    text = &mut complaints, if said.is_none() => said = Some(text),
+                }
             }
-            reply
         };
-        tokio::join!(read, complaints(stderr))
+        // Nothing it says from here on counts; it must not wait for a reader.
+        drop(stdout);
+        let said = match said {
+            Some(said) => said,
+            None => complaints.await,
+        };
+        (reply, said)
     }
 
     async fn read_reply(
         &self,
         stdout: &mut pipe::Receiver,
-    ) -> Result<Result<Parsed, ParseFailure>, Broken> {
+    ) -> Result<Result<Reply, ParseFailure>, Broken> {
         let mut magic = [0; 4];
         stdout.read_exact(&mut magic).await?;
         if magic != *MAGIC {
@@ -206,15 +382,51 @@ impl ChildParser {
         }
         let head = read_part(stdout, max_head(self.limits.text_bytes)).await?;
         let head: Head = serde_json::from_slice(&head).map_err(Broken::nonsense)?;
-        let text = read_part(stdout, self.limits.text_bytes as u64).await?;
+        let most = (self.limits.text_bytes as u64).max(Picture::MOST_PIXELS);
+        let body = read_part(stdout, most).await?;
         let (kind, mut document) = match head {
             Head::Failed(failure) => return Ok(Err(failure)),
+            Head::Picture { kind, mismatch, width, height } => {
+                let picture = Picture { width, height, pixels: body };
+                let picture = picture.is_whole().then_some(picture);
+                let picture = picture.ok_or_else(|| Broken::nonsense("a picture in part"))?;
+                return Ok(Ok(Reply::Picture(Detected { kind, mismatch }, picture)));
+            }
+            Head::Sound { kind, mismatch } => {
+                return Ok(Ok(Reply::Sound(Detected { kind, mismatch })));
+            }
             Head::Parsed { kind, document } => (kind, document),
         };
-        document.text = String::from_utf8(text).map_err(Broken::nonsense)?;
+        document.text = String::from_utf8(body).map_err(Broken::nonsense)?;
         document.validate().map_err(Broken::nonsense)?;
-        Ok(Ok(Parsed { kind, document }))
+        Ok(Ok(Reply::Parsed(Parsed { kind, document })))
     }
+}
+
+/// What a child read.
+enum Reply {
+    Parsed(Parsed),
+    /// What the file is, and the picture whose text is to be recognised.
+    Picture(Detected, Picture),
+    /// What the file is: a recording.
+    Sound(Detected),
+}
+
+/// A file, as far as a child reads it.
+#[derive(Debug)]
+pub enum Opened {
+    /// A document.
+    Parsed(Parsed),
+    /// A recording, which nobody has listened to yet.
+    Recording(Recording),
+}
+
+/// A file that lies in memory, at its start.
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// The process that forks.
@@ -246,9 +458,10 @@ enum Unsent {
 }
 
 /// A child, as its parent sees it. Dropped, it is killed.
-struct ParseChild {
-    stdout: Option<pipe::Receiver>,
-    stderr: Option<pipe::Receiver>,
+#[derive(Debug)]
+pub(super) struct ParseChild {
+    pub(super) stdout: Option<pipe::Receiver>,
+    pub(super) stderr: Option<pipe::Receiver>,
     control: UnixStream,
 }
 
@@ -274,7 +487,7 @@ impl ParseChild {
     }
 
     /// Kills the child, if it has not ended, and waits for it.
-    async fn end(mut self) -> io::Result<ExitStatus> {
+    pub(super) async fn end(mut self) -> io::Result<ExitStatus> {
         self.control.shutdown().await?;
         Ok(ExitStatus::from_raw(self.control.read_i32_le().await?))
     }
@@ -323,7 +536,7 @@ async fn complaints(mut stderr: impl AsyncRead + Unpin) -> String {
 }
 
 /// Why a child ended without a reply.
-fn death(status: ExitStatus, complaints: &str) -> ParseFailure {
+pub(super) fn death(status: ExitStatus, complaints: &str) -> ParseFailure {
     let out_of_memory = complaints.contains("memory allocation of");
     let code = match status.signal() {
         Some(libc::SIGXCPU) => FailureCode::TimeLimit,
@@ -343,6 +556,6 @@ fn tail(name: &str, max: usize) -> &str {
     (from..=name.len()).find_map(|from| name.get(from..)).unwrap_or_default()
 }
 
-fn internal(error: impl std::fmt::Display) -> ParseFailure {
+pub(super) fn internal(error: impl std::fmt::Display) -> ParseFailure {
     ParseFailure::new(FailureCode::Internal).with_detail(error)
 }

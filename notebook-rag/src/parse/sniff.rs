@@ -4,7 +4,7 @@
 //! content is a container (PDF, Office, EPUB), because such files are made to be opened
 //! by the wrong program; content that is plain text is read as the weaker text type.
 
-use notebook_core::document::SourceKind;
+use notebook_core::document::{Medium, SourceKind};
 
 use super::decode::looks_like_text;
 use super::zip::Archive;
@@ -78,6 +78,9 @@ fn content(bytes: &[u8], limits: &Limits) -> Result<Content, ParseFailure> {
     if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
         return Err(compound_file(bytes));
     }
+    if let Some(kind) = media(bytes) {
+        return Ok(Content::Container(kind));
+    }
     if let Some(found) = infer::get(bytes)
         && !matches!(found.mime_type(), "text/html" | "text/xml" | "text/x-shellscript")
     {
@@ -87,6 +90,34 @@ fn content(bytes: &[u8], limits: &Limits) -> Result<Content, ParseFailure> {
         return Ok(Content::Text);
     }
     Err(unsupported("application/octet-stream"))
+}
+
+/// Whether a file is text, an image or a recording, as its first bytes say: some hundred are enough.
+#[must_use]
+pub fn medium_of(head: &[u8]) -> Medium {
+    media(head).map_or(Medium::Text, SourceKind::medium)
+}
+
+/// The kind of an image or a recording.
+fn media(bytes: &[u8]) -> Option<SourceKind> {
+    // Frames of MPEG audio, layer III, that begin without a tag, of which the library knows one form.
+    if let [0xff, 0xe2 | 0xe3 | 0xf2 | 0xf3 | 0xfa | 0xfb, ..] = bytes {
+        return Some(SourceKind::Mp3);
+    }
+    Some(match infer::get(bytes)?.mime_type() {
+        "image/png" => SourceKind::Png,
+        "image/jpeg" => SourceKind::Jpeg,
+        "image/webp" => SourceKind::Webp,
+        "image/tiff" => SourceKind::Tiff,
+        "image/bmp" => SourceKind::Bmp,
+        "image/gif" => SourceKind::Gif,
+        "audio/x-wav" => SourceKind::Wav,
+        "audio/mpeg" => SourceKind::Mp3,
+        "audio/x-flac" => SourceKind::Flac,
+        "audio/ogg" | "audio/opus" => SourceKind::Ogg,
+        "audio/m4a" => SourceKind::M4a,
+        _ => return None,
+    })
 }
 
 /// The header may stand a little into the file, after other programs' bytes; a page that
@@ -144,9 +175,12 @@ fn unsupported(media_type: &str) -> ParseFailure {
     let failure = ParseFailure::new(FailureCode::UnsupportedType).with_detail(media_type);
     let message = match media_type.split('/').next() {
         Some("image") => {
-            "Images cannot be read yet. Upload a PDF or a text with the words of the image."
+            "Images of this format cannot be read. Save it as PNG, JPEG, WebP or TIFF."
         }
-        Some("audio" | "video") => "Recordings cannot be read yet. Upload a transcript as text.",
+        Some("audio") => {
+            "Recordings of this format cannot be read. Save it as WAV, MP3, FLAC, Ogg or M4A."
+        }
+        Some("video") => "Videos cannot be read. Upload their sound as MP3 or M4A.",
         _ if matches!(
             media_type,
             "application/zip"
@@ -167,9 +201,15 @@ fn container(
     named: Expected,
     declared: Expected,
 ) -> Result<Detected, ParseFailure> {
+    let mut mismatch = false;
     for expected in [named, declared] {
         let contradicts = match expected {
             Expected::Nothing => false,
+            // Pictures are saved under each other's endings every day, and programs open them all the same.
+            Expected::Kind(other) if is_alike(kind, other) => {
+                mismatch |= other != kind;
+                false
+            }
             Expected::Kind(other) => other != kind,
             Expected::Other => true,
         };
@@ -180,8 +220,12 @@ fn container(
             )));
         }
     }
-    let mismatch = false;
     Ok(Detected { kind, mismatch })
+}
+
+/// Whether two kinds are both images, or both recordings.
+fn is_alike(kind: SourceKind, other: SourceKind) -> bool {
+    kind.medium() != Medium::Text && kind.medium() == other.medium()
 }
 
 /// Text: the name may say which kind of text, unless the declared type disagrees. HTML
@@ -249,11 +293,22 @@ impl Expected {
             | "jsonl" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf" | "xml" | "tex"
             | "bib" | "proto" | "graphql" | "tf" | "cmake" | "mk" | "gradle" | "diff" | "patch"
             | "zig" | "nim" | "v" | "asm" | "s" => SourceKind::Code,
-            "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" | "tif" | "tiff" | "svg" | "ico"
-            | "mp3" | "wav" | "ogg" | "flac" | "m4a" | "mp4" | "mov" | "avi" | "mkv" | "webm"
-            | "zip" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar" | "tar" | "exe" | "dll" | "so"
-            | "bin" | "iso" | "jar" | "apk" | "class" | "doc" | "xls" | "ppt" | "odt" | "ods"
-            | "odp" | "rtf" | "wasm" | "ttf" | "otf" | "woff" | "woff2" => return Self::Other,
+            "png" => SourceKind::Png,
+            "jpg" | "jpeg" | "jpe" | "jfif" => SourceKind::Jpeg,
+            "webp" => SourceKind::Webp,
+            "tif" | "tiff" => SourceKind::Tiff,
+            "bmp" | "dib" => SourceKind::Bmp,
+            "gif" => SourceKind::Gif,
+            "wav" | "wave" => SourceKind::Wav,
+            "mp3" => SourceKind::Mp3,
+            "flac" => SourceKind::Flac,
+            "ogg" | "oga" | "opus" => SourceKind::Ogg,
+            "m4a" | "m4b" => SourceKind::M4a,
+            "svg" | "ico" | "avif" | "heic" | "jxl" | "psd" | "wma" | "aac" | "aiff" | "amr"
+            | "mp4" | "mov" | "avi" | "mkv" | "webm" | "zip" | "gz" | "tgz" | "bz2" | "xz"
+            | "7z" | "rar" | "tar" | "exe" | "dll" | "so" | "bin" | "iso" | "jar" | "apk"
+            | "class" | "doc" | "xls" | "ppt" | "odt" | "ods" | "odp" | "rtf" | "wasm" | "ttf"
+            | "otf" | "woff" | "woff2" => return Self::Other,
             // Any other ending says nothing about the content.
             _ => return Self::Nothing,
         })
@@ -268,6 +323,14 @@ impl Expected {
             "" | "application/octet-stream" | "binary/octet-stream" | "application/x-unknown" => {
                 Self::Nothing
             }
+            "image/jpg" | "image/pjpeg" => Self::Kind(SourceKind::Jpeg),
+            "audio/x-wav" | "audio/wave" | "audio/vnd.wave" => Self::Kind(SourceKind::Wav),
+            "audio/mp3" | "audio/x-mp3" | "audio/x-mpeg" => Self::Kind(SourceKind::Mp3),
+            "audio/x-flac" => Self::Kind(SourceKind::Flac),
+            "application/ogg" | "audio/vorbis" | "audio/opus" => Self::Kind(SourceKind::Ogg),
+            "audio/x-m4a" | "audio/m4a" | "audio/aac" => Self::Kind(SourceKind::M4a),
+            "image/x-png" => Self::Kind(SourceKind::Png),
+            "image/x-ms-bmp" | "image/x-bmp" => Self::Kind(SourceKind::Bmp),
             "application/xhtml+xml" => Self::Kind(SourceKind::Html),
             "text/x-markdown" => Self::Kind(SourceKind::Markdown),
             "application/csv" | "text/tab-separated-values" => Self::Kind(SourceKind::Csv),

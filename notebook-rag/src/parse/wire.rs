@@ -1,13 +1,15 @@
 //! What parent and child say to each other.
 //!
 //! Request: JSON, passed to the fork server. Reply, on standard output: four bytes
-//! that name the version, the length of a JSON head, the head, the length of the text,
-//! the text. Lengths are 8 bytes, little endian.
+//! that name the version, the length of a JSON head, the head, the length of a body,
+//! the body: text, or the pixels of a picture. Lengths are 8 bytes, little endian.
+//! Of a recording the body is empty: another child becomes the program that decodes it.
+//! A child that became another program says what that says.
 
 use notebook_core::document::{Document, SourceKind};
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, ParseFailure};
+use super::{Decoder, Limits, Ocr, ParseFailure};
 
 /// The variable by which the parent says that standard input is the fork server's socket.
 pub(super) const SERVE: &str = "NOTEBOOK_PARSE_SERVE";
@@ -30,7 +32,16 @@ pub(super) enum Content {
     /// It was found out before.
     Known(SourceKind),
     /// The child is to find out.
-    Unknown { name: String, declared: Option<String> },
+    Unknown {
+        name: String,
+        declared: Option<String>,
+        /// Whether it is a page of the web, of which only the text is wanted.
+        page: bool,
+    },
+    /// A picture that another child decoded, for the program that recognises text.
+    Picture(Ocr),
+    /// A recording that another child found to be of this kind, for the program that decodes it.
+    Sound(Decoder, SourceKind),
 }
 
 /// The head of a reply.
@@ -41,6 +52,18 @@ pub(super) enum Head {
     Parsed {
         kind: SourceKind,
         document: Document,
+    },
+    /// A picture, its pixels left out.
+    Picture {
+        kind: SourceKind,
+        mismatch: bool,
+        width: u32,
+        height: u32,
+    },
+    /// A recording.
+    Sound {
+        kind: SourceKind,
+        mismatch: bool,
     },
     Failed(ParseFailure),
 }

@@ -138,6 +138,7 @@ fn source(id: u128) -> Source {
         text_bytes: 1,
         chunks: 1,
         notes: Vec::new(),
+        origin: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
         revision: 0,

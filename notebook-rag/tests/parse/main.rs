@@ -10,6 +10,7 @@
 
 mod archives;
 mod child;
+mod images;
 mod kinds;
 mod markup;
 mod mutations;

@@ -22,7 +22,8 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
     }
     let config = loaded.config;
     report.folder(&config.data_dir);
-    report.parser().await;
+    report.parser(&config).await;
+    report.images(&config).await;
     report.page();
     report.redis(&config).await;
     report.mail(&config).await;
@@ -46,6 +47,7 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
         }
         Err(error) => report.bad("answers", &error.to_string()),
     }
+    report.recordings(&config).await;
     match models::embedder(&config.embedding, &config).await {
         Ok(embedding) if embedding.model.is_some() => report.good("search", &embedding.reason),
         Ok(embedding) => report.warn("search", &embedding.reason),
@@ -154,12 +156,12 @@ impl Report {
     }
 
     /// Parses a small file the way the server does: in a child process with limits.
-    async fn parser(&mut self) {
+    async fn parser(&mut self, config: &Config) {
         let parsed = async {
             let mut file = tempfile::tempfile()?;
             std::io::Write::write_all(&mut file, b"# A test\n\nWith a sentence.\n")?;
             std::io::Seek::rewind(&mut file)?;
-            let parser = compose::parser()?;
+            let parser = compose::parser(config)?;
             let kind = notebook_core::document::SourceKind::Markdown;
             let document = parser.parse(file, kind).await.map_err(|failure| failure.message)?;
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(document.text.len())
@@ -167,6 +169,32 @@ impl Report {
         match parsed.await {
             Ok(_) => self.good("parser", "files are parsed in a limited child process"),
             Err(error) => self.bad("parser", &error.to_string()),
+        }
+    }
+
+    /// Recognises text in an empty picture. Without it everything but images is read.
+    async fn images(&mut self, config: &Config) {
+        let languages = config.parse.ocr.languages.join(", ");
+        match compose::parser(config) {
+            Ok(parser) => match parser.check_ocr().await {
+                Ok(()) => self.good("images", &format!("text is recognised ({languages})")),
+                Err(failure) => self.warn("images", &failure.message),
+            },
+            Err(error) => self.bad("images", &error.to_string()),
+        }
+    }
+
+    /// Decodes some silence, and looks for the model. Without them everything but recordings is read.
+    async fn recordings(&mut self, config: &Config) {
+        let decoded = match compose::parser(config) {
+            Ok(parser) => parser.check_decoder().await.map_err(|failure| failure.message),
+            Err(error) => Err(error.to_string()),
+        };
+        match (models::transcriber(config), decoded) {
+            (Err(error), _) => self.bad("speech", &error.to_string()),
+            (Ok(listening), _) if !listening.is_ready => self.warn("speech", &listening.reason),
+            (Ok(_), Err(lacking)) => self.warn("speech", &lacking),
+            (Ok(listening), Ok(())) => self.good("speech", &listening.reason),
         }
     }
 

@@ -5,7 +5,7 @@ use notebook_core::http::egress::Allowed;
 use super::{AuthMode, Config, providers};
 use crate::{
     limit::Forwarding,
-    models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS},
+    models::{CHAT_PROVIDERS, EMBEDDING_PROVIDERS, TRANSCRIPTION_PROVIDERS},
 };
 
 /// All errors, as sentences.
@@ -65,6 +65,14 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         unknown("embedding.provider", &config.embedding.provider, EMBEDDING_PROVIDERS),
     );
     need(
+        TRANSCRIPTION_PROVIDERS.contains(&config.transcription.provider.as_str()),
+        unknown("transcription.provider", &config.transcription.provider, TRANSCRIPTION_PROVIDERS),
+    );
+    need(
+        config.transcription.provider != "openai" || config.transcription.model.is_some(),
+        "transcription.model is needed: name the model that the server at chat.openai.base_url should use, such as whisper-1".to_owned(),
+    );
+    need(
         config.chat.provider != "openai" || config.chat.openai.model.is_some(),
         "chat.openai.model is needed: name the model that the server at chat.openai.base_url should use".to_owned(),
     );
@@ -109,6 +117,10 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     ] {
         need((1..=600).contains(&value), format!("limits.{name} must be from 1 to 600"));
     }
+    need(
+        (1..=600).contains(&config.limits.page_seconds),
+        "limits.page_seconds must be from 1 to 600".to_owned(),
+    );
     let wants_redis = config.rate_limits.store == "redis";
     need(
         !wants_redis || config.storage.redis.is_some(),
@@ -144,6 +156,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     errors.extend(config.chat.resilience.errors());
     errors.extend(config.guard.errors());
     errors.extend(config.mail.errors());
+    errors.extend(config.parse.errors());
     errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors

@@ -10,11 +10,13 @@ mod guard;
 mod load;
 mod mail;
 mod oidc;
+mod parse;
 mod profile;
 mod providers;
 mod rate_limits;
 mod resilience;
 mod secrets;
+mod transcription;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -27,6 +29,7 @@ pub use guard::Guard;
 pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
 pub use oidc::OidcProvider;
+pub use parse::{Ocr, Parse, Sound};
 pub use profile::Profile;
 #[cfg(test)]
 pub(crate) use providers::preset_names;
@@ -35,6 +38,7 @@ pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
+pub use transcription::Transcription;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,12 +66,16 @@ pub struct Config {
     pub limits: Limits,
     /// How often clients may do what.
     pub rate_limits: RateLimits,
+    /// How files become text.
+    pub parse: Parse,
     /// Which model answers.
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
     /// What is looked for in questions, and taken out of answers.
     pub guard: Guard,
+    /// What writes down recordings.
+    pub transcription: Transcription,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -191,6 +199,14 @@ impl Webhooks {
 pub struct Limits {
     /// The most bytes of an uploaded document.
     pub document_bytes: u64,
+    /// The most bytes of an uploaded image.
+    pub image_bytes: u64,
+    /// The most bytes of an uploaded recording.
+    pub audio_bytes: u64,
+    /// The most bytes of what is fetched from an address on the web.
+    pub page_bytes: usize,
+    /// How many seconds that may take, redirects included.
+    pub page_seconds: u32,
     /// The most bytes of an uploaded archive of a notebook.
     pub archive_bytes: u64,
     /// The most bytes of a question.
@@ -346,9 +362,11 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             limits: Limits::default(),
             rate_limits: RateLimits::default(),
+            parse: Parse::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
             guard: Guard::default(),
+            transcription: Transcription::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }
@@ -393,6 +411,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             document_bytes: 100 << 20,
+            image_bytes: 10 << 20,
+            audio_bytes: 25 << 20,
+            page_bytes: 20 << 20,
+            page_seconds: 30,
             archive_bytes: 4 << 30,
             question_bytes: 32 << 10,
             body_bytes: 4 << 20,

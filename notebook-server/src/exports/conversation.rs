@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use notebook_agent::export::{Transcript, markdown, pdf, shown};
+use notebook_agent::export::{Cited, Transcript, markdown, pdf, shown};
 use notebook_core::{
     ConversationId, Error, ErrorKind, MessageId, Result, SourceId, TenantScope,
-    model::{Conversation, Message, PageRequest},
+    model::{Conversation, Message, PageRequest, Source},
     queue::runner::Work,
 };
 use notebook_rag::ingest::blob_error;
@@ -82,9 +82,10 @@ impl Exports {
         &self,
         scope: &TenantScope,
         conversation: &Conversation,
-    ) -> Result<HashMap<SourceId, String>> {
+    ) -> Result<HashMap<SourceId, Cited>> {
         let sources = self.parts.store.sources(scope, conversation.notebook).await?;
-        Ok(sources.into_iter().map(|source| (source.id, source.name)).collect())
+        let cited = |source: Source| (source.id, Cited { name: source.name, kind: source.kind });
+        Ok(sources.into_iter().map(cited).collect())
     }
 }
 

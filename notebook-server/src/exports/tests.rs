@@ -27,6 +27,8 @@ pub(crate) fn in_memory(store: &Arc<MemoryStore>, clock: Arc<dyn Clock>) -> Expo
         bell: Arc::new(Notify::new()),
         blobs: blobs.clone(),
         parser: ChildParser::new("unused", ["unused"]),
+        transcriber: None,
+        web: None,
         keyword: Arc::new(MemoryKeywordIndex::new()),
         vectors: None,
         shared: None,

@@ -84,7 +84,10 @@ fn class(method: &Method, route: &str, resumes: bool) -> Class {
         | "/api/conversations/{id}/ui-messages"
         | "/v1/chat/completions"
         | "/v1/responses" => Class::Ask,
-        "/api/notebooks/{id}/sources" | "/api/notebooks/{id}/sources/text" | "/api/imports" => {
+        "/api/notebooks/{id}/sources"
+        | "/api/notebooks/{id}/sources/text"
+        | "/api/notebooks/{id}/sources/link"
+        | "/api/imports" => {
             Class::Upload
         }
         "/api/notebooks" => Class::Notebooks,

@@ -4,11 +4,13 @@ mod chat;
 mod embedding;
 mod layers;
 mod providers;
+mod transcription;
 
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
 pub(crate) use layers::{KeyState, ModelState, ProviderState, key_states};
 pub(crate) use providers::{CHAT_PROVIDERS, price};
+pub(crate) use transcription::{TRANSCRIPTION_PROVIDERS, transcriber};
 
 use notebook_core::{
     Result,

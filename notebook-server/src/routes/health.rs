@@ -52,6 +52,8 @@ struct LoadReply {
 #[derive(Serialize, ToSchema)]
 struct LimitsReply {
     document_bytes: u64,
+    image_bytes: u64,
+    audio_bytes: u64,
     question_bytes: usize,
 }
 
@@ -85,6 +87,8 @@ pub(super) async fn status(
         embedding_reason: app.status.embedding_reason.clone(),
         limits: LimitsReply {
             document_bytes: app.limits.document_bytes,
+            image_bytes: app.limits.image_bytes,
+            audio_bytes: app.limits.audio_bytes,
             question_bytes: app.limits.question_bytes,
         },
         kinds: SourceKind::ALL.to_vec(),

@@ -47,6 +47,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         // The spool has a limit of its own, and holds nothing in memory.
         .routes(routes!(sources::list, sources::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(sources::paste))
+        .routes(routes!(sources::link))
         .routes(routes!(sources::events))
         .routes(routes!(sources::get, sources::delete))
         .routes(routes!(sources::retry))

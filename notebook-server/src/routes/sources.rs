@@ -99,6 +99,32 @@ pub(super) async fn paste(
     Ok((StatusCode::ACCEPTED, Json(source)))
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    /// The address of a page or a file on the public internet, `http` or `https`.
+    url: String,
+    /// What to call it; the page's title, or its address, when absent.
+    name: Option<String>,
+}
+
+/// Adds a page of the web as a source. It is fetched as a job; its stage is then `fetch`.
+#[utoipa::path(post, path = "/api/notebooks/{id}/sources/link", params(("id" = NotebookId, Path)),
+    request_body = Link,
+    responses((status = 202, body = Source), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn link(
+    State(app): State<App>,
+    Scope(scope, ..): Scope<need::SourceWrite>,
+    Path(notebook): Path<NotebookId>,
+    Json(body): Json<Link>,
+) -> Reply<(StatusCode, Json<Source>)> {
+    app.store.notebook(&scope, notebook).await?;
+    // What can be told from the address is told at once; where its name leads to, when it is called.
+    app.pages.check(body.url.trim())?;
+    let source = app.ingest.add_link(&scope, notebook, &body.url, body.name.as_deref()).await?;
+    Ok((StatusCode::ACCEPTED, Json(source)))
+}
+
 /// One source.
 #[utoipa::path(get, path = "/api/sources/{id}", params(("id" = SourceId, Path)),
     responses((status = 200, body = Source), (status = 404, body = Problem)))]

@@ -46,6 +46,7 @@ impl Setup {
         let environment = vec![
             ("NOTEBOOK__CHAT__PROVIDER".to_owned(), "extractive".to_owned()),
             ("NOTEBOOK__EMBEDDING__PROVIDER".to_owned(), "none".to_owned()),
+            ("NOTEBOOK__TRANSCRIPTION__PROVIDER".to_owned(), "none".to_owned()),
             ("RUST_LOG".to_owned(), "warn".to_owned()),
         ];
         Self { folder: folder.to_owned(), environment, log: None }

@@ -76,6 +76,7 @@ fn g7_heads_and_bodies_have_limits() {
         ("POST", "/api/notebooks".to_owned()),
         ("PATCH", format!("/api/notebooks/{id}")),
         ("POST", format!("/api/notebooks/{id}/sources/text")),
+        ("POST", format!("/api/notebooks/{id}/sources/link")),
         ("POST", format!("/api/notebooks/{id}/conversations")),
         ("POST", format!("/api/conversations/{id}/runs")),
         ("PATCH", format!("/api/conversations/{id}")),

@@ -6,7 +6,12 @@ import { addSource, ingest, modelSettings, newId, publicSource, tell } from './s
 import { runEvents, sourceEvents } from './streams.mjs';
 
 const kinds = ['pdf', 'docx', 'pptx', 'xlsx', 'csv', 'epub', 'html', 'markdown', 'text', 'code'];
-const limits = { document_bytes: 100_000_000, question_bytes: 32_768 };
+const limits = {
+  document_bytes: 100_000_000,
+  image_bytes: 10_000_000,
+  audio_bytes: 25_000_000,
+  question_bytes: 32_768,
+};
 const kindOf = (name) =>
   ({ md: 'markdown', txt: 'text', htm: 'html' })[name.split('.').at(-1)] ??
   (kinds.includes(name.split('.').at(-1)) ? name.split('.').at(-1) : null);
@@ -150,6 +155,24 @@ export const routes = (state) => [
       const body = await readJson(req);
       const source = addSource(state, id, body.name, Buffer.from(body.text), 'text');
       source.pasted = true;
+      return [202, publicSource(source)];
+    },
+  ],
+  [
+    'POST',
+    '/api/notebooks/:id/sources/link',
+    async ({ id, req }) => {
+      const { url, name } = await readJson(req);
+      if (!/^https?:\/\//.test(url))
+        throw new Refusal(422, 'invalid_input', 'Begin the address with http:// or https://.', 'url');
+      const source = addSource(
+        state,
+        id,
+        name ?? url.split('://')[1],
+        Buffer.from('A page of the web.'),
+        'html',
+      );
+      source.origin = { url, final_url: url, content_type: 'text/html', fetched_at: Date.now() };
       return [202, publicSource(source)];
     },
   ],

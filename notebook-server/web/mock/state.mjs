@@ -56,6 +56,7 @@ export function addSource(state, notebook, name, data, kindOf) {
     text_bytes: 0,
     chunks: 0,
     notes: [],
+    origin: null,
     created_at: now,
     updated_at: now,
     revision: 1,

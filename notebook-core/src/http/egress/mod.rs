@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, 
 use async_trait::async_trait;
 use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_ENCODING, LOCATION},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
 
 use self::{
@@ -118,6 +118,8 @@ pub struct Fetched {
     pub status: u16,
     /// The media type that it says it is, in lower case; it may lie.
     pub media_type: String,
+    /// The same with its parameters, as it came, cut to 200 characters.
+    pub content_type: String,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -252,9 +254,15 @@ impl EgressClient {
             url: target.as_str().to_owned(),
             status: response.status().as_u16(),
             media_type: response.media_type(),
+            content_type: content_type(&response),
             body: response.bytes(self.config.bytes).await?,
         })
     }
+}
+
+fn content_type(response: &HttpResponse) -> String {
+    let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().chars().take(200).collect()
 }
 
 /// Whether the body is not what it was, for nobody here unpacks it.

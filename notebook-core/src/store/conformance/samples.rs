@@ -6,7 +6,7 @@ use crate::{
     model::{
         Chunk, ChunkKey, Citation, Conversation, EventBody, Message, ModelSettings, NewRun,
         Notebook, NotebookSettings, Progress, Role, Run, RunEvent, RunState, Source, SourceFailure,
-        Stage, StageTiming, Usage,
+        Stage, StageTiming, Usage, WebOrigin,
     },
 };
 
@@ -69,6 +69,12 @@ pub fn source(notebook: NotebookId) -> Source {
         text_bytes: 1_000_000,
         chunks: 1_234,
         notes: vec!["Embedded files were ignored.".into(), String::new()],
+        origin: Some(WebOrigin {
+            url: "https://example.org/bees".into(),
+            final_url: Some("https://www.example.org/bees.pdf".into()),
+            content_type: Some("application/pdf".into()),
+            fetched_at: Some(at(5)),
+        }),
         created_at: at(3),
         updated_at: at(4),
         revision: 7,

@@ -189,6 +189,7 @@ pub async fn unfinished_sources_are_found(store: &dyn Store) {
     for stage in [
         Stage::Ready,
         Stage::Queued,
+        Stage::Fetch,
         Stage::Parse,
         Stage::Failed,
         Stage::Chunk,

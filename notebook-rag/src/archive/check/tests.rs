@@ -81,7 +81,7 @@ fn a7_forged_failures_are_refused() {
         let failure = Some(SourceFailure { code, message, stage });
         source(Source { stage: Stage::Failed, failure, ..valid() }, "entry.json")
     };
-    for stage in [Stage::Parse, Stage::Chunk, Stage::Index, Stage::Embed] {
+    for stage in [Stage::Fetch, Stage::Parse, Stage::Chunk, Stage::Index, Stage::Embed] {
         assert!(with("bad_page", "Page 3.", stage).is_ok());
     }
     for stage in [Stage::Queued, Stage::Ready, Stage::Failed, Stage::Deleting] {

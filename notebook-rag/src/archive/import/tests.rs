@@ -23,6 +23,8 @@ fn importer(store: &Arc<MemoryStore>) -> Importer {
         bell: Arc::new(Notify::new()),
         blobs: blobs.clone(),
         parser: ChildParser::new("unused", ["unused"]),
+        transcriber: None,
+        web: None,
         keyword: Arc::new(MemoryKeywordIndex::new()),
         vectors: None,
         shared: None,

@@ -13,7 +13,7 @@ use notebook_core::document::{Document, DocumentBuilder};
 
 use super::decode::decode;
 use super::{Limits, ParseFailure};
-use writer::Writer;
+use writer::{Extract, Writer};
 
 /// How much is tokenised at a time.
 const CHUNK: usize = 64 << 10;
@@ -27,6 +27,38 @@ pub(super) fn parse_html(bytes: &[u8], limits: &Limits) -> Result<Document, Pars
     decoded.flag.into_iter().for_each(|flag| builder.flag(flag));
     run(&decoded.text, &mut builder, limits, false)?;
     Ok(builder.finish())
+}
+
+/// A page may say less than this in its article, and is then read as a whole.
+const LEAST_ARTICLE: usize = 400;
+/// So many times longer than its article may a page be, before the article is not what it is about.
+const MOST_AROUND: usize = 6;
+
+/// A page of the web, without what stands around its text on every page: what it marks as its main part or as an
+/// article, if that is most of it; else all but asides, heads and feet; else everything.
+pub(super) fn parse_page(
+    bytes: &[u8],
+    charset: Option<&str>,
+    limits: &Limits,
+) -> Result<Document, ParseFailure> {
+    let label = charset.map(str::to_owned).or_else(|| declared_encoding(bytes));
+    let decoded = decode(bytes, label.as_deref());
+    let read = |extract| {
+        let mut builder = DocumentBuilder::new(limits.text_bytes);
+        decoded.flag.iter().cloned().for_each(|flag| builder.flag(flag));
+        extracted(&decoded.text, &mut builder, limits, false, extract)?;
+        Ok::<_, ParseFailure>(builder.finish())
+    };
+    let page = read(Extract::Page)?;
+    if page.text.is_empty() {
+        return read(Extract::All);
+    }
+    let article = read(Extract::Article)?;
+    let length = article.text.len();
+    if length < LEAST_ARTICLE || length.saturating_mul(MOST_AROUND) < page.text.len() {
+        return Ok(page);
+    }
+    Ok(Document { title: page.title, flags: page.flags, ..article })
 }
 
 /// Appends the text of an HTML fragment.
@@ -54,7 +86,17 @@ fn run(
     limits: &Limits,
     xml: bool,
 ) -> Result<(), ParseFailure> {
-    let writer = Writer::new(builder, limits, xml);
+    extracted(html, builder, limits, xml, Extract::All)
+}
+
+fn extracted(
+    html: &str,
+    builder: &mut DocumentBuilder,
+    limits: &Limits,
+    xml: bool,
+    extract: Extract,
+) -> Result<(), ParseFailure> {
+    let writer = Writer::new(builder, limits, xml, extract);
     let tokenizer = Tokenizer::new(writer, TokenizerOpts::default());
     let queue = BufferQueue::default();
     let mut rest = html;
@@ -166,6 +208,35 @@ mod tests {
         assert_eq!(parse(&format!("{deep}text")).text, "text");
         let cells = "<table><tr><td>".repeat(20_000);
         assert_eq!(parse(&format!("{cells}text")).text, "text");
+    }
+
+    #[test]
+    fn a2_pages_are_read_without_what_stands_around() {
+        let body = "The heron stands still for an hour before it strikes. ".repeat(12);
+        let html = format!(
+            "<title>Herons</title><header><a>Home</a> Subscribe</header><div class=x>Cookies?</div>\
+             <main><header><h1>Herons</h1></header><p>{body}</p><aside>Related</aside></main>\
+             <div>Trending now</div><footer>Imprint</footer>"
+        );
+        let page = parse_page(html.as_bytes(), None, &Limits::default()).unwrap();
+        page.validate().unwrap();
+        assert_eq!(page.title.as_deref(), Some("Herons"));
+        assert!(page.text.starts_with("Herons\n\nThe heron"), "{:?}", page.text);
+        for around in ["Subscribe", "Cookies", "Related", "Trending", "Imprint"] {
+            assert!(!page.text.contains(around), "{around}");
+        }
+        // A main part that says next to nothing, and a page without one.
+        let thin = "<main>x</main><p>All of it is here.</p><footer>Imprint</footer>";
+        let page = parse_page(thin.as_bytes(), None, &Limits::default()).unwrap();
+        assert_eq!(page.text, "x\n\nAll of it is here.");
+        let foot = parse_page(b"<footer>Only this</footer>", None, &Limits::default()).unwrap();
+        assert_eq!(foot.text, "Only this");
+    }
+
+    #[test]
+    fn u34_the_charset_that_came_with_a_page_counts() {
+        let page = parse_page(b"<p>\xe4\xe4", Some("iso-8859-5"), &Limits::default()).unwrap();
+        assert_eq!(page.text, "\u{444}\u{444}");
     }
 
     #[test]

@@ -17,17 +17,36 @@ const MAX_SEARCH: usize = 256;
 /// A cell with more text than this is layout, not data.
 const MAX_CELL: usize = 4_000;
 
+/// What of a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extract {
+    /// Everything that a person can see.
+    All,
+    /// All but what stands around the text on every page.
+    Page,
+    /// What is marked as main part or article.
+    Article,
+}
+
 /// The sink of the tokeniser. The tokeniser wants `&self`, hence the cell.
 pub(super) struct Writer<'b>(RefCell<State<'b>>);
 
 impl<'b> Writer<'b> {
-    pub(super) fn new(builder: &'b mut DocumentBuilder, limits: &'b Limits, xml: bool) -> Self {
+    pub(super) fn new(
+        builder: &'b mut DocumentBuilder,
+        limits: &'b Limits,
+        xml: bool,
+        extract: Extract,
+    ) -> Self {
         Self(RefCell::new(State {
             builder,
             limits,
             xml,
             open: Vec::new(),
-            skipped: 0,
+            // Outside of an article nothing is read.
+            skipped: usize::from(extract == Extract::Article),
+            extract,
+            inside: 0,
             text: String::new(),
             tables: Vec::new(),
             failure: None,
@@ -70,6 +89,7 @@ struct Open {
     name: LocalName,
     role: Role,
     skipped: bool,
+    main: bool,
 }
 
 /// A table being read. In a layout table, cells are not data but parts of the page.
@@ -86,6 +106,9 @@ struct State<'b> {
     open: Vec<Open>,
     /// How many open elements are left out.
     skipped: usize,
+    extract: Extract,
+    /// How many main parts and articles are open.
+    inside: usize,
     text: String,
     tables: Vec<Table>,
     failure: Option<ParseFailure>,
@@ -106,12 +129,30 @@ impl State<'_> {
         let raw = raw_text(&tag.name);
         if self.open.len() < MAX_OPEN {
             let hidden = self.is_hidden(&tag);
-            let skipped = hidden || role == Role::Skipped;
+            let skipped = hidden || role == Role::Skipped || self.is_around(&tag.name);
             self.skipped += usize::from(skipped);
+            let main = !skipped && is_main(&tag);
+            if main {
+                self.inside += 1;
+                if self.extract == Extract::Article && self.inside == 1 {
+                    self.skipped = self.skipped.saturating_sub(1);
+                }
+            }
             let name = tag.name;
-            self.open.push(Open { name, role, skipped });
+            self.open.push(Open { name, role, skipped, main });
         }
         raw
+    }
+
+    /// Whether an element stands around the text, on pages of the web.
+    fn is_around(&self, name: &str) -> bool {
+        self.extract != Extract::All
+            && match name {
+                "aside" | "footer" => true,
+                // That of an article has its title.
+                "header" => self.inside == 0,
+                _ => false,
+            }
     }
 
     fn is_hidden(&mut self, tag: &Tag) -> bool {
@@ -202,7 +243,13 @@ impl State<'_> {
         } else if self.skipped == 0 {
             self.leave(open.role);
         }
-        self.open.pop();
+        let Some(open) = self.open.pop() else { return };
+        if open.main {
+            self.inside = self.inside.saturating_sub(1);
+            if self.extract == Extract::Article && self.inside == 0 {
+                self.skipped += 1;
+            }
+        }
     }
 
     /// What the end of an element does to the text in it. The element is still open.
@@ -337,6 +384,11 @@ impl State<'_> {
             self.failure.get_or_insert(failure.into());
         }
     }
+}
+
+fn is_main(tag: &Tag) -> bool {
+    matches!(&*tag.name, "main" | "article")
+        || tag.attrs.iter().any(|attr| &*attr.name.local == "role" && &*attr.value == "main")
 }
 
 /// The elements whose content is not markup.

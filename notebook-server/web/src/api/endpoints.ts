@@ -44,6 +44,8 @@ export const sources = {
   uploadPath: (notebook: Id): string => `/api/notebooks/${notebook}/sources`,
   paste: (notebook: Id, body: { name: string; text: string }): Promise<Source> =>
     json(`/api/notebooks/${notebook}/sources/text`, { method: 'POST', body }),
+  link: (notebook: Id, body: { url: string; name?: string }): Promise<Source> =>
+    json(`/api/notebooks/${notebook}/sources/link`, { method: 'POST', body }),
   remove: (id: Id): Promise<Response> => send(`/api/sources/${id}`, { method: 'DELETE' }),
   retry: (id: Id): Promise<Source> => json(`/api/sources/${id}/retry`, { method: 'POST' }),
   cancel: (id: Id): Promise<Source> => json(`/api/sources/${id}/cancel`, { method: 'POST' }),

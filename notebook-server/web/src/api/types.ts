@@ -30,7 +30,8 @@ export interface Page<T> {
   next: string | null;
 }
 
-export type Stage = 'queued' | 'parse' | 'chunk' | 'index' | 'embed' | 'ready' | 'failed' | 'deleting';
+export type Stage =
+  'queued' | 'fetch' | 'parse' | 'chunk' | 'index' | 'embed' | 'ready' | 'failed' | 'deleting';
 
 export interface Source {
   id: Id;
@@ -49,6 +50,12 @@ export interface Source {
   text_bytes: number;
   chunks: number;
   notes: string[];
+  origin: {
+    url: string;
+    final_url: string | null;
+    content_type: string | null;
+    fetched_at: number | null;
+  } | null;
   created_at: number;
   updated_at: number;
   revision: number;
@@ -192,7 +199,7 @@ export interface Status {
   };
   embedding: { model: string; dimensions: number } | null;
   embedding_reason: string | null;
-  limits: { document_bytes: number; question_bytes: number };
+  limits: { document_bytes: number; image_bytes: number; audio_bytes: number; question_bytes: number };
   kinds: string[];
 }
 

@@ -30,6 +30,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
     Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
+    Migration { version: 24, name: "sources from the web", sql: V24 },
 ];
 
 const V1: &str = r#"
@@ -623,3 +624,6 @@ CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
 CREATE POLICY reach ON approvals USING (tenant_id = own_tenant());
 ALTER TABLE approvals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 "#;
+
+/// Where on the web a source comes from.
+const V24: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";

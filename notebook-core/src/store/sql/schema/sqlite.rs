@@ -30,6 +30,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 21, name: "reports of wrong refusals", sql: V21 },
     Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
+    Migration { version: 24, name: "sources from the web", sql: V24 },
 ];
 
 const V1: &str = "
@@ -556,3 +557,6 @@ CREATE TABLE approvals (
 ) STRICT;
 CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
 ";
+
+/// Where on the web a source comes from.
+const V24: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";

@@ -39,6 +39,7 @@ pub(super) async fn insert(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -
                 source.created_at.as_millis(),
                 source.updated_at.as_millis(),
                 source.revision,
+                optional_json(tx.operation, source.origin.as_ref())?,
                 source.stage.is_unfinished(),
             ],
         )
@@ -67,6 +68,7 @@ pub(super) async fn update(tx: &mut Tx<'_>, tenant: TenantId, source: &Source) -
             number(tx.operation, "text_bytes", source.text_bytes)?,
             source.chunks,
             json(tx.operation, &source.notes)?,
+            optional_json(tx.operation, source.origin.as_ref())?,
             source.updated_at.as_millis(),
             source.stage.is_unfinished(),
             tenant.as_bytes(),
@@ -99,5 +101,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<Source> {
         created_at: row.get(18)?,
         updated_at: row.get(19)?,
         revision: row.get(20)?,
+        origin: row.optional_json(21)?,
     })
 }

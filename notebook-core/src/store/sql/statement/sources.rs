@@ -4,7 +4,7 @@ macro_rules! columns {
     () => {
         "id, notebook_id, name, kind, bytes, sha256, blob, stage, progress_done, progress_total, \
          keywords_ready, vectors_ready, failure, title, pages, text_bytes, chunks, notes, \
-         created_at, updated_at, revision"
+         created_at, updated_at, revision, origin"
     };
 }
 
@@ -18,7 +18,7 @@ pub(in crate::store::sql) const INSERT: &str = concat!(
     "INSERT INTO sources (tenant_id, ",
     columns!(),
     ", unfinished) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-     $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING"
+     $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT DO NOTHING"
 );
 
 pub(in crate::store::sql) const SELECT: &str =
@@ -45,8 +45,8 @@ pub(in crate::store::sql) const UPDATE: &str = "UPDATE sources
     SET name = $1, kind = $2, bytes = $3, sha256 = $4, blob = $5, stage = $6,
         progress_done = $7, progress_total = $8, keywords_ready = $9, vectors_ready = $10,
         failure = $11, title = $12, pages = $13, text_bytes = $14, chunks = $15, notes = $16,
-        updated_at = $17, unfinished = $18, revision = revision + 1
-    WHERE tenant_id = $19 AND id = $20 AND revision = $21";
+        origin = $17, updated_at = $18, unfinished = $19, revision = revision + 1
+    WHERE tenant_id = $20 AND id = $21 AND revision = $22";
 
 /// Takes text and chunks with it, by foreign keys.
 pub(in crate::store::sql) const DELETE: &str =

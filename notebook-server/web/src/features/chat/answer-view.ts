@@ -64,17 +64,18 @@ export const isBusy = (view: AnswerView): boolean =>
 export function plainAnswer(
   view: AnswerView,
   nameOf: (source: string) => string,
-  pageOf: (page: number) => string,
+  partOf: (citation: Citation) => string | null,
 ): string {
   let text = view.text;
   for (const { at_utf16: at, number } of [...view.citations].sort((a, b) => b.at_utf16 - a.at_utf16)) {
     text = `${text.slice(0, at)} [${number}]${text.slice(at)}`;
   }
   const notes = new Map(
-    view.citations.map((each) => [
-      each.number,
-      `[${each.number}] “${each.quote}” (${nameOf(each.source)}${each.page === null ? '' : `, ${pageOf(each.page)}`})`,
-    ]),
+    view.citations.map((each) => {
+      const part = partOf(each);
+      const place = part === null ? nameOf(each.source) : `${nameOf(each.source)}, ${part}`;
+      return [each.number, `[${each.number}] “${each.quote}” (${place})`];
+    }),
   );
   return notes.size === 0 ? text : `${text.trimEnd()}\n\n${[...notes.values()].join('\n')}\n`;
 }

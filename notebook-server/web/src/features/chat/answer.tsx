@@ -117,7 +117,7 @@ function CopyButton({ view }: { view: AnswerView }) {
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = (): void => {
-    const plain = plainAnswer(view, host.sourceName, text.page);
+    const plain = plainAnswer(view, host.sourceName, host.partOf);
     void navigator.clipboard.writeText(plain).then(
       () => setCopied(true),
       () => undefined,

@@ -3,6 +3,7 @@ import { runs } from '@/api/endpoints';
 import { asProblem } from '@/api/problem';
 import type { Citation, Conversation, Id, Source } from '@/api/types';
 import { placeParams } from '@/features/notebooks/place';
+import { mediumOf, timeOf } from '@/features/sources/kinds';
 import { useText } from '@/i18n';
 import { useMay } from '@/state/session';
 import { ErrorNote, Spinner } from '@/ui/feedback';
@@ -59,11 +60,16 @@ export function ChatPane(props: ChatPaneProps) {
   const host = useMemo(
     () => ({
       sourceName,
+      partOf: ({ source, page }: Citation) => {
+        if (page === null) return null;
+        const kind = sources.find((each) => each.id === source)?.kind ?? '';
+        return mediumOf(kind) === 'audio' ? text.atTime(timeOf(page)) : text.page(page);
+      },
       open: onCitation,
       href: ({ source, span }: Citation) =>
         `?${new URLSearchParams(placeParams({ conversation, reading: { source, span } })).toString()}`,
     }),
-    [sourceName, onCitation, conversation],
+    [sourceName, sources, text, onCitation, conversation],
   );
   const locked = active !== null || ask.isPending;
   const asked = ask.variables?.request;

@@ -33,6 +33,7 @@ export function CitationCard() {
   }, [now]);
   if (!now) return null;
   const { citation } = now;
+  const part = host.partOf(citation);
   return createPortal(
     <div
       ref={ref}
@@ -46,7 +47,11 @@ export function CitationCard() {
         <span className="min-w-0 flex-1 truncate font-medium text-soft">
           {host.sourceName(citation.source)}
         </span>
-        {citation.page !== null && <span className="shrink-0">{text.page(citation.page)}</span>}
+        {part !== null && (
+          <span className="shrink-0" data-testid="citation-part">
+            {part}
+          </span>
+        )}
       </p>
       <blockquote className="line-clamp-8 font-serif text-[15px] leading-normal" data-testid="citation-quote">
         {citation.quote}

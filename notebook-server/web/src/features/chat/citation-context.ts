@@ -5,6 +5,8 @@ import { createStore } from '@/state/store';
 /** What citations need of the page around them. */
 export interface CitationHost {
   sourceName: (id: Id) => string;
+  /** Where in the source the words stand: a page, a time; null without such parts. */
+  partOf: (citation: Citation) => string | null;
   open: (citation: Citation) => void;
   /** The address of the cited words, for a new tab. */
   href: (citation: Citation) => string;
@@ -12,6 +14,7 @@ export interface CitationHost {
 
 export const CitationHostContext = createContext<CitationHost>({
   sourceName: () => '',
+  partOf: () => null,
   open: () => undefined,
   href: () => '',
 });

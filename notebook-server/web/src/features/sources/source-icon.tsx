@@ -1,5 +1,16 @@
-import { BookOpen, CodeXml, FileText, Globe, type LucideIcon, Presentation, Sheet } from 'lucide-react';
+import {
+  AudioLines,
+  BookOpen,
+  CodeXml,
+  FileText,
+  Globe,
+  Image,
+  type LucideIcon,
+  Presentation,
+  Sheet,
+} from 'lucide-react';
 import { cx } from '@/lib/cx';
+import { type Medium, mediumOf } from './kinds';
 
 const icons: Record<string, LucideIcon> = {
   pptx: Presentation,
@@ -10,8 +21,10 @@ const icons: Record<string, LucideIcon> = {
   code: CodeXml,
 };
 
+const media: Record<Medium, LucideIcon> = { text: FileText, image: Image, audio: AudioLines };
+
 export function SourceIcon({ kind, dim }: { kind: string; dim?: boolean }) {
-  const Icon = icons[kind] ?? FileText;
+  const Icon = icons[kind] ?? media[mediumOf(kind)];
   return (
     <span
       aria-hidden

@@ -14,6 +14,7 @@ import { Confirm } from '@/ui/confirm';
 import { Menu, type MenuItem } from '@/ui/menu';
 import { Progress } from '@/ui/progress';
 import { putChanges } from './queries';
+import { mediumOf, timeOf } from './kinds';
 import { statusOf } from './source-status';
 import { SourceIcon } from './source-icon';
 
@@ -35,9 +36,15 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
   const status = statusOf(source, text);
   const put = (change: Source): void =>
     putChanges(client, source.notebook, [{ kind: 'source', source: change }]);
-  const facts = [source.pages ? text.pages(source.pages) : null, formatBytes(source.bytes, locale)].filter(
-    (fact) => fact !== null,
-  );
+  const length =
+    source.pages === null
+      ? null
+      : mediumOf(source.kind) === 'audio'
+        ? timeOf(source.pages)
+        : text.pages(source.pages);
+  const facts = [length, formatBytes(source.bytes, locale)].filter((fact) => fact !== null);
+  const from = source.origin && (source.origin.final_url ?? source.origin.url);
+  const fetchedAt = source.origin?.fetched_at ?? null;
   const items: MenuItem[] = [
     {
       label: text.download,
@@ -137,6 +144,14 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
         <div className="ps-9 pe-1 pt-2">
           <Progress label={`${source.name}: ${status.label}`} value={status.progress} />
         </div>
+      )}
+      {from && (
+        <p className="truncate ps-9 pe-1 pt-0.5 text-xs text-faint" data-testid="origin">
+          <a href={from} target="_blank" rel="noopener noreferrer" className="hover:underline" title={from}>
+            {from}
+          </a>
+          {fetchedAt !== null && ` · ${text.fetchedAt(new Date(fetchedAt).toLocaleString(locale))}`}
+        </p>
       )}
       {status.tone === 'failed' && (
         <div className="mt-1.5 ms-9 grid gap-2 rounded-lg bg-danger-wash p-2.5 text-xs">

@@ -1,5 +1,6 @@
 import type { Source, Stage } from '@/api/types';
 import type { Dictionary } from '@/i18n/en';
+import { mediumOf } from './kinds';
 
 /** What the row of a source says and shows about its ingestion. */
 export interface SourceStatus {
@@ -10,10 +11,15 @@ export interface SourceStatus {
   progress?: number | null;
 }
 
-const stageLabel = (stage: Stage, text: Dictionary): string =>
+/** How reading goes on depends on what there is to read. */
+const readLabel = (kind: string, text: Dictionary): string =>
+  ({ text: text.stageParse, image: text.stageParseImage, audio: text.stageParseAudio })[mediumOf(kind)];
+
+const stageLabel = (stage: Stage, kind: string, text: Dictionary): string =>
   ({
     queued: text.stageQueued,
-    parse: text.stageParse,
+    fetch: text.stageFetch,
+    parse: readLabel(kind, text),
     chunk: text.stageChunk,
     index: text.stageIndex,
     embed: text.stageEmbed,
@@ -31,6 +37,6 @@ export function statusOf(source: Source, text: Dictionary): SourceStatus {
   }
   const { done, total } = source.progress;
   const progress = total > 0 ? Math.min(1, done / total) : null;
-  const label = source.keywords_ready ? text.keywordReady : stageLabel(source.stage, text);
+  const label = source.keywords_ready ? text.keywordReady : stageLabel(source.stage, source.kind, text);
   return { label, hint: source.keywords_ready ? text.keywordReadyHint : null, tone: 'busy', progress };
 }

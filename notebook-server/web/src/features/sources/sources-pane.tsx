@@ -1,4 +1,4 @@
-import { ClipboardPaste, Plus } from 'lucide-react';
+import { ClipboardPaste, Link, Plus } from 'lucide-react';
 import { useCallback, useRef, useState } from 'react';
 import type { Id, Source } from '@/api/types';
 import { useStatus } from '@/features/status/chips';
@@ -10,7 +10,9 @@ import { useStore } from '@/state/store';
 import { Button, IconButton } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
 import { DropZone } from './drop-zone';
+import { LinkDialog } from './link-dialog';
 import { PasteDialog } from './paste-dialog';
+import { accepted, limitOf } from './kinds';
 import { SourceRow } from './source-row';
 import { UploadRow } from './upload-row';
 import { addUploads, uploads } from './uploads';
@@ -26,27 +28,27 @@ interface SourcesPaneProps {
   onOpen: (source: Id) => void;
 }
 
-const LIMIT = 100_000_000;
-
 export function SourcesPane(props: SourcesPaneProps) {
   const { notebook, items, loading, error, excluded, reading, onExclude, onOpen } = props;
   const text = useText();
   const locale = useLanguage();
-  const limit = useStatus().data?.limits.document_bytes ?? LIMIT;
+  const limits = useStatus().data?.limits;
   const moving = useStore(uploads).filter((each) => each.notebook === notebook);
   const picker = useRef<HTMLInputElement>(null);
   const [pasting, setPasting] = useState(false);
+  const [linking, setLinking] = useState(false);
   const mayWrite = useMay('source.write');
   const mayChoose = useMay('chat');
 
   const add = useCallback(
     (files: File[]) =>
       addUploads(notebook, files, (file) => {
+        const limit = limitOf(file, limits);
         if (file.size === 0) return text.emptyFile;
         if (file.size <= limit) return null;
         return text.tooLarge(formatBytes(file.size, locale), formatBytes(limit, locale));
       }),
-    [notebook, limit, locale, text],
+    [notebook, limits, locale, text],
   );
   const usable = items.filter((source) => source.stage !== 'failed');
   const off = usable.filter((source) => excluded.includes(source.id)).length;
@@ -60,6 +62,9 @@ export function SourcesPane(props: SourcesPaneProps) {
         <h2 className="flex-1 font-medium">{text.sources}</h2>
         {mayWrite && (
           <>
+            <IconButton label={text.addLink} onClick={() => setLinking(true)}>
+              <Link size={17} aria-hidden />
+            </IconButton>
             <IconButton label={text.pasteText} onClick={() => setPasting(true)}>
               <ClipboardPaste size={17} aria-hidden />
             </IconButton>
@@ -72,6 +77,7 @@ export function SourcesPane(props: SourcesPaneProps) {
           ref={picker}
           type="file"
           multiple
+          accept={accepted}
           className="hidden"
           tabIndex={-1}
           aria-label={text.addFiles}
@@ -105,7 +111,7 @@ export function SourcesPane(props: SourcesPaneProps) {
           <div className="mx-1 mt-3 rounded-2xl border border-dashed border-line-strong px-5 py-8 text-center">
             <h3 className="font-serif text-lg font-semibold">{text.noSources}</h3>
             <p className="pt-1.5 pb-5 text-[13px] text-pretty text-soft">
-              {text.noSourcesHint(formatBytes(limit, locale))}
+              {text.noSourcesHint(formatBytes(limitOf(null, limits), locale))}
             </p>
             <div className="grid justify-center gap-2">
               <Button
@@ -114,6 +120,9 @@ export function SourcesPane(props: SourcesPaneProps) {
                 onClick={() => picker.current?.click()}
               >
                 {text.addFiles}
+              </Button>
+              <Button look="ghost" onClick={() => setLinking(true)}>
+                {text.addLink}
               </Button>
               <Button look="ghost" onClick={() => setPasting(true)}>
                 {text.pasteText}
@@ -138,6 +147,7 @@ export function SourcesPane(props: SourcesPaneProps) {
         </ul>
       </div>
       {mayWrite && <DropZone onFiles={add} />}
+      {linking && <LinkDialog notebook={notebook} onClose={() => setLinking(false)} />}
       {pasting && <PasteDialog notebook={notebook} onClose={() => setPasting(false)} />}
     </section>
   );

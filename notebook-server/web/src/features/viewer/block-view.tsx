@@ -1,6 +1,6 @@
 import { Fragment, type ReactNode } from 'react';
 import type { Block, Span } from '@/api/types';
-import { useText } from '@/i18n';
+import { usePartLabel } from './parts';
 import { type Group, cellsOf, sliceBlock } from './windows';
 
 /** A block's text with the cited words marked. */
@@ -89,16 +89,16 @@ function Content({ group, span }: { group: Group; span: Span | null }) {
 }
 
 export function GroupView({ group, span }: { group: Group; span: Span | null }) {
-  const text = useText();
+  const label = usePartLabel();
   return (
     <>
-      {group.page !== null && (
+      {group.page !== null && label && (
         <div
           className="flex items-center gap-3 pt-[0.6em] font-sans text-[11px] text-faint select-none"
           data-page={group.page}
         >
           <span className="h-px flex-1 bg-line" />
-          {text.page(group.page)}
+          {label(group.page)}
           <span className="h-px flex-1 bg-line" />
         </div>
       )}

@@ -1,13 +1,15 @@
 import { useQuery } from '@tanstack/react-query';
 import { Highlighter, ListTree, X } from 'lucide-react';
-import { useMemo, useRef, useState } from 'react';
+import { useCallback, useMemo, useRef, useState } from 'react';
 import { sources } from '@/api/endpoints';
 import type { Source, Span } from '@/api/types';
 import type { Reading } from '@/features/notebooks/place';
+import { mediumOf, timeOf } from '@/features/sources/kinds';
 import { useText } from '@/i18n';
 import { IconButton } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
 import { Menu } from '@/ui/menu';
+import { PartLabelContext } from './parts';
 import { SourceText } from './source-text';
 
 interface ViewerPaneProps {
@@ -35,6 +37,11 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
     [start, end],
   );
   const pages = outline.data?.pages.length ?? 0;
+  const isRecording = mediumOf(source?.kind ?? '') === 'audio';
+  const label = useCallback(
+    (part: number) => (isRecording ? timeOf(part) : text.page(part)),
+    [isRecording, text],
+  );
   const headings = outline.data?.headings ?? [];
   return (
     <section aria-label={text.reader} className="flex h-full min-h-0 flex-col" data-testid="viewer">
@@ -44,7 +51,11 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
             {source?.name ?? text.deletedSource}
           </h2>
           <p className="h-4 text-xs text-faint tabular-nums">
-            {page !== null && pages > 0 ? text.pageOf(page, pages) : ''}
+            {page === null || pages === 0
+              ? ''
+              : isRecording
+                ? text.atTime(timeOf(page))
+                : text.pageOf(page, pages)}
           </p>
         </div>
         {span && (
@@ -77,15 +88,17 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
         {outline.error && <ErrorNote error={outline.error} onRetry={() => void outline.refetch()} />}
         {outline.data && outline.data.text_bytes === 0 && <p className="text-soft">{text.noText}</p>}
         {outline.data && outline.data.text_bytes > 0 && (
-          <SourceText
-            key={reading.source}
-            source={reading.source}
-            outline={outline.data}
-            span={span}
-            scroller={scroller}
-            visit={visit}
-            onPage={setPage}
-          />
+          <PartLabelContext value={label}>
+            <SourceText
+              key={reading.source}
+              source={reading.source}
+              outline={outline.data}
+              span={span}
+              scroller={scroller}
+              visit={visit}
+              onPage={setPage}
+            />
+          </PartLabelContext>
         )}
       </div>
     </section>

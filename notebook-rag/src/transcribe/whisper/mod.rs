@@ -1,0 +1,68 @@
+//! Whisper on this machine's processors: speech models from files in CTranslate2's form.
+//!
+//! The files are `model.bin`, `config.json` and `tokenizer.json`, as conversions for faster-whisper hold them. A window is
+//! thirty seconds. The decoder is greedy, with the rules for time marks of the original; where it repeats itself or is
+//! unsure it tries again less greedily, and what still makes no sense is left out.
+
+mod decode;
+mod file;
+mod late;
+mod mel;
+mod net;
+mod tokens;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use notebook_core::{
+    Error, ErrorKind, Result,
+    transcribe::{Heard, SAMPLE_RATE, Transcriber},
+};
+
+use decode::Listener;
+pub use late::LateWhisper;
+
+/// The files of a model.
+pub const MODEL_FILES: [&str; 2] = ["model.bin", "tokenizer.json"];
+
+/// Seconds that the model hears at once.
+const WINDOW_SECONDS: usize = 30;
+const WINDOW: usize = WINDOW_SECONDS * SAMPLE_RATE;
+
+/// A speech model on this machine.
+#[derive(Clone)]
+pub struct Whisper {
+    name: String,
+    listener: Arc<Listener>,
+}
+
+impl Whisper {
+    /// Reads the model in `folder`. `threads` work on it at once.
+    ///
+    /// # Errors
+    /// `NotFound` or `Corrupt`, naming the file.
+    pub fn load(name: &str, folder: &Path, threads: usize) -> Result<Self> {
+        let listener = Arc::new(Listener::load(folder, threads.max(1))?);
+        Ok(Self { name: name.to_owned(), listener })
+    }
+}
+
+#[async_trait]
+impl Transcriber for Whisper {
+    fn model(&self) -> &str {
+        &self.name
+    }
+
+    fn window(&self) -> usize {
+        WINDOW
+    }
+
+    async fn transcribe(&self, mut samples: Vec<f32>, last: bool) -> Result<Heard> {
+        let last = last && samples.len() <= WINDOW;
+        samples.truncate(WINDOW);
+        let listener = Arc::clone(&self.listener);
+        tokio::task::spawn_blocking(move || listener.hear(&samples, last))
+            .await
+            .map_err(|error| Error::new(ErrorKind::Internal, "transcribe").caused_by(error))?
+    }
+}
