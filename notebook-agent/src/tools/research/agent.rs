@@ -17,7 +17,8 @@ use crate::{
         Approval, Branch, Context, END, Failure, Graph, ModelCall, ModelReply, ToolCall, ToolReply,
         Verdict,
     },
-    tools::{Decision, Observation, ToolClass, decide},
+    guard::provenance::Origin,
+    tools::{Decision, Observation, Reason, ToolClass, decide},
 };
 
 /// The name that is in checkpoints.
@@ -48,8 +49,8 @@ pub fn graph() -> notebook_core::Result<Graph<Research>> {
 fn one_call() -> notebook_core::Result<Graph<Research>> {
     Graph::<Research>::builder("call", SCHEMA)
         .compute("decide", |state, _| {
-            if state.one.as_ref().is_some_and(|one| one.decision == Decision::Refuse) {
-                conclude(state, Err(not_allowed()));
+            if let Some(Decision::Refused(reason)) = state.one.as_ref().map(|one| one.decision) {
+                conclude(state, Err(not_allowed(reason)));
             }
             Ok(())
         })
@@ -61,8 +62,21 @@ fn one_call() -> notebook_core::Result<Graph<Research>> {
         .build()
 }
 
-fn not_allowed() -> Failure {
-    Failure::new("not_allowed", "this server does not allow this tool here")
+fn not_allowed(reason: Reason) -> Failure {
+    Failure::new("not_allowed", reason.sentence())
+}
+
+/// What a person is told of a call.
+fn said(class: ToolClass, decision: Decision) -> String {
+    let Decision::NeedsApproval(reason) = decision else { return String::new() };
+    let does = match class {
+        ToolClass::Write => Reason::Writes,
+        ToolClass::Outward | ToolClass::Read => Reason::Outward,
+    };
+    if does == reason {
+        return does.sentence().to_owned();
+    }
+    format!("{} {}", does.sentence(), reason.sentence())
 }
 
 /// Whether the model is to answer with what it has.
@@ -151,28 +165,19 @@ fn split(state: &Research, context: &mut Context<'_>) -> Result<Vec<Research>, F
 fn branch(state: &Research, call: &chat::ToolCall) -> Research {
     let class = state.kinds.get(&call.name).map(|(class, _)| *class);
     // A tool that there is not: the engine says so.
-    let class = class.unwrap_or(ToolClass::ReadInScope);
-    // What was read is what arguments may be made of.
-    let derived = state.taint.is_tainted();
-    let reason = match class {
-        ToolClass::ReadInScope => "It only reads.",
-        ToolClass::Write => "It changes your notebook.",
-        ToolClass::Outward if derived => {
-            "It reaches out of this server, and its arguments may come from a source rather than from you."
-        }
-        ToolClass::Outward => "It reaches out of this server.",
-    };
-    let decision = decide(&state.policy, class, &state.taint, derived);
-    let reason = reason.to_owned();
+    let class = class.unwrap_or(ToolClass::Read);
+    // The taint is that of the whole run: whether these words are made of what was read, nobody can tell.
+    let decision = decide(&state.policy, class, &state.taint, false);
+    let reason = said(class, decision);
     let one = One { call: call.clone(), decision, reason, outcome: None };
     Research { one: Some(one), ..Research::default() }
 }
 
 fn after_decision(state: &Research) -> &'static str {
     match state.one.as_ref().map(|one| one.decision) {
-        Some(Decision::Allow) => "make",
-        Some(Decision::Approve) => "ask",
-        Some(Decision::Refuse) | None => END,
+        Some(Decision::Allowed) => "make",
+        Some(Decision::NeedsApproval(_)) => "ask",
+        Some(Decision::Refused(_)) | None => END,
     }
 }
 
@@ -245,8 +250,11 @@ fn join(
             None => Err(Failure::new("too_many", "it was not called: that were too many at once")),
         };
         // What another program says of a failure is its text too.
-        if let Some((_, Some(read))) = state.kinds.get(&call.name) {
-            state.taint = state.taint.and(*read);
+        if let Some((_, Some(origin))) = state.kinds.get(&call.name) {
+            state.taint.mark(origin.clone());
+        }
+        for finding in outcome.iter().flat_map(|observation| &observation.findings) {
+            state.taint.mark(Origin::Source(finding.source));
         }
         let text = prompt::result(state, &outcome);
         context.note(note(&call, &outcome))?;

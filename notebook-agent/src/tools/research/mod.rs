@@ -24,10 +24,13 @@ use notebook_core::{
 pub use agent::graph;
 pub use state::{Asking, Limits, Read, Research};
 
-use super::{Place, Policy, Registry, Taint, Untrusted};
-use crate::graph::{
-    Approvals, Budget, Driver, DriverConfig, End, Graph, NewRun, NoApprovals, OneModel, Outcome,
-    Spent, Watch,
+use super::{Place, Policy, Registry, Taint};
+use crate::{
+    graph::{
+        Approvals, Budget, Driver, DriverConfig, End, Graph, NewRun, NoApprovals, OneModel,
+        Outcome, Spent, Watch,
+    },
+    guard::provenance::Origin,
 };
 
 /// The most bytes of what models are told of tools.
@@ -238,10 +241,14 @@ impl Researcher {
             return Err(Error::invalid("begin research", "messages", fix));
         };
         system.content.push_str(&prompt::instructions(&inquiry.marker));
+        let mut taint = Taint::default();
+        for passage in &inquiry.passages {
+            taint.mark(Origin::Source(passage.key.source));
+        }
         // Earlier answers are made of sources, too.
-        let read = !inquiry.passages.is_empty()
-            || messages.iter().any(|message| message.role == ChatRole::Assistant);
-        let taint = Taint::default();
+        if messages.iter().any(|message| message.role == ChatRole::Assistant) {
+            taint.mark(Origin::tool("earlier answers"));
+        }
         let passages = inquiry.passages.into_iter().map(|chunk| Read {
             source: chunk.key.source,
             span: chunk.span,
@@ -256,7 +263,7 @@ impl Researcher {
             limits: self.limits.clone(),
             asking: inquiry.asking,
             marker: inquiry.marker,
-            taint: if read { taint.and(Untrusted::Source) } else { taint },
+            taint,
             read: passages.collect(),
             ..Research::default()
         })

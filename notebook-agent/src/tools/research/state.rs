@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     graph::Failure,
-    tools::{Decision, Finding, Observation, Policy, Taint, ToolClass, Untrusted},
+    guard::provenance::Origin,
+    tools::{Decision, Finding, Observation, Policy, Taint, ToolClass},
 };
 
 /// A passage that was read: its number in the prompt is its place here, from 1.
@@ -72,7 +73,7 @@ pub(super) struct One {
 pub struct Research {
     pub(super) messages: Vec<ChatMessage>,
     pub(super) specs: Vec<ToolSpec>,
-    pub(super) kinds: BTreeMap<String, (ToolClass, Option<Untrusted>)>,
+    pub(super) kinds: BTreeMap<String, (ToolClass, Option<Origin>)>,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) asking: Asking,
@@ -103,8 +104,8 @@ impl Research {
 
     /// Which untrusted text it has read.
     #[must_use]
-    pub const fn taint(&self) -> Taint {
-        self.taint
+    pub const fn taint(&self) -> &Taint {
+        &self.taint
     }
 
     /// The number of a passage: that which it has, or a new one.
