@@ -187,6 +187,13 @@ impl<S> Run<S> {
         expires.chain(counts).min().unwrap_or_else(|| self.time_left())
     }
 
+    /// The keys of what people are asked, where the run waits for nothing else; `None` where it can go on without them.
+    #[must_use]
+    pub fn questions(&self) -> Option<Vec<Arc<str>>> {
+        let waits = self.end.is_none() && self.waits_for_people();
+        waits.then(|| self.pending().map(|(_, pending)| Arc::clone(&pending.key)).collect())
+    }
+
     pub(super) fn pending(&self) -> impl Iterator<Item = (u32, &Pending)> {
         self.branches.values().filter_map(|branch| match &branch.status {
             Status::Calling(pending) => Some((branch.id, pending)),

@@ -143,6 +143,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     }
     errors.extend(config.chat.resilience.errors());
     errors.extend(config.guard.errors());
+    errors.extend(config.tools.errors());
     errors.extend(config.mail.errors());
     errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));

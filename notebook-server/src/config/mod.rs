@@ -15,6 +15,7 @@ mod providers;
 mod rate_limits;
 mod resilience;
 mod secrets;
+mod tools;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -35,6 +36,7 @@ pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
+pub use tools::Tools;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +70,8 @@ pub struct Config {
     pub embedding: Embedding,
     /// What is looked for in questions, and taken out of answers.
     pub guard: Guard,
+    /// What models may do in a research.
+    pub tools: Tools,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -349,6 +353,7 @@ impl Default for Config {
             chat: Chat::default(),
             embedding: Embedding::default(),
             guard: Guard::default(),
+            tools: Tools::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }

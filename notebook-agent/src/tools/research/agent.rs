@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 
 use notebook_core::{
     Result,
+    approval::visible,
     chat::{self, ChatMessage, ToolChoice},
 };
 use serde_json::Value;
 
 use super::{
     prompt,
-    state::{One, Research},
+    state::{One, Research, Told},
 };
 use crate::{
     graph::{
         Approval, Branch, Context, END, Failure, Graph, ModelCall, ModelReply, ToolCall, ToolReply,
         Verdict,
     },
-    guard::provenance::Origin,
+    guard::{provenance::Origin, redact::redacted},
     tools::{Decision, Observation, Reason, ToolClass, decide},
 };
 
@@ -29,6 +30,9 @@ const SCHEMA: u32 = 1;
 const STEPS: u32 = 4;
 /// Steps to come to the end with.
 const LAST_STEPS: u32 = 4;
+/// The most characters of a failure's code that are told, and of arguments.
+const LONGEST_CODE: usize = 64;
+const MOST_SHOWN: usize = 300;
 /// The longest id of a call that is believed.
 const LONGEST_ID: usize = 512;
 
@@ -48,9 +52,10 @@ pub fn graph() -> notebook_core::Result<Graph<Research>> {
 /// One call that a model asked for, in a branch of its own.
 fn one_call() -> notebook_core::Result<Graph<Research>> {
     Graph::<Research>::builder("call", SCHEMA)
-        .compute("decide", |state, _| {
+        .compute("decide", |state, context| {
+            context.note(called(state))?;
             if let Some(Decision::Refused(reason)) = state.one.as_ref().map(|one| one.decision) {
-                conclude(state, Err(not_allowed(reason)));
+                conclude(state, Err(not_allowed(reason)), context)?;
             }
             Ok(())
         })
@@ -159,17 +164,19 @@ fn after_thought(state: &Research) -> &'static str {
 /// A branch for each call that there is room for.
 fn split(state: &Research, context: &mut Context<'_>) -> Result<Vec<Research>, Failure> {
     let most = state.limits.calls.min(room(context)) as usize;
-    Ok(state.round.iter().take(most).map(|call| branch(state, call)).collect())
+    let calls = state.round.iter().take(most).enumerate();
+    Ok(calls.map(|(place, call)| branch(state, place, call)).collect())
 }
 
-fn branch(state: &Research, call: &chat::ToolCall) -> Research {
+fn branch(state: &Research, place: usize, call: &chat::ToolCall) -> Research {
     let class = state.kinds.get(&call.name).map(|(class, _)| *class);
     // A tool that there is not: the engine says so.
     let class = class.unwrap_or(ToolClass::Read);
     // The taint is that of the whole run: whether these words are made of what was read, nobody can tell.
     let decision = decide(&state.policy, class, &state.taint, false);
     let reason = said(class, decision);
-    let one = One { call: call.clone(), decision, reason, outcome: None };
+    let id = format!("{}.{}", state.rounds, place + 1);
+    let one = One { id, call: call.clone(), decision, reason, outcome: None };
     Research { one: Some(one), ..Research::default() }
 }
 
@@ -198,7 +205,7 @@ fn ask(state: &Research, _: &mut Context<'_>) -> Result<Approval, Failure> {
 fn take_verdict(
     state: &mut Research,
     verdict: Result<Verdict, Failure>,
-    _: &mut Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     const NO: &str = "the user does not want this call to be made";
     let refused = match verdict {
@@ -210,27 +217,30 @@ fn take_verdict(
         }
         Err(failure) => failure,
     };
-    conclude(state, Err(refused));
-    Ok(())
+    conclude(state, Err(refused), context)
 }
 
 fn take_result(
     state: &mut Research,
     reply: Result<ToolReply, Failure>,
-    _: &mut Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let observed = reply.and_then(|reply| {
         serde_json::from_value::<Observation>(reply.output)
             .map_err(|_| Failure::new("protocol", "the tool answered with something else"))
     });
-    conclude(state, observed);
-    Ok(())
+    conclude(state, observed, context)
 }
 
-fn conclude(state: &mut Research, outcome: Result<Observation, Failure>) {
-    if let Some(one) = &mut state.one {
-        one.outcome = Some(outcome);
-    }
+fn conclude(
+    state: &mut Research,
+    outcome: Result<Observation, Failure>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let Some(one) = &mut state.one else { return Ok(()) };
+    let note = answered(one, &outcome);
+    one.outcome = Some(outcome);
+    context.note(note)
 }
 
 fn concluded(state: &Research) -> bool {
@@ -241,7 +251,7 @@ fn concluded(state: &Research) -> bool {
 fn join(
     state: &mut Research,
     branches: Vec<Branch<Research>>,
-    context: &mut Context<'_>,
+    _: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let mut branches = branches.into_iter();
     for call in std::mem::take(&mut state.round) {
@@ -257,7 +267,6 @@ fn join(
             state.taint.mark(Origin::Source(finding.source));
         }
         let text = prompt::result(state, &outcome);
-        context.note(note(&call, &outcome))?;
         state.messages.push(ChatMessage::tool(&call, text));
     }
     Ok(())
@@ -272,9 +281,30 @@ fn outcome(branch: Branch<Research>) -> Result<Observation, Failure> {
     }
 }
 
-/// What is told of a call: not what it brought.
-fn note(call: &chat::ToolCall, outcome: &Result<Observation, Failure>) -> Value {
-    let failure = outcome.as_ref().err().map(|failure| failure.code.clone());
+/// What is told of a call that is asked for.
+fn called(state: &Research) -> Value {
+    let Some(one) = &state.one else { return Value::Null };
+    let (call, tool) = (one.id.clone(), one.call.name.clone());
+    serde_json::json!(Told::Called { call, tool, arguments: brief(&one.call.arguments) })
+}
+
+/// What is told of its end: not what it brought.
+fn answered(one: &One, outcome: &Result<Observation, Failure>) -> Value {
+    let (call, tool) = (one.id.clone(), one.call.name.clone());
+    let failure =
+        outcome.as_ref().err().map(|failure| failure.code.chars().take(LONGEST_CODE).collect());
     let found = outcome.as_ref().map_or(0, |observation| observation.findings.len());
-    serde_json::json!({ "tool": call.name, "failure": failure, "passages": found })
+    let passages = u32::try_from(found).unwrap_or(u32::MAX);
+    serde_json::json!(Told::Answered { call, tool, passages, failure })
+}
+
+/// The beginning of arguments, for the eye: no secrets, nothing hidden.
+fn brief(arguments: &str) -> String {
+    let beginning: String = arguments.chars().take(8 * MOST_SHOWN).collect();
+    let shown = visible(&redacted(&beginning));
+    let mut short: String = shown.chars().take(MOST_SHOWN).collect();
+    if short.len() < shown.len() {
+        short.push('…');
+    }
+    short
 }

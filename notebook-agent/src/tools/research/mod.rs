@@ -22,7 +22,7 @@ use notebook_core::{
 };
 
 pub use agent::graph;
-pub use state::{Asking, Limits, Read, Research};
+pub use state::{Asking, Limits, Read, Research, Told};
 
 use super::{Place, Policy, Registry, Taint};
 use crate::{
@@ -231,6 +231,19 @@ impl Researcher {
         let outcome =
             driver.resume(turn.scope, &self.graph, turn.run, turn.fence, turn.watch).await?;
         self.researched(turn.scope, outcome).await
+    }
+
+    /// The keys of what people are asked, where the research waits for nothing else; `None` where there is something to do, or no research.
+    ///
+    /// # Errors
+    /// Those of the store of checkpoints, and of [`Graph::decode`].
+    pub async fn questions(
+        &self,
+        scope: &TenantScope,
+        run: RunId,
+    ) -> Result<Option<Vec<Arc<str>>>> {
+        let Some(found) = self.checkpoints.read(scope, run).await? else { return Ok(None) };
+        Ok(self.graph.decode(&found.body)?.questions())
     }
 
     fn state(&self, inquiry: Inquiry) -> Result<Research> {

@@ -58,9 +58,37 @@ pub struct Asking {
     pub max_tokens: Option<u32>,
 }
 
+/// What a research tells of itself, as notes of its graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Told {
+    /// A call was asked for.
+    Called {
+        /// The call's own within the run.
+        call: String,
+        /// The tool, as the model named it.
+        tool: String,
+        /// The beginning of its arguments, for the eye.
+        arguments: String,
+    },
+    /// It came to its end.
+    Answered {
+        /// The call.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// How many passages it brought.
+        passages: u32,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+}
+
 /// One call, in a branch of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct One {
+    /// The call's own within the run: models name two alike.
+    pub(super) id: String,
     pub(super) call: chat::ToolCall,
     pub(super) decision: Decision,
     /// For the person.
