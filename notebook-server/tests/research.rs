@@ -187,7 +187,7 @@ async fn p10_a_model_that_calls_for_ever_ends() {
     let warnings = of_type(&events, "warning");
     assert!(warnings.iter().any(|event| event["code"] == "research_cut"), "{warnings:?}");
     assert_eq!(talker.requests().len(), 6, "four rounds, the last word, and one more chance");
-    // Each costs 100 dollars: after the first call nothing more is paid for.
+    // Where there are tokens for nothing it is told to answer at once.
     drop(server);
     let server = with_model(folder.path(), &talker).with("NOTEBOOK__TOOLS__TOKENS", 400).start();
     let before = talker.requests().len();

@@ -1,6 +1,7 @@
 // The routes of docs/rest.md over the mock's memory: [method, pattern, handler].
 import { openRun, publicRun, endRun } from './answer.mjs';
 import { Refusal, multipart, readBody, readJson } from './http.mjs';
+import { tools } from './research.mjs';
 import { addSource, ingest, modelSettings, newId, publicSource, tell } from './state.mjs';
 import { runEvents, sourceEvents } from './streams.mjs';
 
@@ -295,7 +296,7 @@ export const routes = (state) => [
         };
         state.messages.set(question.id, question);
       }
-      const run = openRun(state, talk, question.text, { question: question.id });
+      const run = openRun(state, talk, question.text, { question: question.id, mode: body.mode });
       run.key = key;
       return [201, publicRun(run)];
     },
@@ -311,6 +312,21 @@ export const routes = (state) => [
     },
   ],
   ['GET', '/api/guard/reports', () => ({ items: state.reports ?? [], next: null })],
+  ['GET', '/api/tools', () => ({ items: tools })],
+  ['GET', '/api/approvals/:id', ({ id }) => get(state.approvals, id, 'approval')],
+  [
+    'POST',
+    '/api/approvals/:id',
+    async ({ id, req }) => {
+      const approval = get(state.approvals, id, 'approval');
+      const { verdict, digest } = await readJson(req);
+      if (digest !== approval.digest)
+        throw new Refusal(409, 'conflict', 'Something else was shown.', 'digest');
+      approval.state = verdict === 'approve' ? 'approved' : 'refused';
+      approval.decided_at = Date.now();
+      return approval;
+    },
+  ],
   ['GET', '/api/runs/:id', ({ id }) => publicRun(get(state.runs, id, 'run'))],
   [
     'GET',
