@@ -162,7 +162,7 @@ async fn d3_a_model_without_tools_is_refused() {
     let conversation = server.conversation(server.notebook().await).await;
     let path = format!("/api/conversations/{conversation}/runs");
     let refused = server.post(&path, json!({ "question": "Hi?", "mode": "research" })).await;
-    assert!(refused.status().is_client_error(), "{}", refused.status());
+    assert_eq!(refused.status(), 422);
     let said: Value = refused.json().await.unwrap();
     assert!(said.to_string().contains("choose a model that can use tools"), "{said}");
 }
@@ -303,7 +303,7 @@ async fn d2_a_research_that_waits_survives_a_kill() {
 }
 
 /// How many rows there are.
-fn stored(folder: &Path, table: &str) -> usize {
+fn stored(folder: &Path, table: &str) -> u32 {
     let rows = rusqlite::Connection::open(folder.join("notebook.db")).unwrap();
     rows.busy_timeout(PATIENCE).unwrap();
     let count = format!("SELECT COUNT(*) FROM {table}");
@@ -376,7 +376,7 @@ async fn a5_a_deletion_takes_what_a_research_keeps() {
 
 /// A place that counts who calls it.
 async fn canary() -> (String, Arc<AtomicUsize>) {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let heard = Arc::new(AtomicUsize::new(0));
@@ -384,6 +384,8 @@ async fn canary() -> (String, Arc<AtomicUsize>) {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::SeqCst);
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await;
             let body = "<p>I am the attacker's page.</p>";
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

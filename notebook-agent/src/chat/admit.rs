@@ -86,9 +86,7 @@ impl Inner {
             return research.select(notebook, model).map(Some);
         }
         let _ = (notebook, model);
-        Err(Error::new(ErrorKind::Unsupported, "ask")
-            .with("field", "mode")
-            .with("fix", "ask with the mode `answer`: there are no tools here"))
+        Err(Error::invalid("ask", "mode", "ask with the mode `answer`: there are no tools here"))
     }
 
     fn settings(&self, message: &ModelSettings, notebook: &Notebook) -> ModelSettings {

@@ -71,10 +71,8 @@ impl Researching {
         model: &dyn ChatModel,
     ) -> Result<BTreeSet<String>> {
         if !model.info().tools {
-            return Err(Error::new(ErrorKind::Unsupported, "ask")
-                .with("field", "mode")
-                .with("model", model.info().label())
-                .with("fix", "choose a model that can use tools, or ask with the mode `answer`"));
+            let fix = "choose a model that can use tools, or ask with the mode `answer`";
+            return Err(Error::invalid("ask", "mode", fix).with("model", model.info().label()));
         }
         let named = notebook.settings.tools.as_ref();
         let allowed = |name: &String| match named {
@@ -167,6 +165,9 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     let turn = Turn { scope, run: run.id, place, model, fence, watch: &watch };
     let doing = async {
         if research.checkpoints.read(scope, run.id).await?.is_some() {
+            for told in researcher.told(scope, run.id).await? {
+                steps.step(told);
+            }
             researcher.resume(turn).await
         } else {
             researcher.start(turn, inquiry(hands, research).await?).await
@@ -309,15 +310,20 @@ impl Steps {
 
     fn note(&self, event: &graph::Event) {
         let graph::EventBody::Note { value, .. } = &event.body else { return };
-        match serde_json::from_value(value.clone()) {
-            Ok(Told::Called { call, tool, arguments }) => {
-                self.tell(EventBody::ToolCalled { call, tool, arguments });
-            }
-            Ok(Told::Answered { call, tool, passages, failure }) => {
-                self.tell(EventBody::ToolAnswered { call, tool, passages, failure });
-            }
-            Err(_) => {}
+        if let Ok(told) = serde_json::from_value(value.clone()) {
+            self.step(told);
         }
+    }
+
+    fn step(&self, told: Told) {
+        self.tell(match told {
+            Told::Called { call, tool, arguments } => {
+                EventBody::ToolCalled { call, tool, arguments }
+            }
+            Told::Answered { call, tool, passages, failure } => {
+                EventBody::ToolAnswered { call, tool, passages, failure }
+            }
+        });
     }
 
     fn question(&self, asked: &Approval) {

@@ -164,6 +164,18 @@ impl<S> Run<S> {
         self.branches.remove(&0).and_then(|branch| branch.state)
     }
 
+    /// The states of all its branches, those among them that have come to their ends and wait for others.
+    pub fn states(&self) -> impl Iterator<Item = &S> {
+        self.branches.values().flat_map(|branch| {
+            let ended = match &branch.status {
+                Status::Joining(ended) => ended.as_slice(),
+                _ => &[],
+            };
+            let ended = ended.iter().flatten().map(|branch| &branch.state);
+            branch.state.iter().chain(ended)
+        })
+    }
+
     /// Whether a step can be done at once ([`Input::Continue`](super::Input::Continue)), and nothing needs to come back for it.
     #[must_use]
     pub fn is_ready(&self) -> bool {

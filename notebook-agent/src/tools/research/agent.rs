@@ -7,7 +7,7 @@ use notebook_core::{
     approval::visible,
     chat::{self, ChatMessage, ToolChoice},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     prompt,
@@ -53,7 +53,9 @@ pub fn graph() -> notebook_core::Result<Graph<Research>> {
 fn one_call() -> notebook_core::Result<Graph<Research>> {
     Graph::<Research>::builder("call", SCHEMA)
         .compute("decide", |state, context| {
-            context.note(called(state))?;
+            if let Some(one) = &state.one {
+                context.note(json!(one.called()))?;
+            }
             if let Some(Decision::Refused(reason)) = state.one.as_ref().map(|one| one.decision) {
                 conclude(state, Err(not_allowed(reason)), context)?;
             }
@@ -238,9 +240,11 @@ fn conclude(
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let Some(one) = &mut state.one else { return Ok(()) };
-    let note = answered(one, &outcome);
     one.outcome = Some(outcome);
-    context.note(note)
+    match one.answered() {
+        Some(told) => context.note(json!(told)),
+        None => Ok(()),
+    }
 }
 
 fn concluded(state: &Research) -> bool {
@@ -256,7 +260,10 @@ fn join(
     let mut branches = branches.into_iter();
     for call in std::mem::take(&mut state.round) {
         let outcome = match branches.next() {
-            Some(branch) => outcome(branch),
+            Some(branch) => {
+                state.told.extend(branch.state.told());
+                outcome(branch)
+            }
             None => Err(Failure::new("too_many", "it was not called: that were too many at once")),
         };
         // What another program says of a failure is its text too.
@@ -281,21 +288,27 @@ fn outcome(branch: Branch<Research>) -> Result<Observation, Failure> {
     }
 }
 
-/// What is told of a call that is asked for.
-fn called(state: &Research) -> Value {
-    let Some(one) = &state.one else { return Value::Null };
-    let (call, tool) = (one.id.clone(), one.call.name.clone());
-    serde_json::json!(Told::Called { call, tool, arguments: brief(&one.call.arguments) })
-}
+impl One {
+    /// That it was asked for.
+    fn called(&self) -> Told {
+        let (call, tool) = (self.id.clone(), self.call.name.clone());
+        Told::Called { call, tool, arguments: brief(&self.call.arguments) }
+    }
 
-/// What is told of its end: not what it brought.
-fn answered(one: &One, outcome: &Result<Observation, Failure>) -> Value {
-    let (call, tool) = (one.id.clone(), one.call.name.clone());
-    let failure =
-        outcome.as_ref().err().map(|failure| failure.code.chars().take(LONGEST_CODE).collect());
-    let found = outcome.as_ref().map_or(0, |observation| observation.findings.len());
-    let passages = u32::try_from(found).unwrap_or(u32::MAX);
-    serde_json::json!(Told::Answered { call, tool, passages, failure })
+    /// What is told of its end: not what it brought.
+    fn answered(&self) -> Option<Told> {
+        let outcome = self.outcome.as_ref()?;
+        let (call, tool) = (self.id.clone(), self.call.name.clone());
+        let failure =
+            outcome.as_ref().err().map(|failure| failure.code.chars().take(LONGEST_CODE).collect());
+        let found = outcome.as_ref().map_or(0, |observation| observation.findings.len());
+        let passages = u32::try_from(found).unwrap_or(u32::MAX);
+        Some(Told::Answered { call, tool, passages, failure })
+    }
+
+    pub(super) fn told(&self) -> Vec<Told> {
+        [Some(self.called()), self.answered()].into_iter().flatten().collect()
+    }
 }
 
 /// The beginning of arguments, for the eye: no secrets, nothing hidden.

@@ -246,6 +246,15 @@ impl Researcher {
         Ok(self.graph.decode(&found.body)?.questions())
     }
 
+    /// What a research has told of itself up to its checkpoint: who tells it elsewhere may have been lost before all of it was.
+    ///
+    /// # Errors
+    /// As of [`questions`](Self::questions).
+    pub async fn told(&self, scope: &TenantScope, run: RunId) -> Result<Vec<Told>> {
+        let Some(found) = self.checkpoints.read(scope, run).await? else { return Ok(Vec::new()) };
+        Ok(self.graph.decode(&found.body)?.states().flat_map(Research::told).collect())
+    }
+
     fn state(&self, inquiry: Inquiry) -> Result<Research> {
         let mut messages = inquiry.messages;
         let Some(system) = messages.first_mut().filter(|first| first.role == ChatRole::System)

@@ -114,6 +114,8 @@ pub struct Research {
     /// What the model asks for, not answered yet.
     pub(super) round: Vec<chat::ToolCall>,
     pub(super) answer: Option<String>,
+    /// What was told of the rounds before.
+    pub(super) told: Vec<Told>,
     pub(super) one: Option<One>,
 }
 
@@ -134,6 +136,12 @@ impl Research {
     #[must_use]
     pub const fn taint(&self) -> &Taint {
         &self.taint
+    }
+
+    /// What it tells of itself, from its beginning to where it stands.
+    pub(super) fn told(&self) -> Vec<Told> {
+        let one = self.one.iter().flat_map(One::told);
+        self.told.iter().cloned().chain(one).collect()
     }
 
     /// The number of a passage: that which it has, or a new one.
