@@ -383,15 +383,20 @@ async fn canary() -> (String, Arc<AtomicUsize>) {
     let count = heard.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            count.fetch_add(1, Ordering::SeqCst);
-            let mut request = [0; 4_096];
-            let _ = stream.read(&mut request).await;
-            let body = "<p>I am the attacker's page.</p>";
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(head.as_bytes()).await;
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 4_096];
+                if !matches!(stream.read(&mut request).await, Ok(1..)) {
+                    return;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                let body = "<p>I am the attacker's page.</p>";
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).await;
+            });
         }
     });
     (url, heard)

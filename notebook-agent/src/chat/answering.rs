@@ -233,7 +233,7 @@ impl Inner {
         }
         #[cfg(feature = "tools")]
         if payload.tools.is_some()
-            && let Some(wait) = self.waits(&scope, &run).await?
+            && let Some(wait) = self.waits(&scope, &run, work.job.snooze_count).await?
         {
             return Ok(Outcome::Snoozed(wait).into());
         }
@@ -251,6 +251,8 @@ impl Inner {
         let question = self.store.message(&scope, run.question).await?;
         let Payload { settings, history, tools, .. } = payload;
         let (is_research, fence) = (tools.is_some(), work.job.fence);
+        #[cfg(feature = "tools")]
+        let sleeps = work.job.snooze_count;
         let model = self.models.model(&scope, &settings);
         let stop = work.stop.clone();
         let closing = Closing::Job { outbox: outbox.clone(), work: Box::new(work) };
@@ -284,7 +286,7 @@ impl Inner {
             flow::Produced::Released => Outcome::Released.into(),
             #[cfg(feature = "tools")]
             flow::Produced::Parked => {
-                Outcome::Snoozed(self.pause(&scope, payload.run).await?).into()
+                Outcome::Snoozed(self.pause(&scope, payload.run, sleeps).await?).into()
             }
             #[cfg(not(feature = "tools"))]
             flow::Produced::Parked => Outcome::Released.into(),

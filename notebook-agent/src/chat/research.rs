@@ -1,7 +1,7 @@
 //! An answer by research: the model looks for itself, with tools, and what it says is cited and verified like any answer.
 //!
-//! A research goes on from its checkpoint in whichever worker has the job. Where it waits for people the same job sleeps, a minute at
-//! most: an answer makes it due, and what comes between the last look and the sleep is seen a minute later.
+//! A research goes on from its checkpoint in whichever worker has the job. Where it waits for people the same job sleeps: an answer makes
+//! it due. What comes between the last look and the sleep wakes nobody, so sleeps are short at first, and a minute at most.
 
 use std::{
     collections::BTreeSet,
@@ -37,8 +37,9 @@ use crate::{
     },
 };
 
-/// The longest sleep of a research that waits for people.
+/// The longest sleep of a research that waits for people, and the first one; each is twice as long as the one before.
 const SLEEP: Duration = Duration::from_secs(60);
+const FIRST_SLEEP: Duration = Duration::from_millis(250);
 /// What a clock may be behind the store's.
 const LATE: Duration = Duration::from_millis(50);
 /// How many stored events are read at once.
@@ -109,8 +110,13 @@ impl Inner {
         })
     }
 
-    /// How long a research that waits for people may sleep on; `None` when there is something to do.
-    pub(super) async fn waits(&self, scope: &TenantScope, run: &Run) -> Result<Option<Duration>> {
+    /// How long a research that waits for people may sleep on, after so many sleeps; `None` when there is something to do.
+    pub(super) async fn waits(
+        &self,
+        scope: &TenantScope,
+        run: &Run,
+        sleeps: u32,
+    ) -> Result<Option<Duration>> {
         if run.state != RunState::Running || run.stop_requested {
             return Ok(None);
         }
@@ -118,7 +124,7 @@ impl Inner {
         let researcher = research.researcher(self, &BTreeSet::new(), research.limits.clone())?;
         let Some(questions) = researcher.questions(scope, run.id).await? else { return Ok(None) };
         let asked = research.approvals.approvals(scope, run.id).await?;
-        let mut wait = SLEEP;
+        let mut wait = SLEEP.min(FIRST_SLEEP.saturating_mul(1 << sleeps.min(8)));
         for question in questions {
             let open = asked.iter().find(|asked| *asked.call == *question);
             match open.filter(|asked| asked.state == ApprovalState::Pending) {
@@ -130,9 +136,14 @@ impl Inner {
     }
 
     /// How long the job of a research sleeps that was just parked: not at all where something came meanwhile.
-    pub(super) async fn pause(&self, scope: &TenantScope, run: RunId) -> Result<Duration> {
+    pub(super) async fn pause(
+        &self,
+        scope: &TenantScope,
+        run: RunId,
+        sleeps: u32,
+    ) -> Result<Duration> {
         let run = self.runs.log().run(scope, run).await?;
-        Ok(self.waits(scope, &run).await?.unwrap_or_default())
+        Ok(self.waits(scope, &run, sleeps).await?.unwrap_or_default())
     }
 }
 
