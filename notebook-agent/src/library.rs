@@ -322,6 +322,7 @@ impl OpenNotebook {
     /// As [`Chat::ask`].
     pub async fn start(&self, question: &str) -> Result<Run> {
         let ask = Ask {
+            mode: crate::chat::Mode::Answer,
             conversation: self.conversation,
             question: Question::New { text: question.to_owned(), parent: Parent::Newest },
             settings: ModelSettings::default(),

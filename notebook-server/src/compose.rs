@@ -57,6 +57,7 @@ use crate::{
     limit::{Forwarding, Limiter},
     mail::{self, Post},
     models,
+    research::{self, Bench},
     reserve::Reserve,
     retention::{self, Retention},
     status::{EmbeddingStatus, Status},
@@ -183,6 +184,15 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat_config(config)?,
         Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
+    let bench = Bench {
+        rows: store.clone(),
+        store: shared_store.clone(),
+        retriever: retriever.clone(),
+        ingest: ingest.clone(),
+        parser: parser()?,
+        clock: clock.clone(),
+    };
+    let chat = chat.with_research(bench.set_up(config)?);
 
     let access = Access::open(config, &store, clock.clone(), &ending).await?;
     let tenants = access.tenants();
@@ -251,6 +261,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         exports: exports.clone(),
         log: runs.log().clone(),
         webhooks: store.clone(),
+        checkpoints: research::checkpoints(&store),
         clock: clock.clone(),
         events: days(config.retention.events_days),
         deliveries: days(config.retention.deliveries_days),

@@ -29,6 +29,7 @@ mod mail;
 mod mcp;
 mod models;
 mod problem;
+mod research;
 mod reserve;
 mod retention;
 pub mod routes;

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use notebook_core::{
     Clock, Result, TenantScope,
+    checkpoint::Checkpoints,
     queue::{
         JobError, Outcome,
         cron::Schedule,
@@ -21,6 +22,8 @@ use crate::exports::Exports;
 const RETENTION: &str = "retention";
 /// How many runs are pruned in a transaction.
 const TOGETHER: usize = 200;
+/// How long a research may stand still that nobody ends: longer than any wait for people.
+const STANDS: Duration = Duration::from_secs(40 * 86_400);
 /// The most deliveries that are given a new job at once.
 pub(crate) const RESUMED: usize = 1_000;
 
@@ -29,6 +32,7 @@ pub(crate) struct Retention {
     pub(crate) exports: Arc<Exports>,
     pub(crate) log: Arc<dyn RunLog>,
     pub(crate) webhooks: Arc<dyn WebhookStore>,
+    pub(crate) checkpoints: Arc<dyn Checkpoints>,
     pub(crate) clock: Arc<dyn Clock>,
     /// How long the events of ended runs are kept.
     pub(crate) events: Duration,
@@ -75,13 +79,16 @@ impl Retention {
         let runs = all(work, || self.log.prune(scope, events, TOGETHER)).await?;
         let sent = || self.webhooks.prune_deliveries(scope, deliveries, TOGETHER);
         let sent = all(work, sent).await?;
-        let Some((runs, sent)) = runs.zip(sent) else { return Ok(None) };
+        let left = || self.checkpoints.prune(scope, now.before(STANDS), TOGETHER);
+        let left = all(work, left).await?;
+        let Some(((runs, sent), left)) = runs.zip(sent).zip(left) else { return Ok(None) };
         // Last, for a blob store that does not answer must not keep the rows.
         let removed = self.exports.expire(scope, now).await?;
         Ok(Some(json!({
             "runs_pruned": runs,
             "deliveries_pruned": sent,
             "deliveries_resumed": resumed,
+            "checkpoints_pruned": left,
             "files_removed": removed.files,
             "imports_discarded": removed.imports,
         })))
@@ -106,6 +113,7 @@ async fn all<F: Future<Output = Result<usize>>>(
 #[cfg(test)]
 mod tests {
     use notebook_core::{
+        checkpoint::memory::MemoryCheckpoints,
         clock::ManualClock,
         queue::{self, Queue as _, QueuePolicy, cron, memory::MemoryQueue, runner},
         store::{
@@ -160,6 +168,7 @@ mod tests {
             exports,
             log: store.clone(),
             webhooks: store.clone(),
+            checkpoints: Arc::new(MemoryCheckpoints::new(clock.clone())),
             clock,
             events: month,
             deliveries: month,
@@ -205,6 +214,7 @@ mod tests {
             exports: Arc::new(crate::exports::tests::in_memory(&store, clock.clone())),
             log: store.clone(),
             webhooks: store.clone(),
+            checkpoints: Arc::new(MemoryCheckpoints::new(clock.clone())),
             clock,
             events: month,
             deliveries: month,

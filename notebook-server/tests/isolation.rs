@@ -13,7 +13,7 @@ use common::{
     Server, Setup, folder,
     people::{PASSWORD, Person, with_accounts},
 };
-use notebook_core::{LinkId, UserId};
+use notebook_core::{ApprovalId, LinkId, RunId, UserId};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -81,6 +81,32 @@ impl House {
         }
         let elsewhere = "example-of-nobody".to_owned();
         things.extend([("identity", id.to_string()), ("provider", elsewhere)]);
+    }
+}
+
+impl House {
+    /// A question of a run to people, as a research would have asked it.
+    fn ask(&self, things: &mut Things, word: &str) {
+        let (id, run) = (ApprovalId::new(), things["run"].parse::<RunId>().unwrap());
+        let (binary, run) = (id.as_u128(), run.as_u128());
+        let insert = |bytes: &dyn Fn(u128) -> String| {
+            let (binary, run) = (bytes(binary), bytes(run));
+            format!(
+                "INSERT INTO approvals (tenant_id, id, run_id, call_key, tool, arguments, digest, reason, state, asked_at, expires_at, note)
+                SELECT tenant_id, {binary}, id, 'c', 'write_note', '{{}}', 'x', '{word}', 'pending', 0, 9000000000000, ''
+                FROM runs WHERE id = {run}"
+            )
+        };
+        if let Some(cluster) = &self.cluster {
+            let insert = insert(&|bytes| format!("decode('{bytes:032x}', 'hex')"));
+            cluster.query(&format!("SET search_path TO notebook; {insert}"));
+        } else {
+            let file = self.folder.path().join("notebook.db");
+            let rows = rusqlite::Connection::open(file).unwrap();
+            rows.busy_timeout(common::PATIENCE).unwrap();
+            assert_eq!(rows.execute(&insert(&|bytes| format!("x'{bytes:032x}'")), ()).unwrap(), 1);
+        }
+        things.insert("approval", id.to_string());
     }
 }
 
@@ -191,6 +217,7 @@ fn kind_of(path: &str, parameter: &str) -> Option<&'static str> {
         "sessions" => "session",
         "identities" => "identity",
         "reports" => "report",
+        "approvals" => "approval",
         // Of the installation: in this one there are none.
         "oidc" => "provider",
         "workspaces" => "workspace",
@@ -212,6 +239,7 @@ fn body_of(method: &str, path: &str, ids: &Things) -> Option<Value> {
         ("POST", "/api/notebooks/{id}/sources/text") => json!({ "name": "a.md", "text": "text" }),
         ("POST", "/api/notebooks/{id}/sources/link") => json!({ "url": "https://example.org/" }),
         ("POST", "/api/notebooks/{id}/conversations") => json!({ "title": "a" }),
+        ("POST", "/api/approvals/{id}") => json!({ "verdict": "refuse", "digest": "x" }),
         ("POST", "/api/conversations/{id}/runs") => json!({ "question": "Where?" }),
         ("POST", "/api/conversations/{id}/ui-messages") => {
             json!({ "messages": [{ "role": "user", "parts": [{ "type": "text", "text": "Where?" }] }] })
@@ -287,6 +315,8 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
     let (mut own, mut foreign) = (furnish(&ada, "heron").await, furnish(&bob, CANARY).await);
     house.link(&mut own);
     house.link(&mut foreign);
+    house.ask(&mut own, "heron");
+    house.ask(&mut foreign, CANARY);
     let before = snapshot(&bob, &foreign).await;
     // With a key that may all that its maker may: the routes for people refuse it before they look.
     let scopes: Vec<&str> = SCOPES.to_vec();
@@ -392,6 +422,7 @@ async fn snapshot(person: &Person, things: &Things) -> Vec<Value> {
         format!("/api/notebooks/{}/conversations", id("notebook")),
         format!("/api/conversations/{}/messages", id("conversation")),
         format!("/api/conversations/{}/runs", id("conversation")),
+        format!("/api/runs/{}/approvals", id("run")),
         format!("/api/webhooks/{}", id("webhook")),
         "/api/guard/reports".to_owned(),
         "/api/keys".to_owned(),

@@ -1,10 +1,12 @@
 //! The way in: checks, then question and run in one transaction, with the job that answers it, or then a task.
 
-use std::future::Future;
+use std::{collections::BTreeSet, future::Future};
 
 use notebook_core::{
     Error, ErrorKind, MessageId, Result, Retry, RunId, TenantScope,
+    chat::ChatModel,
     model::{Conversation, Message, ModelSettings, NewRun, Notebook, Opened, Role, Run, RunState},
+    queue::Fence,
 };
 
 use super::{Ask, Chat, Inner, Parent, Question, Work, flow, guard, history, title};
@@ -27,12 +29,13 @@ impl Inner {
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);
         let model = self.models.model(scope, &settings)?;
+        let tools = self.tools_for(&ask, &notebook, &*model)?;
         if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
             return Err(busy());
         }
         let (question, new) = self.question(scope, &ask, &conversation).await?;
         let run = self.new_run(&ask, &conversation, &question, new)?;
-        let opened = self.open(scope, run, &settings, ask.history.clone()).await?;
+        let opened = self.open(scope, run, &settings, ask.history.clone(), tools).await?;
         if let Opened::Created(run) = &opened {
             if new {
                 let named = title::name(
@@ -50,13 +53,40 @@ impl Inner {
             if let Work::Tasks = self.work {
                 let writer = self.runs.begin(scope, run, Closing::Log).await?;
                 let history = ask.history;
-                let task =
-                    flow::Task { notebook, conversation, question, settings, history, model };
+                let (tools, fence) = (None, Fence(0));
+                let task = flow::Task {
+                    notebook,
+                    conversation,
+                    question,
+                    settings,
+                    history,
+                    model,
+                    tools,
+                    fence,
+                };
                 let (chat, scope) = (chat.clone(), scope.clone());
                 tokio::spawn(async move { flow::produce(&chat.0, &scope, task, writer).await });
             }
         }
         Ok(opened)
+    }
+
+    /// The tools of a research, which are fixed from here on; none of a plain answer.
+    fn tools_for(
+        &self,
+        ask: &Ask,
+        notebook: &Notebook,
+        model: &dyn ChatModel,
+    ) -> Result<Option<BTreeSet<String>>> {
+        if ask.mode.is_answer() {
+            return Ok(None);
+        }
+        #[cfg(feature = "tools")]
+        if let (Some(research), Work::Jobs { .. }) = (self.research.get(), &self.work) {
+            return research.select(notebook, model).map(Some);
+        }
+        let _ = (notebook, model);
+        Err(Error::invalid("ask", "mode", "ask with the mode `answer`: there are no tools here"))
     }
 
     fn settings(&self, message: &ModelSettings, notebook: &Notebook) -> ModelSettings {

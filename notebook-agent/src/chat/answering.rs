@@ -1,12 +1,12 @@
 //! Answers as jobs: any worker makes them, and another goes on when one is lost.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, RunId, TenantScope,
     chat::ChatMessage,
-    model::{EventBody, ModelSettings, NewRun, Opened, Run, RunOutcome, RunState},
+    model::{EventBody, ModelSettings, NewRun, Opened, Run, RunState},
     queue::{
         Job, JobError, JobState, NewJob, Outcome, Priority,
         runner::{self, Ended, Handler, HandlerRule, Handlers},
@@ -21,6 +21,8 @@ use crate::runs::{Closing, RunWriter};
 
 /// The kind of the jobs that answer questions.
 pub const ANSWER: &str = "answer";
+/// The version of the payload of a research, which earlier programs would answer without tools.
+const RESEARCH: u16 = 2;
 /// How much longer than a run its job may take: to store its end on a slow disk.
 const END: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -32,9 +34,12 @@ struct Payload {
     /// What was said before, where the client gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<Vec<ChatMessage>>,
+    /// What a research may use; none where it is a plain answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tools: Option<BTreeSet<String>>,
 }
 
-fn key(run: RunId) -> String {
+pub(super) fn key(run: RunId) -> String {
     format!("run:{run}")
 }
 
@@ -45,6 +50,7 @@ impl Chat {
         let config = &self.0.config;
         let rule = HandlerRule {
             slots: Some(config.concurrent_runs),
+            payload_version: RESEARCH,
             timeout: config.run_deadline + END,
             ..HandlerRule::default()
         };
@@ -127,12 +133,16 @@ impl Inner {
         run: NewRun,
         settings: &ModelSettings,
         history: Option<Vec<ChatMessage>>,
+        tools: Option<BTreeSet<String>>,
     ) -> Result<Opened> {
         let Work::Jobs { outbox, bell, .. } = &self.work else {
             return self.runs.log().open(scope, run).await;
         };
-        let payload = json!(Payload { run: run.run.id, settings: settings.clone(), history });
+        let payload_version = if tools.is_some() { RESEARCH } else { 1 };
+        let settings = settings.clone();
+        let payload = json!(Payload { run: run.run.id, settings, history, tools });
         let job = NewJob {
+            payload_version,
             unique_key: Some(key(run.run.id)),
             priority: Priority::High,
             ..NewJob::new(ANSWER, payload)
@@ -145,28 +155,34 @@ impl Inner {
     pub(super) async fn stop(&self, scope: &TenantScope, id: RunId) -> Result<Run> {
         let run = self.runs.stop(scope, id).await?;
         let Work::Jobs { queue, .. } = &self.work else { return Ok(run) };
-        if run.state != RunState::Queued {
+        if run.state.is_terminal() {
             return Ok(run);
         }
-        // Nobody has begun it: where its job is cancelled before anybody does, it ends here.
+        // Nobody works on it: it is not begun, or waits for people. Where its job is cancelled before anybody does, it ends here.
         let Some(job) = queue.holder(scope, &key(id)).await? else { return Ok(run) };
         if job.state == JobState::Running
             || queue.cancel(scope, job.id).await?.state != JobState::Cancelled
         {
             return Ok(run);
         }
-        let terminal = notebook_core::model::RunEvent {
-            seq: 1,
-            at: self.clock.now(),
-            body: EventBody::Stopped,
-        };
-        let outcome = RunOutcome { state: RunState::Stopped, events: vec![terminal], answer: None };
-        match self.runs.log().close(scope, id, outcome).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                self.runs.log().run(scope, id).await
-            }
-            closed => closed,
+        match self.runs.close_unheld(scope, &run, EventBody::Stopped).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            closed => closed?,
         }
+        self.forget(scope, id).await;
+        self.runs.log().run(scope, id).await
+    }
+
+    /// Forgets where a research stood that has ended. What is left behind goes with its conversation, or with time.
+    async fn forget(&self, scope: &TenantScope, run: RunId) {
+        #[cfg(feature = "tools")]
+        if let Some(research) = self.research.get()
+            && let Err(error) = research.checkpoints.remove(scope, run).await
+        {
+            warn!(%run, %error, "the checkpoint of a run that has ended is left behind");
+        }
+        #[cfg(not(feature = "tools"))]
+        let _ = (scope, run);
     }
 }
 
@@ -182,12 +198,16 @@ impl Handler for Answering {
             })
             .into();
         };
-        let run = payload.run;
+        let (run, is_research) = (payload.run, payload.tools.is_some());
+        let scope = work.scope.clone();
         match self.0.0.answer(payload, work).await {
             Ok(ended) => ended,
             // Deleted with its conversation, or ended by somebody else.
             Err(error) if is_gone(&error) => {
                 info!(%run, %error, "an answer is not wanted any more");
+                if is_research {
+                    self.0.0.forget(&scope, run).await;
+                }
                 Outcome::Cancelled.into()
             }
             Err(error) => {
@@ -211,7 +231,15 @@ impl Inner {
             let result = json!({ "run": run.id, "state": run.state });
             return Ok(Outcome::completed(result).into());
         }
-        let late = self.clock.now().since(run.created_at) > self.config.run_deadline;
+        #[cfg(feature = "tools")]
+        if payload.tools.is_some()
+            && let Some(wait) = self.waits(&scope, &run, work.job.snooze_count).await?
+        {
+            return Ok(Outcome::Snoozed(wait).into());
+        }
+        // A research has its own budget of time: that in which it waits for people does not count.
+        let late = payload.tools.is_none()
+            && self.clock.now().since(run.created_at) > self.config.run_deadline;
         if run.state == RunState::Running && late {
             // Whoever asked has long gone: what was written is kept.
             self.runs.close_interrupted(&scope, &run).await?;
@@ -221,15 +249,26 @@ impl Inner {
         let conversation = self.store.conversation(&scope, run.conversation).await?;
         let notebook = self.store.notebook(&scope, run.notebook).await?;
         let question = self.store.message(&scope, run.question).await?;
-        let Payload { settings, history, .. } = payload;
+        let Payload { settings, history, tools, .. } = payload;
+        let (is_research, fence) = (tools.is_some(), work.job.fence);
+        #[cfg(feature = "tools")]
+        let sleeps = work.job.snooze_count;
         let model = self.models.model(&scope, &settings);
         let stop = work.stop.clone();
         let closing = Closing::Job { outbox: outbox.clone(), work: Box::new(work) };
         let writer = self.runs.begin(&scope, &run, closing).await?;
         let produced = match model {
             Ok(model) => {
-                let task =
-                    flow::Task { notebook, conversation, question, settings, history, model };
+                let task = flow::Task {
+                    notebook,
+                    conversation,
+                    question,
+                    settings,
+                    history,
+                    model,
+                    tools,
+                    fence,
+                };
                 let given_back = watch(&writer, stop);
                 let produced = flow::produce(self, &scope, task, writer).await;
                 drop(given_back);
@@ -237,10 +276,25 @@ impl Inner {
             }
             Err(error) => flow::refuse(writer, &error).await,
         };
+        if is_research && matches!(produced, flow::Produced::Stored | flow::Produced::NotStored(_))
+        {
+            self.forget(&scope, payload.run).await;
+        }
         Ok(match produced {
             flow::Produced::Stored => Ended::Stored,
             flow::Produced::NotStored(reason) => Outcome::Hopeless(reason).into(),
             flow::Produced::Released => Outcome::Released.into(),
+            #[cfg(feature = "tools")]
+            flow::Produced::Parked => {
+                Outcome::Snoozed(self.pause(&scope, payload.run, sleeps).await?).into()
+            }
+            #[cfg(not(feature = "tools"))]
+            flow::Produced::Parked => Outcome::Released.into(),
+            flow::Produced::Again(error) => {
+                let code = error.kind().code().to_owned();
+                let reason = JobError { code, message: error.to_string() };
+                Outcome::Failed { error: reason, not_before: std::time::Duration::ZERO }.into()
+            }
         })
     }
 }

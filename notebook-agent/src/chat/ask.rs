@@ -1,7 +1,7 @@
 use notebook_core::{
     ConversationId, Error, ErrorKind, MessageId, Result, chat::ChatMessage, model::ModelSettings,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ChatConfig;
@@ -18,12 +18,34 @@ pub struct Ask {
     pub question: Question,
     /// Settings for this message alone.
     pub settings: ModelSettings,
+    /// How the answer is made.
+    #[serde(skip_serializing_if = "Mode::is_answer")]
+    pub mode: Mode,
     /// What was said before, oldest first, instead of what the conversation holds: for clients that keep it themselves. At most as many
     /// bytes as four questions.
     pub history: Option<Vec<ChatMessage>>,
     /// Makes a repeated request return the first run; 1 to 200 bytes.
     #[serde(skip)]
     pub idempotency_key: Option<String>,
+}
+
+/// How an answer is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Passages are found for the question, and the model answers from them.
+    #[default]
+    Answer,
+    /// The model looks for itself, with the tools that the notebook allows.
+    Research,
+}
+
+impl Mode {
+    /// Whether it is the usual one.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer)
+    }
 }
 
 /// A new question, or one that stands already.

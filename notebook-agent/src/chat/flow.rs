@@ -1,6 +1,6 @@
 //! One answer, from the question to the terminal event.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// What a run works on.
+#[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a research has a fence"))]
 pub(super) struct Task {
     pub(super) notebook: Notebook,
     pub(super) conversation: Conversation,
@@ -26,6 +27,10 @@ pub(super) struct Task {
     /// What was said before, where the client gave it.
     pub(super) history: Option<Vec<ChatMessage>>,
     pub(super) model: Arc<dyn ChatModel>,
+    /// What a research may use; none where it is a plain answer.
+    pub(super) tools: Option<BTreeSet<String>>,
+    /// Of the job that makes it.
+    pub(super) fence: Fence,
 }
 
 /// What is said when the sources do not.
@@ -46,9 +51,11 @@ pub(super) async fn produce(
         tokio::select! {
             biased;
             reason = stop.given() => {
-                // The engine ends what is under way.
-                watch.stop.cancel();
-                let _ = work.await;
+                // The engine ends what is under way. A research that somebody else goes on with has no end: it is left where it is.
+                if hands.task.tools.is_none() || is_end(reason) {
+                    watch.stop.cancel();
+                    let _ = work.await;
+                }
                 Ended::Stopped(reason)
             }
             ended = &mut work => ended,
@@ -63,6 +70,14 @@ pub(super) async fn produce(
             writer.release().await;
             return Produced::Released;
         }
+        Ended::Parked => {
+            writer.release().await;
+            return Produced::Parked;
+        }
+        Ended::Again(error) => {
+            writer.release().await;
+            return Produced::Again(error);
+        }
         _ => {}
     }
     let task = &hands.task;
@@ -70,6 +85,11 @@ pub(super) async fn produce(
     let partial = !matches!(ended, Ended::Whole);
     let message = answer.into_message(task, &writer, chat.clock.now(), partial);
     store_end(writer, terminal, message).await
+}
+
+/// Whether the run comes to its end with it, and is not given to somebody else.
+const fn is_end(reason: StopReason) -> bool {
+    matches!(reason, StopReason::Asked | StopReason::Unwatched)
 }
 
 /// Ends a run that no model can answer.
@@ -91,6 +111,7 @@ async fn store_end(writer: RunWriter, terminal: EventBody, message: Option<Messa
 }
 
 /// What became of a run's end.
+#[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a research waits"))]
 pub(super) enum Produced {
     /// It is stored, with its job's.
     Stored,
@@ -98,10 +119,19 @@ pub(super) enum Produced {
     NotStored(JobError),
     /// There is none: another worker goes on.
     Released,
+    /// There is none: it waits for people.
+    Parked,
+    /// There is none: what it needs is away.
+    Again(Error),
 }
 
-enum Ended {
+#[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a research waits"))]
+pub(super) enum Ended {
     Whole,
+    /// It waits for people, and nobody waits with it.
+    Parked,
+    /// What it needs is away: it goes on from where it stands when that is back.
+    Again(Error),
     Stopped(StopReason),
     Broken(Error),
 }
@@ -160,8 +190,8 @@ fn terminal_event(ended: &Ended, task: &Task, answer: &Answer) -> EventBody {
         },
         Ended::Stopped(StopReason::Interrupted) => interrupted(),
         Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
-        Ended::Stopped(StopReason::Asked | StopReason::Lost) => EventBody::Stopped,
-        Ended::Broken(error) => {
+        Ended::Stopped(StopReason::Asked | StopReason::Lost) | Ended::Parked => EventBody::Stopped,
+        Ended::Broken(error) | Ended::Again(error) => {
             // A provider may repeat the key that it refused.
             warn!(
                 error = redacted(&error.to_string()),
@@ -228,6 +258,10 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     if let Some(warning) = guard::warning(&chat.config.guard, &task.question.text) {
         desk.lock().await.emit(warning);
     }
+    #[cfg(feature = "tools")]
+    if task.tools.is_some() {
+        return super::research::drive(hands, watch).await;
+    }
     let new = turn::begin(&chat.config, task, run.id, hands.max_tokens());
     let own = Arc::new(hands.clone());
     // Checkpoints stay in memory: who comes after a lost worker begins anew, for what this one has shown is taken back.
@@ -259,7 +293,7 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     })
 }
 
-fn late(chat: &Inner) -> Error {
+pub(super) fn late(chat: &Inner) -> Error {
     let limit = format!("{} s", chat.config.run_deadline.as_secs());
     Error::new(ErrorKind::Timeout, "answer").with("limit", limit)
 }

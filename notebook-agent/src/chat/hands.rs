@@ -42,7 +42,7 @@ pub(super) struct Desk {
     writer: Option<RunWriter>,
     pub(super) answer: Answer,
     /// The marker of the data in the prompt.
-    marker: Option<String>,
+    pub(super) marker: Option<String>,
     /// Why it fails, if it does: what the engine keeps of it has no kind.
     pub(super) error: Option<Error>,
 }
@@ -137,7 +137,7 @@ impl Hands {
     }
 
     /// The sources that the conversation leaves on; `None` for all.
-    async fn selected_sources(
+    pub(super) async fn selected_sources(
         &self,
         conversation: &Conversation,
     ) -> Result<Option<BTreeSet<SourceId>>> {
@@ -152,13 +152,10 @@ impl Hands {
     async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
         let since = Instant::now();
         let task = &self.task;
-        let history = match &task.history {
-            Some(given) => given.clone(),
-            None => history::before(&*self.chat.store, &self.scope, &task.question).await?,
-        };
+        let history = self.history().await?;
         let passages = self.prompt_passages(&wanted.chunks).await?;
-        let budget = self.budget_tokens();
-        let marker = uuid::Uuid::new_v4().simple().to_string();
+        let budget = self.budget_tokens(self.chat.config.context_tokens);
+        let marker = marker();
         let input = ContextInput {
             instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
             allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
@@ -167,7 +164,7 @@ impl Hands {
             passages: &passages,
             question: &task.question.text,
             budget_tokens: budget,
-            marker: marker.get(..12).unwrap_or(&marker),
+            marker: &marker,
         };
         desk.marker = Some(input.marker.to_owned());
         let context = context::build(&input, &|text| task.model.count_tokens(text).tokens)?;
@@ -184,14 +181,22 @@ impl Hands {
         Ok(Prompt { messages, passages: passages_used, overflow: Vec::new() })
     }
 
-    /// The prompt's share of what the model can read.
-    fn budget_tokens(&self) -> usize {
+    /// What was said before: as the client gave it, or as the conversation has it.
+    pub(super) async fn history(&self) -> Result<Vec<ChatMessage>> {
+        match &self.task.history {
+            Some(given) => Ok(given.clone()),
+            None => history::before(&*self.chat.store, &self.scope, &self.task.question).await,
+        }
+    }
+
+    /// The prompt's share of what the model can read, of so many tokens at most.
+    pub(super) fn budget_tokens(&self, most: usize) -> usize {
         let answer = self.max_tokens() as usize;
         let window = self.task.model.info().context_tokens;
         let window = window.map_or(usize::MAX, |tokens| tokens as usize);
         // A window smaller than the wanted answer is shared in halves.
         let room = window.saturating_sub(answer).max(window / 2);
-        self.chat.config.context_tokens.min(room)
+        most.min(room)
     }
 
     pub(super) fn max_tokens(&self) -> u32 {
@@ -251,14 +256,32 @@ impl Hands {
             ..ChatRequest::default()
         };
         let stream = self.task.model.stream(request).await?;
-        let citer = Citer::new(&*self.chat.store, &self.scope, &passages);
-        let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, &passages));
-        let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
-        let finish = writing.read(stream, since).await?;
-        desk.answer.time("generate", since);
+        let finish = self.write(stream, &passages, since, desk).await?;
         let text = desk.answer.text.clone();
         Ok(ModelReply { text, tool_calls: Vec::new(), usage: desk.answer.usage, finish })
     }
+
+    /// Reads what a model says from these passages, and makes the answer of it.
+    pub(super) async fn write(
+        &self,
+        stream: ChatStream,
+        passages: &[Chunk],
+        since: Instant,
+        desk: &mut Desk,
+    ) -> Result<FinishReason> {
+        let citer = Citer::new(&*self.chat.store, &self.scope, passages);
+        let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, passages));
+        let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
+        let finish = writing.read(stream, since).await?;
+        desk.answer.time("generate", since);
+        Ok(finish)
+    }
+}
+
+/// A word that no text can guess.
+pub(super) fn marker() -> String {
+    let word = uuid::Uuid::new_v4().simple().to_string();
+    word.get(..12).unwrap_or(&word).to_owned()
 }
 
 /// The newest of some messages that together fit into a number of tokens, oldest first.
@@ -297,12 +320,12 @@ impl Desk {
         (self.writer.take(), std::mem::take(&mut self.answer))
     }
 
-    fn warn(&mut self, code: &str, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, code: &str, message: impl Into<String>) {
         let (code, message) = (code.to_owned(), message.into());
         self.emit(EventBody::Warning { code, message });
     }
 
-    fn tell_context(&mut self, context: &Context, passages: usize, budget: usize) {
+    pub(super) fn tell_context(&mut self, context: &Context, passages: usize, budget: usize) {
         self.emit(EventBody::Context {
             prompt_tokens: context.prompt_tokens as u64,
             budget_tokens: budget as u64,

@@ -12,6 +12,8 @@ mod flow;
 mod guard;
 mod hands;
 mod history;
+#[cfg(feature = "tools")]
+mod research;
 mod title;
 mod turn;
 
@@ -28,9 +30,11 @@ use notebook_rag::retrieve::Retriever;
 use tokio::sync::{Notify, Semaphore};
 
 pub use answering::ANSWER;
-pub use ask::{Ask, Parent, Question};
+pub use ask::{Ask, Mode, Parent, Question};
 pub use config::ChatConfig;
 pub use guard::GuardConfig;
+#[cfg(feature = "tools")]
+pub use research::Researching;
 
 use crate::runs::Runs;
 
@@ -82,6 +86,8 @@ struct Inner {
     work: Work,
     /// Answers in the making, where tasks make them.
     working: Semaphore,
+    #[cfg(feature = "tools")]
+    research: std::sync::OnceLock<Researching>,
 }
 
 impl Chat {
@@ -97,7 +103,34 @@ impl Chat {
         work: Work,
     ) -> Self {
         let working = Semaphore::new(config.concurrent_runs);
-        Self(Arc::new(Inner { store, runs, retriever, models, clock, config, work, working }))
+        Self(Arc::new(Inner {
+            store,
+            runs,
+            retriever,
+            models,
+            clock,
+            config,
+            work,
+            working,
+            #[cfg(feature = "tools")]
+            research: std::sync::OnceLock::new(),
+        }))
+    }
+
+    /// With tools for questions that are asked as [research](Mode::Research). Where answers are jobs; what is given a second time is
+    /// not taken.
+    #[cfg(feature = "tools")]
+    #[must_use]
+    pub fn with_research(self, research: Researching) -> Self {
+        let _ = self.0.research.set(research);
+        self
+    }
+
+    /// The tools that there are for research, by name.
+    #[cfg(feature = "tools")]
+    #[must_use]
+    pub fn tools(&self) -> Option<&crate::tools::Registry> {
+        self.0.research.get().map(|research| &research.tools)
     }
 
     /// Stores the question and starts the answer.

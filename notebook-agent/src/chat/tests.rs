@@ -196,6 +196,7 @@ impl Fixture {
 
     fn question(&self, text: &str) -> Ask {
         Ask {
+            mode: Mode::Answer,
             conversation: self.conversation,
             question: Question::New { text: text.into(), parent: Parent::Newest },
             settings: ModelSettings::default(),

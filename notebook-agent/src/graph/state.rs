@@ -164,6 +164,18 @@ impl<S> Run<S> {
         self.branches.remove(&0).and_then(|branch| branch.state)
     }
 
+    /// The states of all its branches, those among them that have come to their ends and wait for others.
+    pub fn states(&self) -> impl Iterator<Item = &S> {
+        self.branches.values().flat_map(|branch| {
+            let ended = match &branch.status {
+                Status::Joining(ended) => ended.as_slice(),
+                _ => &[],
+            };
+            let ended = ended.iter().flatten().map(|branch| &branch.state);
+            branch.state.iter().chain(ended)
+        })
+    }
+
     /// Whether a step can be done at once ([`Input::Continue`](super::Input::Continue)), and nothing needs to come back for it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -185,6 +197,13 @@ impl<S> Run<S> {
             .map(|(_, pending)| (pending.since + self.budget.approval_time).saturating_sub(now));
         let counts = (!self.waits_for_people()).then(|| self.time_left());
         expires.chain(counts).min().unwrap_or_else(|| self.time_left())
+    }
+
+    /// The keys of what people are asked, where the run waits for nothing else; `None` where it can go on without them.
+    #[must_use]
+    pub fn questions(&self) -> Option<Vec<Arc<str>>> {
+        let waits = self.end.is_none() && self.waits_for_people();
+        waits.then(|| self.pending().map(|(_, pending)| Arc::clone(&pending.key)).collect())
     }
 
     pub(super) fn pending(&self) -> impl Iterator<Item = (u32, &Pending)> {

@@ -190,8 +190,21 @@ impl Runs {
     /// # Errors
     /// Those of the log; `Conflict` when it has ended meanwhile.
     pub async fn close_interrupted(&self, scope: &TenantScope, run: &Run) -> Result<()> {
+        self.close_unheld(scope, run, interrupted()).await
+    }
+
+    /// Ends a run that nobody produces, with this terminal event; its partial text is kept as the answer.
+    ///
+    /// # Errors
+    /// As [`close_interrupted`](Self::close_interrupted).
+    pub async fn close_unheld(
+        &self,
+        scope: &TenantScope,
+        run: &Run,
+        terminal: EventBody,
+    ) -> Result<()> {
         let partial = partial::read(&*self.log, scope, run.id).await?;
-        let outcome = partial.outcome(run, self.clock.now());
+        let outcome = partial.outcome(run, self.clock.now(), terminal);
         self.log.close(scope, run.id, outcome).await?;
         self.hints.give(scope.tenant(), run.id);
         self.tell("stored", scope, run.id);

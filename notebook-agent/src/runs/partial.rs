@@ -47,11 +47,17 @@ impl Partial {
         }
     }
 
-    /// The end of a run whose process is gone.
-    pub(super) fn outcome(self, run: &Run, now: Timestamp) -> RunOutcome {
-        // Past all that the lost process may have shown without storing it, also where it has stored nothing at all.
-        let seq = next_generation(self.last);
-        let terminal = RunEvent { seq, at: now, body: interrupted() };
+    /// The end of a run that no process has.
+    pub(super) fn outcome(self, run: &Run, now: Timestamp, terminal: EventBody) -> RunOutcome {
+        let seq = if run.state == RunState::Queued && terminal == EventBody::Stopped {
+            // Nobody has begun it.
+            1
+        } else {
+            // Past all that a lost process may have shown without storing it, also where it has stored nothing at all.
+            next_generation(self.last)
+        };
+        let state = terminal.terminal_state().unwrap_or(RunState::Failed);
+        let terminal = RunEvent { seq, at: now, body: terminal };
         let answer = (!self.text.is_empty()).then(|| Message {
             id: run.answer,
             conversation: run.conversation,
@@ -67,7 +73,7 @@ impl Partial {
             partial: true,
             created_at: now,
         });
-        RunOutcome { state: RunState::Failed, events: vec![terminal], answer }
+        RunOutcome { state, events: vec![terminal], answer }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use notebook_core::{
     RunId,
-    approval::{ApprovalState, ApprovalStore, NewApproval, digest},
+    approval::{self, ApprovalState, ApprovalStore, NewApproval, digest},
 };
 
 use crate::graph::{Approval, Approvals, CallInfo, Failure, Verdict};
@@ -15,13 +15,23 @@ use crate::graph::{Approval, Approvals, CallInfo, Failure, Verdict};
 pub struct Asking {
     store: Arc<dyn ApprovalStore>,
     wakes: fn(RunId) -> String,
+    tell: Option<Listener>,
 }
+
+/// Is told each question as it stands when it is looked at.
+type Listener = Arc<dyn Fn(&approval::Approval) + Send + Sync>;
 
 impl Asking {
     /// Through this store. An answer makes the job due whose unique key this gives for the run.
     #[must_use]
     pub fn new(store: Arc<dyn ApprovalStore>, wakes: fn(RunId) -> String) -> Self {
-        Self { store, wakes }
+        Self { store, wakes, tell: None }
+    }
+
+    /// The same; each question is told as it stands whenever the run looks at it. To be quick.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&approval::Approval) + Send + Sync + 'static) -> Self {
+        Self { tell: Some(Arc::new(tell)), ..self }
     }
 }
 
@@ -49,6 +59,9 @@ impl Approvals for Asking {
         // What runs is what was shown.
         if asked.digest != wanted {
             return Err(Failure::new("conflict", "this call was shown with other arguments"));
+        }
+        if let Some(tell) = &self.tell {
+            tell(&asked);
         }
         Ok(match asked.state {
             ApprovalState::Pending => None,

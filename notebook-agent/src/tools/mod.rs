@@ -40,14 +40,15 @@
 
 mod asking;
 pub mod builtin;
-mod class;
 mod registry;
 pub mod research;
 #[cfg(test)]
 mod tests;
 mod tool;
 
+pub use crate::guard::policy::{
+    Decision, OutwardWhenTainted, Policy, Reason, Taint, ToolClass, WhenClean, decide,
+};
 pub use asking::Asking;
-pub use class::{Decision, Policy, Taint, ToolClass, Untrusted, decide};
 pub use registry::{Bound, Registry};
 pub use tool::{At, Finding, Observation, Place, RawTool, Tool, ToolInfo};

@@ -14,7 +14,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::{At, Observation, Place, RawTool, Tool, ToolClass, ToolInfo, tool::Typed};
-use crate::graph::{CallInfo, Failure, ToolCall, ToolReply, Tools};
+use crate::{
+    graph::{CallInfo, Failure, ToolCall, ToolReply, Tools},
+    guard::provenance::Origin,
+};
 
 const ADD: &str = "add tool";
 /// The most bytes of a schema, and of a description: they are in every prompt.
@@ -120,9 +123,10 @@ impl Registry {
     }
 
     /// What each does to the world, and what a run has read once it has answered.
-    pub(super) fn kinds(&self) -> BTreeMap<String, (ToolClass, Option<super::Untrusted>)> {
-        let kind =
-            |(name, entry): (&String, &Entry)| (name.clone(), (entry.info.class, entry.info.reads));
+    pub(super) fn kinds(&self) -> BTreeMap<String, (ToolClass, Option<Origin>)> {
+        let kind = |(name, entry): (&String, &Entry)| {
+            (name.clone(), (entry.info.class, entry.info.reads.clone()))
+        };
         self.0.iter().map(kind).collect()
     }
 

@@ -8,8 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{ToolClass, Untrusted};
-use crate::graph::{CallInfo, Failure};
+use super::ToolClass;
+use crate::{
+    graph::{CallInfo, Failure},
+    guard::provenance::Origin,
+};
 
 /// How long a tool may take, unless it says something else.
 const TIME: Duration = Duration::from_secs(20);
@@ -26,7 +29,7 @@ pub struct ToolInfo {
     /// What it does to the world.
     pub class: ToolClass,
     /// What a run has read once the tool has answered; `None` when the answer is made of its arguments alone.
-    pub reads: Option<Untrusted>,
+    pub reads: Option<Origin>,
     /// The longest call; the run's own limit counts too.
     pub time: Duration,
     /// The most bytes of an answer; the rest is cut, and the model is told so.
@@ -37,11 +40,12 @@ impl ToolInfo {
     /// A tool that reads the notebook's sources, with the usual limits.
     #[must_use]
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            reads: Some(Origin::tool(name.clone())),
+            name,
             description: description.into(),
-            class: ToolClass::ReadInScope,
-            reads: Some(Untrusted::Source),
+            class: ToolClass::Read,
             time: TIME,
             bytes: BYTES,
         }

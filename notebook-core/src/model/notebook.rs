@@ -36,6 +36,9 @@ pub struct NotebookSettings {
     pub model: ModelSettings,
     /// Whether the model may answer from general knowledge when the sources do not say.
     pub allow_general_knowledge: bool,
+    /// Names of the tools that research may use here; all that only read when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
 }
 
 /// Model and sampling parameters. A message's settings override its notebook's, which

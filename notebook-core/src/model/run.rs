@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Citation, Message, RetrievalMode, StageTiming, Usage};
-use crate::{ConversationId, MessageId, NotebookId, RunId, Timestamp};
+use crate::{
+    ApprovalId, ConversationId, MessageId, NotebookId, RunId, Timestamp, approval::ApprovalState,
+};
 
 /// One answer being produced, or that was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,6 +179,46 @@ pub enum EventBody {
     },
     /// A verified citation of text already sent.
     Citation(Citation),
+    /// A research calls a tool.
+    ToolCalled {
+        /// The call's own, within the run.
+        call: String,
+        /// The tool, as the model named it.
+        tool: String,
+        /// The beginning of its arguments as JSON, for the eye: without what looks like a secret, and what is not seen written out.
+        arguments: String,
+    },
+    /// The call came to its end.
+    ToolAnswered {
+        /// As of [`ToolCalled`](Self::ToolCalled).
+        call: String,
+        /// The tool.
+        tool: String,
+        /// How many passages it brought.
+        passages: u32,
+        /// Stable snake-case code of why it failed, if it did.
+        failure: Option<String>,
+    },
+    /// A person is asked to allow a call, and the run waits for them.
+    ApprovalRequested {
+        /// The question: its exact arguments are read there.
+        approval: ApprovalId,
+        /// The tool.
+        tool: String,
+        /// Why a person is asked.
+        reason: String,
+        /// Until when it can be answered.
+        expires_at: Timestamp,
+    },
+    /// The question was answered, or its time is over.
+    ApprovalDecided {
+        /// The question.
+        approval: ApprovalId,
+        /// The tool.
+        tool: String,
+        /// What became of it.
+        state: ApprovalState,
+    },
     /// Something the reader should know; the run goes on.
     Warning {
         /// Stable snake-case code.
@@ -234,6 +276,10 @@ impl EventBody {
             Self::Context { .. } => "context",
             Self::Delta { .. } => "delta",
             Self::Citation(_) => "citation",
+            Self::ToolCalled { .. } => "tool_called",
+            Self::ToolAnswered { .. } => "tool_answered",
+            Self::ApprovalRequested { .. } => "approval_requested",
+            Self::ApprovalDecided { .. } => "approval_decided",
             Self::Warning { .. } => "warning",
             Self::Completed { .. } => "completed",
             Self::Stopped => "stopped",

@@ -16,6 +16,7 @@ mod providers;
 mod rate_limits;
 mod resilience;
 mod secrets;
+mod tools;
 mod transcription;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
@@ -38,6 +39,7 @@ pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
+pub use tools::Tools;
 pub use transcription::Transcription;
 
 /// The whole configuration.
@@ -76,6 +78,8 @@ pub struct Config {
     pub guard: Guard,
     /// What writes down recordings.
     pub transcription: Transcription,
+    /// What models may do in a research.
+    pub tools: Tools,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -367,6 +371,7 @@ impl Default for Config {
             embedding: Embedding::default(),
             guard: Guard::default(),
             transcription: Transcription::default(),
+            tools: Tools::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }

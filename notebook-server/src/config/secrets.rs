@@ -319,6 +319,7 @@ mod tests {
             include_str!("resilience.rs"),
             include_str!("providers.rs"),
             include_str!("guard.rs"),
+            include_str!("tools.rs"),
         ];
         let is_field = |line: &&str| line.starts_with("    pub ") && line.ends_with("Secret>,");
         let fields = files.iter().flat_map(|text| text.lines()).filter(is_field).count();

@@ -144,6 +144,7 @@ pub(super) async fn create(
                 return Err(Error::invalid("create response", "input", fix).into());
             }
             let ask = Ask {
+                mode: notebook_agent::chat::Mode::Answer,
                 conversation: before.conversation,
                 question: Question::New {
                     text: said.question,

@@ -41,6 +41,7 @@ pub(crate) async fn begin(
         }
     };
     let ask = Ask {
+        mode: notebook_agent::chat::Mode::Answer,
         conversation: conversation.id,
         question: Question::New { text: said.question, parent },
         settings: ModelSettings { system_prompt: said.system, ..settings },

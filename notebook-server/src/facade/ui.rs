@@ -80,6 +80,7 @@ pub(super) async fn ask(
         }
     };
     let ask = Ask {
+        mode: notebook_agent::chat::Mode::Answer,
         conversation,
         question,
         settings: ModelSettings::default(),

@@ -100,6 +100,7 @@ async fn begin(
         return Err(Error::not_found("ask", "conversation"));
     }
     let ask = Ask {
+        mode: notebook_agent::chat::Mode::Answer,
         conversation: conversation.id,
         question: Question::New { text: query.content, parent: Parent::Newest },
         settings: ModelSettings::default(),

@@ -1,6 +1,7 @@
 //! The HTTP interface: a file a resource.
 
 mod accounts;
+mod approvals;
 mod conversations;
 mod event_source;
 mod exports;
@@ -11,6 +12,7 @@ mod notebooks;
 mod runs;
 mod source_text;
 mod sources;
+mod tools;
 mod usage;
 mod webhooks;
 mod websocket;
@@ -79,6 +81,10 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::get))
         .routes(routes!(runs::events))
         .routes(routes!(runs::stop))
+        .routes(routes!(approvals::open))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::get, approvals::decide))
+        .routes(routes!(tools::list))
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
         .merge(facade::routes())

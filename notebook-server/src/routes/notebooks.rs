@@ -60,7 +60,7 @@ pub(super) async fn create(
     Scope(scope, ..): Scope<need::NotebookWrite>,
     Json(body): Json<CreateNotebook>,
 ) -> Reply<(StatusCode, Json<Notebook>)> {
-    body.settings.model.validate()?;
+    validate(&app, &body.settings)?;
     let now = app.clock.now();
     let id = body.id.unwrap_or_else(NotebookId::new);
     let existed = app.store.notebook(&scope, id).await.is_ok();
@@ -118,12 +118,26 @@ pub(super) async fn update(
         notebook.archived = archived;
     }
     if let Some(settings) = body.settings {
-        settings.model.validate()?;
+        validate(&app, &settings)?;
         notebook.settings = settings;
     }
     notebook.updated_at = app.clock.now();
     app.store.update_notebook(&scope, notebook.clone()).await?;
     Ok(Json(notebook))
+}
+
+/// Checks what a notebook is set to.
+fn validate(app: &App, settings: &NotebookSettings) -> Result<(), Error> {
+    settings.model.validate()?;
+    let known = app.chat.tools().map(notebook_agent::tools::Registry::names).unwrap_or_default();
+    match settings.tools.iter().flatten().find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(_) => {
+            let known: Vec<String> = known.into_iter().collect();
+            let fix = format!("use names of tools that there are: {}", known.join(", "));
+            Err(Error::invalid("set up notebook", "tools", fix))
+        }
+    }
 }
 
 /// Deletes a notebook with its sources and conversations. It is gone for every other call from now on; a job removes

@@ -6,7 +6,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use notebook_agent::{
-    chat::{Ask, Parent, Question},
+    chat::{Ask, Mode, Parent, Question},
     runs::EventReader,
 };
 use notebook_core::{
@@ -38,6 +38,10 @@ pub(super) struct CreateRun {
     /// Settings for this answer alone.
     #[serde(default)]
     settings: ModelSettings,
+    /// `answer`, or `research`: the model looks for itself, with the tools that the notebook allows.
+    #[serde(default)]
+    #[schema(value_type = String, example = "answer")]
+    mode: Mode,
 }
 
 /// Tells null (`Some(None)`) from absent (`None`).
@@ -86,6 +90,7 @@ pub(super) async fn create(
         conversation,
         question,
         settings: body.settings,
+        mode: body.mode,
         history: None,
         idempotency_key: idempotency_key(&headers)?,
     };

@@ -12,7 +12,7 @@ use futures::{
     stream::{self, BoxStream, SelectAll},
 };
 use notebook_agent::{
-    chat::{Ask, Question},
+    chat::{Ask, Mode, Question},
     runs::{EventReader, LoggedEvent},
 };
 use notebook_auth::{Principal, rbac::Permission};
@@ -53,6 +53,9 @@ enum Said {
         parent: Option<Option<MessageId>>,
         #[serde(default)]
         settings: ModelSettings,
+        /// `answer` or `research`.
+        #[serde(default)]
+        mode: Mode,
         /// Makes a repeated message start nothing: the answer that it began is followed again.
         key: Option<String>,
     },
@@ -61,6 +64,8 @@ enum Said {
         question: MessageId,
         #[serde(default)]
         settings: ModelSettings,
+        #[serde(default)]
+        mode: Mode,
     },
     /// Ends an answer.
     Stop { run: RunId },
@@ -84,8 +89,8 @@ impl Said {
 
 /// The chat of a conversation as a WebSocket.
 ///
-/// Messages are JSON texts. The client says `ask {question, parent?, settings?, key?}`, `regenerate {question,
-/// settings?}`, `stop {run}`, `resume {run, after?}`. The server says `task_queued {run, question, answer}`, then for
+/// Messages are JSON texts. The client says `ask {question, parent?, settings?, mode?, key?}`, `regenerate {question,
+/// settings?, mode?}`, `stop {run}`, `resume {run, after?}`. The server says `task_queued {run, question, answer}`, then for
 /// each event of the run's log `{type, run, seq, ...}`: `chunk {text}` for a delta, `completed {state}` or `error {code,
 /// message}` at the end, the others as in the event stream. It pings; it closes with 4001 without sign-in or when the session ends, 4003 without the permission `chat`, 4004 for an
 /// unknown conversation, 4008 over five connections.
@@ -226,12 +231,12 @@ impl Chat {
             meter.take(said.class()).await?;
         }
         match said {
-            Said::Ask { question, parent, settings, key } => {
+            Said::Ask { question, parent, settings, mode, key } => {
                 let parent = super::runs::parent(parent);
-                self.ask(Question::New { text: question, parent }, settings, key).await
+                self.ask(Question::New { text: question, parent }, settings, mode, key).await
             }
-            Said::Regenerate { question, settings } => {
-                self.ask(Question::Again(question), settings, None).await
+            Said::Regenerate { question, settings, mode } => {
+                self.ask(Question::Again(question), settings, mode, None).await
             }
             Said::Stop { run } => {
                 self.own(run).await?;
@@ -248,11 +253,12 @@ impl Chat {
         &mut self,
         question: Question,
         settings: ModelSettings,
+        mode: Mode,
         idempotency_key: Option<String>,
     ) -> Result<Option<Value>> {
         self.room()?;
         let conversation = self.conversation;
-        let ask = Ask { conversation, question, settings, history: None, idempotency_key };
+        let ask = Ask { conversation, question, settings, mode, history: None, idempotency_key };
         let run = self.app.chat.ask(&self.scope, ask).await?.run().clone();
         self.follow(run.id, 0).await?;
         let Run { id, question, answer, .. } = run;

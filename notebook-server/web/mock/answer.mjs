@@ -1,4 +1,5 @@
 // A run of the mock server: retrieval by shared words, an answer made of true quotes.
+import { research } from './research.mjs';
 import { newId } from './state.mjs';
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -96,6 +97,7 @@ export async function play(state, run, question) {
   if (run.ended_at !== null) return;
   run.state = 'running';
   emit(state, run, { type: 'started', answer: run.answer, model: 'mock/paper-1' });
+  if (run.mode === 'research' && !(await research(state, run, question, emit))) return;
   const found = passages(state, conversation, question);
   const vectors = found.some(({ source }) => source.vectors_ready);
   const timings = [
@@ -190,6 +192,7 @@ export function openRun(state, conversation, question, ids) {
     ended_at: null,
     log: [],
     listeners: new Set(),
+    mode: ids.mode,
     text: '',
     citations: [],
   };

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openRun, publicRun, endRun } from './answer.mjs';
 import { Refusal, multipart, readBody, readJson } from './http.mjs';
+import { tools } from './research.mjs';
 import { addSource, ingest, modelSettings, newId, publicSource, tell } from './state.mjs';
 import { runEvents, sourceEvents } from './streams.mjs';
 
@@ -319,7 +320,7 @@ export const routes = (state) => [
         };
         state.messages.set(question.id, question);
       }
-      const run = openRun(state, talk, question.text, { question: question.id });
+      const run = openRun(state, talk, question.text, { question: question.id, mode: body.mode });
       run.key = key;
       return [201, publicRun(run)];
     },
@@ -347,6 +348,21 @@ export const routes = (state) => [
     '/api/guard/reports/:id',
     ({ id }) => {
       state.reports = (state.reports ?? []).filter((report) => report.id !== id);
+    },
+  ],
+  ['GET', '/api/tools', () => ({ items: tools })],
+  ['GET', '/api/approvals/:id', ({ id }) => get(state.approvals, id, 'approval')],
+  [
+    'POST',
+    '/api/approvals/:id',
+    async ({ id, req }) => {
+      const approval = get(state.approvals, id, 'approval');
+      const { verdict, digest } = await readJson(req);
+      if (digest !== approval.digest)
+        throw new Refusal(409, 'conflict', 'Something else was shown.', 'digest');
+      approval.state = verdict === 'approve' ? 'approved' : 'refused';
+      approval.decided_at = Date.now();
+      return approval;
     },
   ],
   ['GET', '/api/runs/:id', ({ id }) => publicRun(get(state.runs, id, 'run'))],

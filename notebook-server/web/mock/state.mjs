@@ -20,6 +20,7 @@ export function createState(options) {
     conversations: new Map(),
     messages: new Map(),
     runs: new Map(),
+    approvals: new Map(),
     listeners: new Map(),
   };
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{
     graph::Failure,
-    tools::{At, Observation, Tool, ToolClass, ToolInfo, Untrusted},
+    tools::{At, Observation, Tool, ToolClass, ToolInfo},
 };
 
 const FETCH: &str = "read page";
@@ -135,7 +135,6 @@ impl Tool for FetchUrl {
     fn info(&self) -> ToolInfo {
         ToolInfo {
             class: ToolClass::Outward,
-            reads: Some(Untrusted::Web),
             time: Duration::from_secs(45),
             ..ToolInfo::new(
                 "fetch_url",

@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 
 use notebook_core::{
     Result,
+    approval::visible,
     chat::{self, ChatMessage, ToolChoice},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     prompt,
-    state::{One, Research},
+    state::{One, Research, Told},
 };
 use crate::{
     graph::{
         Approval, Branch, Context, END, Failure, Graph, ModelCall, ModelReply, ToolCall, ToolReply,
         Verdict,
     },
-    tools::{Decision, Observation, ToolClass, decide},
+    guard::{provenance::Origin, redact::redacted},
+    tools::{Decision, Observation, Reason, ToolClass, decide},
 };
 
 /// The name that is in checkpoints.
@@ -28,6 +30,9 @@ const SCHEMA: u32 = 1;
 const STEPS: u32 = 4;
 /// Steps to come to the end with.
 const LAST_STEPS: u32 = 4;
+/// The most characters of a failure's code that are told, and of arguments.
+const LONGEST_CODE: usize = 64;
+const MOST_SHOWN: usize = 300;
 /// The longest id of a call that is believed.
 const LONGEST_ID: usize = 512;
 
@@ -47,9 +52,12 @@ pub fn graph() -> notebook_core::Result<Graph<Research>> {
 /// One call that a model asked for, in a branch of its own.
 fn one_call() -> notebook_core::Result<Graph<Research>> {
     Graph::<Research>::builder("call", SCHEMA)
-        .compute("decide", |state, _| {
-            if state.one.as_ref().is_some_and(|one| one.decision == Decision::Refuse) {
-                conclude(state, Err(not_allowed()));
+        .compute("decide", |state, context| {
+            if let Some(one) = &state.one {
+                context.note(json!(one.called()))?;
+            }
+            if let Some(Decision::Refused(reason)) = state.one.as_ref().map(|one| one.decision) {
+                conclude(state, Err(not_allowed(reason)), context)?;
             }
             Ok(())
         })
@@ -61,8 +69,21 @@ fn one_call() -> notebook_core::Result<Graph<Research>> {
         .build()
 }
 
-fn not_allowed() -> Failure {
-    Failure::new("not_allowed", "this server does not allow this tool here")
+fn not_allowed(reason: Reason) -> Failure {
+    Failure::new("not_allowed", reason.sentence())
+}
+
+/// What a person is told of a call.
+fn said(class: ToolClass, decision: Decision) -> String {
+    let Decision::NeedsApproval(reason) = decision else { return String::new() };
+    let does = match class {
+        ToolClass::Write => Reason::Writes,
+        ToolClass::Outward | ToolClass::Read => Reason::Outward,
+    };
+    if does == reason {
+        return does.sentence().to_owned();
+    }
+    format!("{} {}", does.sentence(), reason.sentence())
 }
 
 /// Whether the model is to answer with what it has.
@@ -145,34 +166,27 @@ fn after_thought(state: &Research) -> &'static str {
 /// A branch for each call that there is room for.
 fn split(state: &Research, context: &mut Context<'_>) -> Result<Vec<Research>, Failure> {
     let most = state.limits.calls.min(room(context)) as usize;
-    Ok(state.round.iter().take(most).map(|call| branch(state, call)).collect())
+    let calls = state.round.iter().take(most).enumerate();
+    Ok(calls.map(|(place, call)| branch(state, place, call)).collect())
 }
 
-fn branch(state: &Research, call: &chat::ToolCall) -> Research {
+fn branch(state: &Research, place: usize, call: &chat::ToolCall) -> Research {
     let class = state.kinds.get(&call.name).map(|(class, _)| *class);
     // A tool that there is not: the engine says so.
-    let class = class.unwrap_or(ToolClass::ReadInScope);
-    // What was read is what arguments may be made of.
-    let derived = state.taint.is_tainted();
-    let reason = match class {
-        ToolClass::ReadInScope => "It only reads.",
-        ToolClass::Write => "It changes your notebook.",
-        ToolClass::Outward if derived => {
-            "It reaches out of this server, and its arguments may come from a source rather than from you."
-        }
-        ToolClass::Outward => "It reaches out of this server.",
-    };
-    let decision = decide(&state.policy, class, &state.taint, derived);
-    let reason = reason.to_owned();
-    let one = One { call: call.clone(), decision, reason, outcome: None };
+    let class = class.unwrap_or(ToolClass::Read);
+    // The taint is that of the whole run: whether these words are made of what was read, nobody can tell.
+    let decision = decide(&state.policy, class, &state.taint, false);
+    let reason = said(class, decision);
+    let id = format!("{}.{}", state.rounds, place + 1);
+    let one = One { id, call: call.clone(), decision, reason, outcome: None };
     Research { one: Some(one), ..Research::default() }
 }
 
 fn after_decision(state: &Research) -> &'static str {
     match state.one.as_ref().map(|one| one.decision) {
-        Some(Decision::Allow) => "make",
-        Some(Decision::Approve) => "ask",
-        Some(Decision::Refuse) | None => END,
+        Some(Decision::Allowed) => "make",
+        Some(Decision::NeedsApproval(_)) => "ask",
+        Some(Decision::Refused(_)) | None => END,
     }
 }
 
@@ -193,7 +207,7 @@ fn ask(state: &Research, _: &mut Context<'_>) -> Result<Approval, Failure> {
 fn take_verdict(
     state: &mut Research,
     verdict: Result<Verdict, Failure>,
-    _: &mut Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     const NO: &str = "the user does not want this call to be made";
     let refused = match verdict {
@@ -205,26 +219,31 @@ fn take_verdict(
         }
         Err(failure) => failure,
     };
-    conclude(state, Err(refused));
-    Ok(())
+    conclude(state, Err(refused), context)
 }
 
 fn take_result(
     state: &mut Research,
     reply: Result<ToolReply, Failure>,
-    _: &mut Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let observed = reply.and_then(|reply| {
         serde_json::from_value::<Observation>(reply.output)
             .map_err(|_| Failure::new("protocol", "the tool answered with something else"))
     });
-    conclude(state, observed);
-    Ok(())
+    conclude(state, observed, context)
 }
 
-fn conclude(state: &mut Research, outcome: Result<Observation, Failure>) {
-    if let Some(one) = &mut state.one {
-        one.outcome = Some(outcome);
+fn conclude(
+    state: &mut Research,
+    outcome: Result<Observation, Failure>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let Some(one) = &mut state.one else { return Ok(()) };
+    one.outcome = Some(outcome);
+    match one.answered() {
+        Some(told) => context.note(json!(told)),
+        None => Ok(()),
     }
 }
 
@@ -236,20 +255,25 @@ fn concluded(state: &Research) -> bool {
 fn join(
     state: &mut Research,
     branches: Vec<Branch<Research>>,
-    context: &mut Context<'_>,
+    _: &mut Context<'_>,
 ) -> Result<(), Failure> {
     let mut branches = branches.into_iter();
     for call in std::mem::take(&mut state.round) {
         let outcome = match branches.next() {
-            Some(branch) => outcome(branch),
+            Some(branch) => {
+                state.told.extend(branch.state.told());
+                outcome(branch)
+            }
             None => Err(Failure::new("too_many", "it was not called: that were too many at once")),
         };
         // What another program says of a failure is its text too.
-        if let Some((_, Some(read))) = state.kinds.get(&call.name) {
-            state.taint = state.taint.and(*read);
+        if let Some((_, Some(origin))) = state.kinds.get(&call.name) {
+            state.taint.mark(origin.clone());
+        }
+        for finding in outcome.iter().flat_map(|observation| &observation.findings) {
+            state.taint.mark(Origin::Source(finding.source));
         }
         let text = prompt::result(state, &outcome);
-        context.note(note(&call, &outcome))?;
         state.messages.push(ChatMessage::tool(&call, text));
     }
     Ok(())
@@ -264,9 +288,36 @@ fn outcome(branch: Branch<Research>) -> Result<Observation, Failure> {
     }
 }
 
-/// What is told of a call: not what it brought.
-fn note(call: &chat::ToolCall, outcome: &Result<Observation, Failure>) -> Value {
-    let failure = outcome.as_ref().err().map(|failure| failure.code.clone());
-    let found = outcome.as_ref().map_or(0, |observation| observation.findings.len());
-    serde_json::json!({ "tool": call.name, "failure": failure, "passages": found })
+impl One {
+    /// That it was asked for.
+    fn called(&self) -> Told {
+        let (call, tool) = (self.id.clone(), self.call.name.clone());
+        Told::Called { call, tool, arguments: brief(&self.call.arguments) }
+    }
+
+    /// What is told of its end: not what it brought.
+    fn answered(&self) -> Option<Told> {
+        let outcome = self.outcome.as_ref()?;
+        let (call, tool) = (self.id.clone(), self.call.name.clone());
+        let failure =
+            outcome.as_ref().err().map(|failure| failure.code.chars().take(LONGEST_CODE).collect());
+        let found = outcome.as_ref().map_or(0, |observation| observation.findings.len());
+        let passages = u32::try_from(found).unwrap_or(u32::MAX);
+        Some(Told::Answered { call, tool, passages, failure })
+    }
+
+    pub(super) fn told(&self) -> Vec<Told> {
+        [Some(self.called()), self.answered()].into_iter().flatten().collect()
+    }
+}
+
+/// The beginning of arguments, for the eye: no secrets, nothing hidden.
+fn brief(arguments: &str) -> String {
+    let beginning: String = arguments.chars().take(8 * MOST_SHOWN).collect();
+    let shown = visible(&redacted(&beginning));
+    let mut short: String = shown.chars().take(MOST_SHOWN).collect();
+    if short.len() < shown.len() {
+        short.push('…');
+    }
+    short
 }

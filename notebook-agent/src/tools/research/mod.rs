@@ -22,12 +22,15 @@ use notebook_core::{
 };
 
 pub use agent::graph;
-pub use state::{Asking, Limits, Read, Research};
+pub use state::{Asking, Limits, Read, Research, Told};
 
-use super::{Place, Policy, Registry, Taint, Untrusted};
-use crate::graph::{
-    Approvals, Budget, Driver, DriverConfig, End, Graph, NewRun, NoApprovals, OneModel, Outcome,
-    Spent, Watch,
+use super::{Place, Policy, Registry, Taint};
+use crate::{
+    graph::{
+        Approvals, Budget, Driver, DriverConfig, End, Graph, NewRun, NoApprovals, OneModel,
+        Outcome, Spent, Watch,
+    },
+    guard::provenance::Origin,
 };
 
 /// The most bytes of what models are told of tools.
@@ -230,6 +233,28 @@ impl Researcher {
         self.researched(turn.scope, outcome).await
     }
 
+    /// The keys of what people are asked, where the research waits for nothing else; `None` where there is something to do, or no research.
+    ///
+    /// # Errors
+    /// Those of the store of checkpoints, and of [`Graph::decode`].
+    pub async fn questions(
+        &self,
+        scope: &TenantScope,
+        run: RunId,
+    ) -> Result<Option<Vec<Arc<str>>>> {
+        let Some(found) = self.checkpoints.read(scope, run).await? else { return Ok(None) };
+        Ok(self.graph.decode(&found.body)?.questions())
+    }
+
+    /// What a research has told of itself up to its checkpoint: who tells it elsewhere may have been lost before all of it was.
+    ///
+    /// # Errors
+    /// As of [`questions`](Self::questions).
+    pub async fn told(&self, scope: &TenantScope, run: RunId) -> Result<Vec<Told>> {
+        let Some(found) = self.checkpoints.read(scope, run).await? else { return Ok(Vec::new()) };
+        Ok(self.graph.decode(&found.body)?.states().flat_map(Research::told).collect())
+    }
+
     fn state(&self, inquiry: Inquiry) -> Result<Research> {
         let mut messages = inquiry.messages;
         let Some(system) = messages.first_mut().filter(|first| first.role == ChatRole::System)
@@ -238,10 +263,14 @@ impl Researcher {
             return Err(Error::invalid("begin research", "messages", fix));
         };
         system.content.push_str(&prompt::instructions(&inquiry.marker));
+        let mut taint = Taint::default();
+        for passage in &inquiry.passages {
+            taint.mark(Origin::Source(passage.key.source));
+        }
         // Earlier answers are made of sources, too.
-        let read = !inquiry.passages.is_empty()
-            || messages.iter().any(|message| message.role == ChatRole::Assistant);
-        let taint = Taint::default();
+        if messages.iter().any(|message| message.role == ChatRole::Assistant) {
+            taint.mark(Origin::tool("earlier answers"));
+        }
         let passages = inquiry.passages.into_iter().map(|chunk| Read {
             source: chunk.key.source,
             span: chunk.span,
@@ -256,7 +285,7 @@ impl Researcher {
             limits: self.limits.clone(),
             asking: inquiry.asking,
             marker: inquiry.marker,
-            taint: if read { taint.and(Untrusted::Source) } else { taint },
+            taint,
             read: passages.collect(),
             ..Research::default()
         })

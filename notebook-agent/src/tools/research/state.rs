@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     graph::Failure,
-    tools::{Decision, Finding, Observation, Policy, Taint, ToolClass, Untrusted},
+    guard::provenance::Origin,
+    tools::{Decision, Finding, Observation, Policy, Taint, ToolClass},
 };
 
 /// A passage that was read: its number in the prompt is its place here, from 1.
@@ -57,9 +58,37 @@ pub struct Asking {
     pub max_tokens: Option<u32>,
 }
 
+/// What a research tells of itself, as notes of its graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Told {
+    /// A call was asked for.
+    Called {
+        /// The call's own within the run.
+        call: String,
+        /// The tool, as the model named it.
+        tool: String,
+        /// The beginning of its arguments, for the eye.
+        arguments: String,
+    },
+    /// It came to its end.
+    Answered {
+        /// The call.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// How many passages it brought.
+        passages: u32,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+}
+
 /// One call, in a branch of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct One {
+    /// The call's own within the run: models name two alike.
+    pub(super) id: String,
     pub(super) call: chat::ToolCall,
     pub(super) decision: Decision,
     /// For the person.
@@ -72,7 +101,7 @@ pub(super) struct One {
 pub struct Research {
     pub(super) messages: Vec<ChatMessage>,
     pub(super) specs: Vec<ToolSpec>,
-    pub(super) kinds: BTreeMap<String, (ToolClass, Option<Untrusted>)>,
+    pub(super) kinds: BTreeMap<String, (ToolClass, Option<Origin>)>,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) asking: Asking,
@@ -85,6 +114,8 @@ pub struct Research {
     /// What the model asks for, not answered yet.
     pub(super) round: Vec<chat::ToolCall>,
     pub(super) answer: Option<String>,
+    /// What was told of the rounds before.
+    pub(super) told: Vec<Told>,
     pub(super) one: Option<One>,
 }
 
@@ -103,8 +134,14 @@ impl Research {
 
     /// Which untrusted text it has read.
     #[must_use]
-    pub const fn taint(&self) -> Taint {
-        self.taint
+    pub const fn taint(&self) -> &Taint {
+        &self.taint
+    }
+
+    /// What it tells of itself, from its beginning to where it stands.
+    pub(super) fn told(&self) -> Vec<Told> {
+        let one = self.one.iter().flat_map(One::told);
+        self.told.iter().cloned().chain(one).collect()
     }
 
     /// The number of a passage: that which it has, or a new one.

@@ -38,7 +38,11 @@ pub fn notebook() -> Notebook {
         name: "Bienen 🐝 und 'Blüten'".into(),
         named_by_user: true,
         archived: false,
-        settings: NotebookSettings { model, allow_general_knowledge: true },
+        settings: NotebookSettings {
+            model,
+            allow_general_knowledge: true,
+            tools: Some(vec!["calculate".into()]),
+        },
         created_at: at(1),
         updated_at: at(2),
     }

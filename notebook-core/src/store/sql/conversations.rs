@@ -167,6 +167,8 @@ async fn update(tx: &mut Tx<'_>, tenant: TenantId, conversation: &Conversation) 
 
 async fn delete(tx: &mut Tx<'_>, tenant: TenantId, id: ConversationId) -> Result<()> {
     find(tx, tenant, id).await?;
+    let key = values![tenant.as_bytes(), id.as_bytes()];
+    tx.execute(statement::DELETE_CHECKPOINTS, key).await?;
     let changed = tx.execute(statement::DELETE, values![tenant.as_bytes(), id.as_bytes()]).await?;
     found(tx, changed)
 }

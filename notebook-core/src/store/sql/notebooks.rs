@@ -229,6 +229,8 @@ async fn ids(
 }
 
 async fn empty(tx: &mut Tx<'_>, tenant: TenantId, id: NotebookId, most: usize) -> Result<usize> {
+    let key = values![tenant.as_bytes(), id.as_bytes()];
+    tx.execute(statement::EMPTY_CHECKPOINTS, key).await?;
     let values = values![tenant.as_bytes(), id.as_bytes(), limit(most)];
     tx.execute(statement::EMPTY, values).await
 }

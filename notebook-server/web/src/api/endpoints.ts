@@ -1,9 +1,11 @@
 import { json, send } from './client';
 import type {
+  Approval,
   Conversation,
   Id,
   Job,
   Message,
+  Mode,
   ModelSettings,
   Notebook,
   NotebookSettings,
@@ -13,6 +15,7 @@ import type {
   Source,
   SourceText,
   Status,
+  Tool,
 } from './types';
 
 type Items<T> = { items: T[] };
@@ -77,8 +80,8 @@ export const jobs = {
 };
 
 export type Ask =
-  | { question: string; parent?: Id | null; settings?: ModelSettings }
-  | { regenerate: Id; settings?: ModelSettings };
+  | { question: string; parent?: Id | null; settings?: ModelSettings; mode?: Mode }
+  | { regenerate: Id; settings?: ModelSettings; mode?: Mode };
 
 export const runs = {
   open: (conversation: Id, key: string, body: Ask): Promise<Run> =>
@@ -101,6 +104,17 @@ export interface GuardReport {
   remark: string | null;
   created_at: number;
 }
+
+export const tools = {
+  list: (): Promise<Items<Tool>> => json('/api/tools'),
+};
+
+export const approvals = {
+  get: (id: Id): Promise<Approval> => json(`/api/approvals/${id}`),
+  /** Says yes or no to exactly what was shown: the digest stands for it. */
+  decide: (id: Id, body: { verdict: 'approve' | 'refuse'; digest: string }): Promise<Approval> =>
+    json(`/api/approvals/${id}`, { method: 'POST', body }),
+};
 
 export const guardReports = {
   page: (after: string | null): Promise<Page<GuardReport>> => json(`/api/guard/reports${query({ after })}`),

@@ -13,6 +13,39 @@ export interface ModelSettings {
 export interface NotebookSettings {
   model: ModelSettings;
   allow_general_knowledge: boolean;
+  /** Names of the tools that research may use; absent: all that only read. */
+  tools?: string[];
+}
+
+/** How an answer is made: from passages that are found for it, or by a model that looks for itself. */
+export type Mode = 'answer' | 'research';
+
+export interface Tool {
+  name: string;
+  description: string;
+  class: 'read' | 'write' | 'outward';
+}
+
+export type ApprovalState = 'pending' | 'approved' | 'refused' | 'expired';
+
+/** What a run asks a person to allow. */
+export interface Approval {
+  id: Id;
+  run: Id;
+  conversation: Id;
+  tool: string;
+  arguments: string;
+  /** The arguments for the eye: what is not seen is written out. */
+  shown: string;
+  hidden: boolean;
+  characters: number;
+  digest: string;
+  reason: string;
+  state: ApprovalState;
+  asked_at: number;
+  expires_at: number;
+  decided_at: number | null;
+  note: string;
 }
 
 export interface Notebook {
@@ -167,6 +200,10 @@ export type RunEventBody =
     }
   | { type: 'delta'; text: string }
   | ({ type: 'citation' } & Citation)
+  | { type: 'tool_called'; call: string; tool: string; arguments: string }
+  | { type: 'tool_answered'; call: string; tool: string; passages: number; failure: string | null }
+  | { type: 'approval_requested'; approval: Id; tool: string; reason: string; expires_at: number }
+  | { type: 'approval_decided'; approval: Id; tool: string; state: ApprovalState }
   | { type: 'warning'; code: string; message: string }
   | { type: 'resync'; text: string; citations: Citation[] }
   | { type: 'completed'; usage: Usage; abstained: boolean; dropped_citations: number; timings: Timing[] }

@@ -15,6 +15,14 @@ export const language = savedStore<Language>(
   isLanguage,
 );
 
+/** Whether questions are asked as research. */
+export const research = savedStore<boolean>(
+  'notebook.research',
+  false,
+  (value): value is boolean => typeof value === 'boolean',
+);
+export const useResearch = (): boolean => useStore(research);
+
 export const useTheme = (): Theme => useStore(theme);
 export const useLanguage = (): Language => useStore(language);
 

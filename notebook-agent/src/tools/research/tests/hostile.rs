@@ -16,7 +16,9 @@ use notebook_core::{NotebookId, SourceId, document::Span, store::memory::MemoryS
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tools::{At, Finding, Observation, RawTool, Registry, ToolClass, ToolInfo};
+use crate::tools::{
+    At, Finding, Observation, OutwardWhenTainted, RawTool, Registry, ToolClass, ToolInfo, WhenClean,
+};
 
 /// Numbers that look random (Steele and Vigna's splitmix64).
 struct Dice(u64);
@@ -59,7 +61,8 @@ struct Seen {
 struct Hostile {
     seen: Arc<Seen>,
     name: &'static str,
-    outward_allowed: bool,
+    /// In a run that has read nothing.
+    allowed: bool,
 }
 
 impl Hostile {
@@ -67,7 +70,7 @@ impl Hostile {
     fn check(&self, arguments: &Value) {
         let moves = matches!(self.name, "write" | "outward");
         let clean = self.seen.read.load(Ordering::SeqCst) == 0;
-        if !moves || (self.name == "outward" && clean && self.outward_allowed) {
+        if !moves || (clean && self.allowed) {
             return;
         }
         let this = (self.name.to_owned(), arguments.to_string());
@@ -148,18 +151,18 @@ impl Approvals for Crowd {
     }
 }
 
-fn registry(seen: &Arc<Seen>, outward_allowed: bool) -> Registry {
+fn registry(seen: &Arc<Seen>, allowed: bool) -> Registry {
     let mut registry = Registry::new();
     for name in NAMES {
         let (class, reads) = match name {
-            "read" => (ToolClass::ReadInScope, Some(Untrusted::Source)),
-            "read_web" => (ToolClass::ReadInScope, Some(Untrusted::Web)),
+            "read" => (ToolClass::Read, Some(Origin::tool("read"))),
+            "read_web" => (ToolClass::Read, Some(Origin::web("example.org"))),
             "write" => (ToolClass::Write, None),
-            "outward" => (ToolClass::Outward, Some(Untrusted::Tool)),
-            _ => (ToolClass::ReadInScope, None),
+            "outward" => (ToolClass::Outward, Some(Origin::tool("outward"))),
+            _ => (ToolClass::Read, None),
         };
         let info = ToolInfo { class, reads, bytes: 1_500, ..ToolInfo::new(name, "Hostile.") };
-        let tool = Hostile { seen: seen.clone(), name, outward_allowed };
+        let tool = Hostile { seen: seen.clone(), name, allowed };
         let schema = json!({"type": "object", "properties": {"x": {"type": "integer"}}});
         registry = registry.with_raw(info, schema, Arc::new(tool)).unwrap();
     }
@@ -211,16 +214,16 @@ fn budget(dice: &mut Dice) -> Budget {
 /// One run; its end's name.
 async fn one(seed: u64, store: &Arc<MemoryStore>) -> String {
     let mut dice = Dice(seed);
-    let (seen, outward_allowed) = (Arc::new(Seen::default()), dice.below(2) == 0);
-    let outward = if outward_allowed { Decision::Allow } else { Decision::Approve };
-    let policy = Policy { write: Decision::Allow, outward, outward_after_reading: Decision::Allow };
+    let (seen, allowed) = (Arc::new(Seen::default()), dice.below(2) == 0);
+    let clean = if allowed { WhenClean::Allow } else { WhenClean::Ask };
+    let outward_when_tainted = dice.pick(&[OutwardWhenTainted::Lock, OutwardWhenTainted::Ask]);
+    let policy = Policy { write: clean, outward: clean, outward_when_tainted };
     let clock = Arc::new(TokioClock(Instant::now()));
     let checkpoints = Arc::new(MemoryCheckpoints::new(clock.clone()));
-    let researcher =
-        Researcher::new(registry(&seen, outward_allowed), store.clone(), checkpoints, clock)
-            .unwrap()
-            .with_policy(policy)
-            .with_approvals(Arc::new(Crowd { seen: seen.clone(), seed }));
+    let researcher = Researcher::new(registry(&seen, allowed), store.clone(), checkpoints, clock)
+        .unwrap()
+        .with_policy(policy)
+        .with_approvals(Arc::new(Crowd { seen: seen.clone(), seed }));
     let budget = budget(&mut dice);
     let inquiry = Inquiry { budget: budget.clone(), ..inquiry("Hostile") };
     let (scope, watch) = (notebook_auth::single_user(), Watch::default());

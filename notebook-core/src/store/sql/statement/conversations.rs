@@ -48,6 +48,11 @@ pub(in crate::store::sql) const UPDATE: &str = "UPDATE conversations
 pub(in crate::store::sql) const TOUCH: &str = "UPDATE conversations SET updated_at = $1
     WHERE updated_at < $1 AND tenant_id = $2 AND id = $3";
 
+/// Where its runs stand: they have no foreign key, for runs that are no answers have checkpoints too.
+pub(in crate::store::sql) const DELETE_CHECKPOINTS: &str = "DELETE FROM checkpoints
+    WHERE tenant_id = $1 AND run_id IN (
+        SELECT id FROM runs WHERE tenant_id = $1 AND conversation_id = $2)";
+
 /// Takes messages, runs and events with it, by foreign keys.
 pub(in crate::store::sql) const DELETE: &str =
     "DELETE FROM conversations WHERE tenant_id = $1 AND id = $2";
@@ -82,6 +87,7 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     LIST,
     UPDATE,
     TOUCH,
+    DELETE_CHECKPOINTS,
     DELETE,
     INSERT_MESSAGE,
     SELECT_MESSAGE,

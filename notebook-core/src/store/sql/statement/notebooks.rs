@@ -68,6 +68,13 @@ pub(in crate::store::sql) const STOP_RUNS: &str = "UPDATE runs SET stop_requeste
 pub(in crate::store::sql) const LIST_HIDDEN: &str =
     "SELECT id FROM notebooks WHERE tenant_id = $1 AND hidden = 1 ORDER BY id";
 
+/// Where the runs of a hidden notebook stand.
+pub(in crate::store::sql) const EMPTY_CHECKPOINTS: &str = "DELETE FROM checkpoints
+    WHERE tenant_id = $1 AND run_id IN (
+        SELECT r.id FROM runs r
+        JOIN notebooks n ON n.tenant_id = r.tenant_id AND n.id = r.notebook_id
+        WHERE r.tenant_id = $1 AND r.notebook_id = $2 AND n.hidden = 1)";
+
 /// Some conversations of a hidden notebook, with what hangs on them.
 pub(in crate::store::sql) const EMPTY: &str = "DELETE FROM conversations
     WHERE tenant_id = $1 AND id IN (
@@ -94,6 +101,7 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     HIDE_SOURCES,
     STOP_RUNS,
     LIST_HIDDEN,
+    EMPTY_CHECKPOINTS,
     EMPTY,
     DELETE,
 ];

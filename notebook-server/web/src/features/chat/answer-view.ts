@@ -5,7 +5,17 @@ import type { LiveRun } from '@/state/runs/reducer';
 export interface AnswerView {
   text: string;
   citations: readonly Citation[];
-  phase: 'waiting' | 'searching' | 'writing' | 'done' | 'stopped' | 'partial' | 'failed' | 'abandoned';
+  phase:
+    | 'waiting'
+    | 'asking'
+    | 'researching'
+    | 'searching'
+    | 'writing'
+    | 'done'
+    | 'stopped'
+    | 'partial'
+    | 'failed'
+    | 'abandoned';
   model: string | null;
   mode: RetrievalMode | null;
   passages: number | null;
@@ -14,12 +24,17 @@ export interface AnswerView {
   usage: Usage | null;
   abstained: boolean;
   dropped: number;
+  steps: LiveRun['steps'];
+  questions: LiveRun['questions'];
   warnings: LiveRun['warnings'];
   failure: LiveRun['failure'];
 }
 
 const phaseOf = (run: LiveRun): AnswerView['phase'] => {
   if (run.state === 'queued') return 'waiting';
+  if (run.state === 'running' && run.text === '' && run.questions.some(({ state }) => state === 'pending'))
+    return 'asking';
+  if (run.state === 'running' && run.text === '' && run.steps.length > 0) return 'researching';
   if (run.state === 'running') return run.text === '' ? (run.mode ? 'writing' : 'searching') : 'writing';
   return run.state === 'completed' ? 'done' : run.state;
 };
@@ -36,6 +51,8 @@ export const viewOfRun = (run: LiveRun): AnswerView => ({
   usage: run.usage,
   abstained: run.abstained,
   dropped: run.droppedCitations,
+  steps: run.steps,
+  questions: run.questions,
   warnings: run.warnings,
   failure: run.failure,
 });
@@ -58,7 +75,7 @@ export function viewOfMessage(message: Message, run: LiveRun): AnswerView {
 }
 
 export const isBusy = (view: AnswerView): boolean =>
-  view.phase === 'waiting' || view.phase === 'searching' || view.phase === 'writing';
+  ['waiting', 'asking', 'researching', 'searching', 'writing'].includes(view.phase);
 
 /** The answer as plain text with its marks, and below it the quotes. */
 export function plainAnswer(

@@ -2,6 +2,7 @@ import { Check, ChevronDown, Copy, RefreshCw } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { Id } from '@/api/types';
 import { useText } from '@/i18n';
+import { useResearchText } from '@/i18n/research';
 import { cx } from '@/lib/cx';
 import { holdRun, runStore } from '@/state/runs/registry';
 import { useMay } from '@/state/session';
@@ -9,10 +10,12 @@ import { useStore } from '@/state/store';
 import { IconButton } from '@/ui/button';
 import { AnswerNotes } from './answer-notes';
 import { type AnswerView, isBusy, plainAnswer, viewOfMessage, viewOfRun } from './answer-view';
+import { ApprovalCard } from './approval-card';
 import { BranchSwitch } from './branch-switch';
 import { useCitationHost } from './citation-context';
 import { Details } from './details';
 import { Markdown } from './markdown';
+import { ResearchSteps } from './research-steps';
 import type { Turn } from './thread';
 
 interface AnswerProps {
@@ -45,6 +48,11 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
       data-testid="answer"
       data-phase={view.phase}
     >
+      <ResearchSteps view={view} busy={busy} />
+      {busy &&
+        view.questions
+          .filter(({ state }) => state === 'pending')
+          .map(({ id: question }) => <ApprovalCard key={question} id={question} />)}
       {view.text === '' && busy && <Working view={view} />}
       {view.text !== '' && (
         <div className={cx(silent && 'rounded-2xl border border-line bg-sheet px-5 py-4')}>
@@ -92,8 +100,17 @@ const modeKey = { keyword: 'modeKeyword', vector: 'modeVector', hybrid: 'modeHyb
 
 function Working({ view }: { view: AnswerView }) {
   const text = useText();
+  const own = useResearchText();
   const label =
-    view.phase === 'waiting' ? text.waitingRun : view.phase === 'searching' ? text.searching : text.composing;
+    view.phase === 'waiting'
+      ? text.waitingRun
+      : view.phase === 'asking'
+        ? own.asking
+        : view.phase === 'researching'
+          ? own.researching
+          : view.phase === 'searching'
+            ? text.searching
+            : text.composing;
   return (
     <p className="flex items-center gap-3 py-1 text-soft">
       <span aria-hidden className="flex gap-1">

@@ -5,6 +5,7 @@ import { Problem } from '@/api/problem';
 import type { Id, Message, Page, Run } from '@/api/types';
 import { uuidV7 } from '@/lib/uuid';
 import { makeReal } from '@/state/drafts';
+import { research } from '@/state/preferences';
 import { unchoose } from './choices';
 import { messagesKey, runsKey } from './thread';
 
@@ -34,12 +35,13 @@ export function useAsk(notebook: Id, conversation: Id) {
   return useMutation({
     // The key goes with the request: sent again after a lost reply, it makes no second run.
     mutationFn: async ({ request, key }: { request: Request; key: string }) => {
+      const mode = research.get() ? 'research' : 'answer';
       if (request.kind === 'regenerate') {
-        return runs.open(conversation, key, { regenerate: request.question });
+        return runs.open(conversation, key, { regenerate: request.question, mode });
       }
       await makeReal(notebook);
       await conversations.create(notebook, { id: conversation });
-      return runs.open(conversation, key, { question: request.question, parent: request.parent });
+      return runs.open(conversation, key, { question: request.question, parent: request.parent, mode });
     },
     // What the policy refuses it refuses again.
     retry: (count, error) => count < 2 && !(error instanceof Problem && error.code === 'question_refused'),

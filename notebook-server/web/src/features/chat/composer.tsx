@@ -1,10 +1,12 @@
-import { ArrowUp, Square } from 'lucide-react';
+import { ArrowUp, Square, Telescope } from 'lucide-react';
 import { type KeyboardEvent, useLayoutEffect, useRef, useState } from 'react';
 import { useStatus } from '@/features/status/chips';
 import { useText } from '@/i18n';
+import { useResearchText } from '@/i18n/research';
 import { formatBytes } from '@/lib/format';
 import { utf8Length } from '@/lib/utf8';
-import { useLanguage } from '@/state/preferences';
+import { cx } from '@/lib/cx';
+import { research, useLanguage, useResearch } from '@/state/preferences';
 
 interface ComposerProps {
   busy: boolean;
@@ -19,6 +21,8 @@ const LIMIT = 32_768;
 export function Composer({ busy, sending, onAsk, onStop }: ComposerProps) {
   const text = useText();
   const locale = useLanguage();
+  const own = useResearchText();
+  const researching = useResearch();
   const limit = useStatus().data?.limits.question_bytes ?? LIMIT;
   const [question, setQuestion] = useState('');
   const box = useRef<HTMLTextAreaElement>(null);
@@ -65,6 +69,19 @@ export function Composer({ busy, sending, onAsk, onStop }: ComposerProps) {
           onKeyDown={onKeyDown}
           className="max-h-56 min-h-9 flex-1 resize-none self-center bg-transparent py-1.5 text-[15px] leading-6 outline-none"
         />
+        <button
+          type="button"
+          aria-pressed={researching}
+          title={own.researchHint}
+          onClick={() => research.set(!researching)}
+          className={cx(
+            'flex h-9 shrink-0 items-center gap-1.5 rounded-full px-3 text-[13px] transition-colors focus-visible:rounded-full max-md:h-10',
+            researching ? 'bg-accent-wash text-accent' : 'text-faint hover:bg-wash hover:text-ink',
+          )}
+        >
+          <Telescope size={16} aria-hidden />
+          <span className="max-sm:sr-only">{own.research}</span>
+        </button>
         {busy ? (
           <button
             type="button"

@@ -6,6 +6,7 @@ import { useText } from '@/i18n';
 import { Button } from '@/ui/button';
 import { ErrorNote } from '@/ui/feedback';
 import { Field, TextField } from '@/ui/field';
+import { ToolChoice } from './tool-choice';
 import { type ModelForm, formOf, numberIn, settingsOf } from './model-form';
 
 /** How answers are made in one notebook. */
@@ -14,11 +15,18 @@ export function NotebookForm({ notebook, onDone }: { notebook: Notebook; onDone:
   const client = useQueryClient();
   const [form, setForm] = useState(() => formOf(notebook.settings.model));
   const [general, setGeneral] = useState(notebook.settings.allow_general_knowledge);
+  const [tools, setTools] = useState(notebook.settings.tools ?? null);
   const model = settingsOf(form, notebook.settings.model);
   const work = useMutation({
     mutationFn: async () => {
       if (model)
-        await changeNotebook(client, notebook.id, { settings: { model, allow_general_knowledge: general } });
+        await changeNotebook(client, notebook.id, {
+          settings: {
+            model,
+            allow_general_knowledge: general,
+            ...(tools && { tools }),
+          },
+        });
     },
     onSuccess: onDone,
   });
@@ -78,6 +86,7 @@ export function NotebookForm({ notebook, onDone }: { notebook: Notebook; onDone:
           <span className="block text-xs text-faint">{text.generalKnowledgeHint}</span>
         </span>
       </label>
+      <ToolChoice chosen={tools} onChange={setTools} />
       {work.error && <ErrorNote error={work.error} />}
       <div className="flex justify-end gap-2">
         <Button onClick={onDone}>{text.cancel}</Button>

@@ -90,6 +90,43 @@ describe('run reducer', () => {
     expect(failed).toMatchObject({ state: 'failed', text: 'Grüße', failure: { code: 'c' } });
   });
 
+  it('keeps the steps of a research, and what it asks, whatever worker goes on with it (D3, D5)', () => {
+    const second = 2 ** 20;
+    const asked: RunEvent[] = [
+      { seq: 1, type: 'started', answer: 'a', model: 'm' },
+      { seq: 2, type: 'tool_called', call: '1.1', tool: 'search_sources', arguments: '{"query":"tides"}' },
+      { seq: 3, type: 'tool_answered', call: '1.1', tool: 'search_sources', passages: 2, failure: null },
+      { seq: 4, type: 'tool_called', call: '1.2', tool: 'write_note', arguments: '{}' },
+      { seq: 5, type: 'approval_requested', approval: 'q', tool: 'write_note', reason: 'r', expires_at: 9 },
+    ];
+    const parked = stepAll(freshRun, asked);
+    expect(parked.steps.map(({ state, passages }) => [state, passages])).toEqual([
+      ['done', 2],
+      ['running', 0],
+    ]);
+    expect(parked.questions).toEqual([{ id: 'q', tool: 'write_note', state: 'pending' }]);
+    const later = stepAll(parked, [
+      { seq: second + 1, type: 'restarted' },
+      { seq: second + 2, type: 'started', answer: 'a', model: 'm' },
+      { seq: second + 3, type: 'approval_decided', approval: 'q', tool: 'write_note', state: 'refused' },
+      {
+        seq: second + 4,
+        type: 'tool_answered',
+        call: '1.2',
+        tool: 'write_note',
+        passages: 0,
+        failure: 'refused',
+      },
+      { seq: second + 5, type: 'tool_answered', call: '2.1', tool: 'lost', passages: 0, failure: null },
+    ]);
+    expect(later.steps.map(({ tool, state }) => `${tool} ${state}`)).toEqual([
+      'search_sources done',
+      'write_note failed',
+      'lost done',
+    ]);
+    expect(later.questions).toEqual([{ id: 'q', tool: 'write_note', state: 'refused' }]);
+  });
+
   it('passes over kinds it does not know', () => {
     const run = step(freshRun, { seq: 1, type: 'later_invention' } as unknown as RunEvent);
     expect(run.lastSeq).toBe(1);

@@ -1,4 +1,31 @@
-import type { Citation, RetrievalMode, RunEvent, RunState, Timing, Usage } from '@/api/types';
+import type {
+  ApprovalState,
+  Citation,
+  Id,
+  RetrievalMode,
+  RunEvent,
+  RunState,
+  Timing,
+  Usage,
+} from '@/api/types';
+
+/** A tool that a research called. */
+export interface Step {
+  call: string;
+  tool: string;
+  /** The beginning of its arguments as JSON; empty when the log before its answer is gone. */
+  arguments: string;
+  state: 'running' | 'done' | 'failed';
+  passages: number;
+  failure: string | null;
+}
+
+/** What a research asks a person to allow. */
+export interface Question {
+  id: Id;
+  tool: string;
+  state: ApprovalState;
+}
 
 /** Everything that a run's log says so far. */
 export interface LiveRun {
@@ -7,6 +34,8 @@ export interface LiveRun {
   lastSeq: number;
   text: string;
   citations: readonly Citation[];
+  steps: readonly Step[];
+  questions: readonly Question[];
   warnings: readonly { code: string; message: string }[];
   model: string | null;
   mode: RetrievalMode | null;
@@ -26,6 +55,8 @@ export const freshRun: LiveRun = {
   lastSeq: 0,
   text: '',
   citations: [],
+  steps: [],
+  questions: [],
   warnings: [],
   model: null,
   mode: null,
@@ -66,7 +97,8 @@ function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
       return { state: 'running', model: event.model };
     case 'restarted':
       // Another worker begins anew: what came so far is not of its answer.
-      return { ...freshRun, state: 'running' };
+      // A research goes on from where it stood: what it did is not told again.
+      return { ...freshRun, state: 'running', steps: run.steps, questions: run.questions };
     case 'retrieved':
       return {
         mode: event.mode,
@@ -86,6 +118,23 @@ function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
       return { state: 'running', text: run.text + event.text };
     case 'citation':
       return { citations: [...run.citations, citationOf(event)] };
+    case 'tool_called':
+      return { state: 'running', steps: withStep(run.steps, { ...newStep(event), state: 'running' }) };
+    case 'tool_answered': {
+      const known =
+        run.steps.find((step) => step.call === event.call) ?? newStep({ ...event, arguments: '' });
+      const state = event.failure === null ? 'done' : 'failed';
+      const { passages, failure } = event;
+      return { steps: withStep(run.steps, { ...known, state, passages, failure }) };
+    }
+    case 'approval_requested':
+      return {
+        questions: withQuestion(run.questions, { id: event.approval, tool: event.tool, state: 'pending' }),
+      };
+    case 'approval_decided':
+      return {
+        questions: withQuestion(run.questions, { id: event.approval, tool: event.tool, state: event.state }),
+      };
     case 'warning':
       return { warnings: [...run.warnings, { code: event.code, message: event.message }] };
     case 'resync':
@@ -111,6 +160,33 @@ function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
       return {};
   }
 }
+
+const newStep = ({
+  call,
+  tool,
+  arguments: given,
+}: {
+  call: string;
+  tool: string;
+  arguments: string;
+}): Step => ({
+  call,
+  tool,
+  arguments: given,
+  state: 'running',
+  passages: 0,
+  failure: null,
+});
+
+const withStep = (steps: readonly Step[], step: Step): readonly Step[] =>
+  steps.some((each) => each.call === step.call)
+    ? steps.map((each) => (each.call === step.call ? step : each))
+    : [...steps, step];
+
+const withQuestion = (questions: readonly Question[], question: Question): readonly Question[] => [
+  ...questions.filter((each) => each.id !== question.id),
+  question,
+];
 
 const citationOf = (event: Citation): Citation => ({
   number: event.number,

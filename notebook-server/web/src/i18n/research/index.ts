@@ -1,0 +1,8 @@
+import { type Language, useLanguage } from '@/state/preferences';
+import { de } from './de';
+import { type ResearchDictionary, en } from './en';
+
+const dictionaries: Record<Language, ResearchDictionary> = { en, de };
+
+/** The texts around research in the chosen language. */
+export const useResearchText = (): ResearchDictionary => dictionaries[useLanguage()];
