@@ -189,7 +189,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         store: shared_store.clone(),
         retriever: retriever.clone(),
         ingest: ingest.clone(),
-        parser: parser()?,
+        parser: parser(config)?,
         clock: clock.clone(),
     };
     let chat = chat.with_research(bench.set_up(config)?);
