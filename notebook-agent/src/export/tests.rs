@@ -165,6 +165,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Whatever is in titles, questions, names of sources and quotes stays text, and all of it.
+/// P15: what a source says is in an export too the quotation of one source, under its name, whatever it says.
 #[test]
 fn f2_text_never_becomes_markup() {
     for hostile in HOSTILE {
