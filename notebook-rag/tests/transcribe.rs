@@ -250,7 +250,7 @@ async fn a2_programs_that_fail() {
     for (path, code) in [
         (folder.path().join("none"), FailureCode::TranscriptionUnavailable),
         (program("hangs", "exec sleep 600"), FailureCode::TimeLimit),
-        (program("dies", "kill -SEGV $$"), FailureCode::Crashed),
+        (program("dies", "exec perl -e 'CORE::dump()'"), FailureCode::Crashed),
         (program("forks", "sleep 0; exit 1"), FailureCode::Damaged),
         (program("talks", "exec cat /dev/zero >&2"), FailureCode::Damaged),
     ] {
