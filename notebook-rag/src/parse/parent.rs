@@ -415,6 +415,10 @@ enum Reply {
 
 /// A file, as far as a child reads it.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for a file, and it is taken apart at once"
+)]
 pub enum Opened {
     /// A document.
     Parsed(Parsed),
