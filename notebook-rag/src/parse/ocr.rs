@@ -58,6 +58,8 @@ impl Ocr {
         }
         // Columns and lines of text are found, and which side is up. Positions tell where paragraphs end.
         arguments.extend(["--psm", "1", "-c", "tessedit_create_tsv=1"].map(OsString::from));
+        // What is ink is told from what is around it: photographs are lit unevenly.
+        arguments.extend(["-c", "thresholding_method=2"].map(OsString::from));
         arguments
     }
 

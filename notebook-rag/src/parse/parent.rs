@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixStream, unix::pipe};
 
+use super::program::died;
 use super::wire::{Content, Head, MAGIC, MAX_NAME, Request, SERVE, max_head};
 use super::{
     Decoder, Detected, FailureCode, Limits, Ocr, ParseFailure, Picture, Recording, fork_server, ocr,
@@ -185,7 +186,7 @@ impl ChildParser {
     async fn record(&self, file: File, detected: Detected) -> Result<Recording, ParseFailure> {
         let content = Content::Sound(self.decoder.clone(), detected.kind);
         let child = self.start_for(file, content).await?;
-        Recording::new(child, detected, self.decoder.clone(), self.limits.clone())
+        Recording::new(child, detected, self.clone())
     }
 
     /// Decodes some silence, to see whether that can be done here.
@@ -243,7 +244,7 @@ impl ChildParser {
             return Err(failure);
         }
         if status.code() != Some(0) {
-            return Err(death(status, &complaints));
+            return Err(died(status, &complaints));
         }
         Ok(ocr::Table::of(String::from_utf8_lossy(&table).into_owned()))
     }
@@ -414,6 +415,10 @@ enum Reply {
 
 /// A file, as far as a child reads it.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for a file, and it is taken apart at once"
+)]
 pub enum Opened {
     /// A document.
     Parsed(Parsed),

@@ -5,13 +5,19 @@ use std::{
     io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, ExitStatus},
 };
 
-use super::{Limits, sandbox};
+use super::{
+    FailureCode, Limits, ParseFailure,
+    parent::{death, internal},
+    sandbox,
+};
 
 /// How the child ends when there is no such program.
 const NOT_FOUND: u8 = 127;
+/// How it ends when it could not be limited, or become the program.
+const NOT_BEGUN: u8 = 126;
 
 /// A program as a child is to become it.
 pub(super) struct Program<'p> {
@@ -37,18 +43,34 @@ impl Program<'_> {
         let reach = sandbox::Reach { readable, input: self.seeks, threads: self.threads };
         if let Err(error) = sandbox::enter_for_program(limits, &reach) {
             let _ = writeln!(io::stderr(), "limits: {error}");
-            return ExitCode::from(2);
+            return ExitCode::from(NOT_BEGUN);
         }
         let variables = self.variables.iter().copied();
         let error = Command::new(path).args(self.arguments).env_clear().envs(variables).exec();
         let _ = writeln!(io::stderr(), "exec: {error}");
-        ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { 2 })
+        ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_BEGUN })
     }
 }
 
 /// Whether a child ended so because there is no such program.
 pub(super) fn is_missing(code: Option<i32>) -> bool {
     code == Some(NOT_FOUND.into())
+}
+
+/// Whether a child ended so before it became the program.
+pub(super) fn has_begun(code: Option<i32>) -> bool {
+    code != Some(NOT_BEGUN.into())
+}
+
+/// Why a child ended that became a program, or should have.
+pub(super) fn died(status: ExitStatus, complaints: &str) -> ParseFailure {
+    match status.code() {
+        Some(code) if code == i32::from(NOT_BEGUN) => internal(complaints),
+        Some(_) => {
+            ParseFailure::new(FailureCode::Crashed).with_detail(format!("{status}: {complaints}"))
+        }
+        None => death(status, complaints),
+    }
 }
 
 fn find(name: &Path) -> Option<PathBuf> {

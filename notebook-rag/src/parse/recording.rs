@@ -7,9 +7,10 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::timeout};
 use notebook_core::{document::SourceKind, transcribe::SAMPLE_RATE};
 
 use super::{
-    Decoder, Detected, FailureCode, Limits, ParseFailure,
+    ChildParser, Detected, FailureCode, ParseFailure,
     decoder::Said,
-    parent::{ParseChild, death, internal},
+    parent::{ParseChild, internal},
+    program::{died, has_begun},
 };
 
 /// How many bytes are read at once.
@@ -25,9 +26,9 @@ pub struct Recording {
     said: Said,
     /// Bytes that came, before they are samples.
     bytes: Vec<u8>,
-    decoder: Decoder,
     detected: Detected,
-    limits: Limits,
+    /// Held, since the child ends with the last of its parsers.
+    parser: ChildParser,
     /// How many samples there were.
     decoded: u64,
     damaged: bool,
@@ -37,8 +38,7 @@ impl Recording {
     pub(super) fn new(
         mut child: ParseChild,
         detected: Detected,
-        decoder: Decoder,
-        limits: Limits,
+        parser: ChildParser,
     ) -> Result<Self, ParseFailure> {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let stdout = stdout.ok_or_else(|| internal("no output"))?;
@@ -48,9 +48,8 @@ impl Recording {
             stderr,
             said: Said::default(),
             bytes: Vec::with_capacity(PIECE),
-            decoder,
             detected,
-            limits,
+            parser,
             decoded: 0,
             damaged: false,
         })
@@ -91,11 +90,11 @@ impl Recording {
         wanted: usize,
     ) -> Result<bool, ParseFailure> {
         while samples.len() < wanted && self.child.is_some() {
-            let piece = timeout(self.limits.wall, self.piece()).await;
+            let piece = timeout(self.parser.limits.wall, self.piece()).await;
             let more = piece
                 .map_err(|_| ParseFailure::new(FailureCode::TimeLimit).with_detail("decoding"))?
                 .map_err(internal)?;
-            if self.length().is_some_and(|length| length > self.limits.recording) {
+            if self.length().is_some_and(|length| length > self.parser.limits.recording) {
                 return Err(too_long());
             }
             self.take(samples)?;
@@ -144,7 +143,8 @@ impl Recording {
     fn take(&mut self, samples: &mut Vec<f32>) -> Result<(), ParseFailure> {
         let whole = self.bytes.as_chunks::<2>().0;
         self.decoded += whole.len() as u64;
-        if self.decoded > self.limits.recording.as_secs().saturating_mul(SAMPLE_RATE as u64) {
+        if self.decoded > self.parser.limits.recording.as_secs().saturating_mul(SAMPLE_RATE as u64)
+        {
             return Err(too_long());
         }
         samples.extend(whole.iter().map(|two| f32::from(i16::from_le_bytes(*two)) / 32_768.0));
@@ -158,13 +158,13 @@ impl Recording {
         let status: ExitStatus = child.end().await.map_err(internal)?;
         match status.code() {
             Some(0) => Ok(()),
-            None | Some(2) => Err(death(status, &self.said.end())),
+            code if code.is_none() || !has_begun(code) => Err(died(status, &self.said.end())),
             // What was decoded before is worth reading.
             Some(_) if self.decoded > 0 => {
                 self.damaged = true;
                 Ok(())
             }
-            code => Err(self.decoder.failure(code, &self.said.end())),
+            code => Err(self.parser.decoder.failure(code, &self.said.end())),
         }
     }
 }

@@ -87,7 +87,7 @@ async fn u27_u28_huge_images_are_refused_or_cut() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff\xff\0\0\xff\xff\x08\x06\0\0\0";
     let code = refused(png, "a.png").await;
     assert!(matches!(code, FailureCode::TooLarge | FailureCode::Damaged), "{code}");
-    let mut gif = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
+    let mut gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff".to_vec();
     gif.extend(b",\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0".repeat(100_000));
     assert_eq!(refused(&gif, "a.gif").await, FailureCode::NoText);
     let mut frames = sample("screen.gif");

@@ -136,7 +136,7 @@ fn u34_encodings() {
     assert_eq!(document.flags, [Flag::LegacyEncoding { name: "windows-1252".into() }]);
 }
 
-/// Old Office files and recordings are refused with advice that fits.
+/// Old Office files and videos are refused with advice that fits.
 #[test]
 fn refusals_say_what_to_do() {
     let limits = Limits::default();
@@ -144,7 +144,8 @@ fn refusals_say_what_to_do() {
     let failure = detect(&old, "a.doc", None, &limits).unwrap_err();
     assert_eq!(failure.code, FailureCode::UnsupportedType);
     assert!(failure.message.contains(".docx"), "{}", failure.message);
-    let failure = detect(b"ID3\x03\0\0\0\0\0\0", "a.mp3", None, &limits).unwrap_err();
-    assert!(failure.message.contains("transcript"), "{}", failure.message);
+    let failure =
+        detect(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "a.mp4", None, &limits).unwrap_err();
+    assert!(failure.message.contains("sound as MP3"), "{}", failure.message);
     assert_eq!(code(b"", "a.txt", None), FailureCode::Empty);
 }

@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 
-use notebook_rag::parse::FailureCode;
+use notebook_rag::parse::{FailureCode, Opened};
 
-use crate::support::{PACKAGE, docx, docx_parts, epub, here, in_child, refused};
+use crate::support::{
+    PACKAGE, child_parser, docx, docx_parts, epub, file, here, in_child, refused,
+};
 
 const BODY: &str =
     "<w:document><w:body><w:p><w:r><w:t>TEXT</w:t></w:r></w:p></w:body></w:document>";
@@ -85,4 +87,26 @@ fn u29_drawings_are_shown_as_their_source() {
     assert!(document.text.starts_with("<svg "), "{}", document.text);
     let inline = [b"<!DOCTYPE html><p>Text</p>", &svg[..]].concat();
     assert_eq!(here(&inline, "a.html").unwrap().text, "Text");
+}
+
+/// U27: a page of 50 MB is read, or refused in time; nothing breaks down.
+#[tokio::test]
+async fn u27_a_page_of_the_web_without_end() {
+    let page =
+        format!("<title>Long</title>{}", "<div class=a><p>word &amp; word".repeat(1_700_000));
+    assert!(page.len() > 50_000_000);
+    let parser = child_parser("none");
+    let opened =
+        parser.open_page(file(page.as_bytes()), "", Some("text/html; charset=utf-8")).await;
+    match opened {
+        Ok(Opened::Parsed(parsed)) => assert!(parsed.document.text.starts_with("word & word")),
+        Ok(Opened::Recording(_)) => panic!("a recording"),
+        Err(failure) => assert!(
+            matches!(
+                failure.code,
+                FailureCode::TimeLimit | FailureCode::TooLarge | FailureCode::MemoryLimit
+            ),
+            "{failure:?}"
+        ),
+    }
 }

@@ -9,6 +9,7 @@ mod file;
 mod late;
 mod mel;
 mod net;
+mod quiet;
 mod tokens;
 
 use std::{path::Path, sync::Arc};
@@ -16,7 +17,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, Result,
-    transcribe::{Heard, SAMPLE_RATE, Transcriber},
+    transcribe::{Heard, SAMPLE_RATE, Transcriber, duration},
 };
 
 use decode::Listener;
@@ -60,9 +61,21 @@ impl Transcriber for Whisper {
     async fn transcribe(&self, mut samples: Vec<f32>, last: bool) -> Result<Heard> {
         let last = last && samples.len() <= WINDOW;
         samples.truncate(WINDOW);
+        let lead = quiet::lead(&samples);
+        samples.drain(..lead);
+        if samples.is_empty() {
+            return Ok(Heard { segments: Vec::new(), consumed: lead });
+        }
         let listener = Arc::clone(&self.listener);
-        tokio::task::spawn_blocking(move || listener.hear(&samples, last))
-            .await
-            .map_err(|error| Error::new(ErrorKind::Internal, "transcribe").caused_by(error))?
+        let mut heard =
+            tokio::task::spawn_blocking(move || listener.hear(&samples, last)).await.map_err(
+                |error| Error::new(ErrorKind::Internal, "transcribe").caused_by(error),
+            )??;
+        for segment in &mut heard.segments {
+            segment.start += duration(lead);
+            segment.end += duration(lead);
+        }
+        heard.consumed += lead;
+        Ok(heard)
     }
 }
