@@ -87,7 +87,10 @@ impl Chat {
                 continue;
             }
             match runs.close_interrupted(scope, &run).await {
-                Ok(()) => closed += 1,
+                Ok(()) => {
+                    self.0.forget(scope, run.id).await;
+                    closed += 1;
+                }
                 // It ended, or was deleted, between the looks.
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(error),

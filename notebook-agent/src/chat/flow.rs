@@ -260,7 +260,7 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     }
     #[cfg(feature = "tools")]
     if task.tools.is_some() {
-        return super::research::drive(hands, watch).await;
+        return Box::pin(super::research::drive(hands, watch)).await;
     }
     let new = turn::begin(&chat.config, task, run.id, hands.max_tokens());
     let own = Arc::new(hands.clone());

@@ -156,7 +156,7 @@ async fn answer(
 /// Reads head and body.
 async fn read_request(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     loop {
         let read = stream.read(&mut buffer).await?;
         if read == 0 {

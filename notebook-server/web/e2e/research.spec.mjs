@@ -10,7 +10,7 @@ let page;
 let complaints;
 
 before(async () => {
-  server = await startMock({ pace: 0.2 });
+  server = await startMock({ pace: 1 });
   browser = await openBrowser();
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
   ({ page, complaints } = await openPage(context));
