@@ -217,18 +217,36 @@ pub(super) fn folded(normal: &Normal) -> Option<Normal> {
     let mut out = Normal { text: String::with_capacity(normal.text.len()), anchors: Vec::new() };
     let mut changed = false;
     let mut before = ' ';
+    let mut places = Places { left: &normal.anchors, last: (0, 0) };
     let mut rest = normal.text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
         let after = rest.peek().map_or(' ', |(_, c)| *c);
         let plain = lookalike(c).or_else(|| leet(before, c, after));
         changed |= plain.is_some();
-        let source = normal.original(at..at + 1, usize::MAX).start;
-        out.note(source);
+        out.note(places.original(at));
         let c = plain.unwrap_or(c);
         out.text.push(c);
         before = c;
     }
     changed.then_some(out)
+}
+
+/// Where places of a normal text were in the original, asked from its beginning to its end: a search for each would cost more than all
+/// the rest.
+struct Places<'n> {
+    left: &'n [(usize, usize)],
+    last: (usize, usize),
+}
+
+impl Places<'_> {
+    fn original(&mut self, place: usize) -> usize {
+        while let Some((anchor, left)) =
+            self.left.split_first().filter(|(anchor, _)| anchor.0 <= place)
+        {
+            (self.last, self.left) = (*anchor, left);
+        }
+        self.last.1 + (place - self.last.0)
+    }
 }
 
 /// A digit within a word stands for a letter.
