@@ -1,6 +1,6 @@
 import { json, send } from './client';
+import type { Approval, Tool } from './approvals';
 import type {
-  Approval,
   Conversation,
   Id,
   Job,
@@ -15,7 +15,6 @@ import type {
   Source,
   SourceText,
   Status,
-  Tool,
 } from './types';
 
 type Items<T> = { items: T[] };

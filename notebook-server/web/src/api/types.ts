@@ -1,3 +1,5 @@
+import type { ApprovalState } from './approvals';
+
 /** Shapes of docs/rest.md. Times are milliseconds since the Unix epoch. */
 export type Id = string;
 
@@ -19,34 +21,6 @@ export interface NotebookSettings {
 
 /** How an answer is made: from passages that are found for it, or by a model that looks for itself. */
 export type Mode = 'answer' | 'research';
-
-export interface Tool {
-  name: string;
-  description: string;
-  class: 'read' | 'write' | 'outward';
-}
-
-export type ApprovalState = 'pending' | 'approved' | 'refused' | 'expired';
-
-/** What a run asks a person to allow. */
-export interface Approval {
-  id: Id;
-  run: Id;
-  conversation: Id;
-  tool: string;
-  arguments: string;
-  /** The arguments for the eye: what is not seen is written out. */
-  shown: string;
-  hidden: boolean;
-  characters: number;
-  digest: string;
-  reason: string;
-  state: ApprovalState;
-  asked_at: number;
-  expires_at: number;
-  decided_at: number | null;
-  note: string;
-}
 
 export interface Notebook {
   id: Id;

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { tools } from '@/api/endpoints';
-import type { Tool } from '@/api/types';
+import type { Tool } from '@/api/approvals';
 import { useResearchText } from '@/i18n/research';
 
 interface ToolChoiceProps {

@@ -1,13 +1,5 @@
-import type {
-  ApprovalState,
-  Citation,
-  Id,
-  RetrievalMode,
-  RunEvent,
-  RunState,
-  Timing,
-  Usage,
-} from '@/api/types';
+import type { ApprovalState } from '@/api/approvals';
+import type { Citation, Id, RetrievalMode, RunEvent, RunState, Timing, Usage } from '@/api/types';
 
 /** A tool that a research called. */
 export interface Step {
