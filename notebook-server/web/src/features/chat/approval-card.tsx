@@ -1,7 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { ShieldQuestion, TriangleAlert } from 'lucide-react';
 import { approvals } from '@/api/endpoints';
-import { type Approval, type Id } from '@/api/types';
+import type { Approval } from '@/api/approvals';
+import type { Id } from '@/api/types';
 import { useText } from '@/i18n';
 import { useResearchText } from '@/i18n/research';
 import { formatTime } from '@/lib/format';
