@@ -21,10 +21,15 @@ use notebook_core::{
     },
     clock::{ManualClock, SystemClock},
     postgres::PostgresConfig,
-    queue::{Fence, sql::QueueTime},
+    queue::{
+        Fence, QueuePolicy,
+        outbox::Outbox as _,
+        sql::{QueueTime, SqlQueue},
+    },
     redis::{RedisConfig, RedisPubSub},
+    run_log::RunLog as _,
     sqlite::SqliteConfig,
-    store::sql::SqlStore,
+    store::{ConversationStore as _, NotebookStore as _, conformance::samples, sql::SqlStore},
 };
 use server::RedisServer;
 
@@ -115,6 +120,59 @@ async fn d2_checkpoints_are_in_the_file() {
     assert_eq!(lost.kind(), ErrorKind::Conflict);
     let found = checkpoints.take(&scope, checkpoint.run, Fence(4)).await.unwrap();
     assert_eq!(found, Some(checkpoint));
+}
+
+/// A5: with a conversation, or all of a hidden notebook, go the places where its runs stand, and nobody else's.
+async fn a5_checkpoints_go_with_their_runs(store: &SqlStore) {
+    let (clock, scope, other) = (clock(), tenant(), tenant());
+    let checkpoints = sql(store, &clock);
+    for whole in [false, true] {
+        let notebook = store.create_notebook(&scope, samples::notebook()).await.unwrap();
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let new = samples::conversation(notebook.id);
+            let conversation = store.create_conversation(&scope, new).await.unwrap();
+            let run = store.open(&scope, samples::new_run(&conversation)).await.unwrap().run().id;
+            let checkpoint =
+                Checkpoint { run, fence: Fence(1), version: 1, schema: 1, body: vec![] };
+            checkpoints.save(&scope, &checkpoint).await.unwrap();
+            checkpoints.save(&other, &checkpoint).await.unwrap();
+            kept.push((conversation.id, run));
+        }
+        if whole {
+            assert_eq!(
+                store.empty_notebook(&scope, notebook.id, 10).await.unwrap(),
+                0,
+                "it is not hidden"
+            );
+            assert!(checkpoints.read(&scope, kept[0].1).await.unwrap().is_some());
+            let time = QueueTime::Clock(clock.clone());
+            let queue = SqlQueue::new(store, time, QueuePolicy::default());
+            queue.hide_notebook(&scope, notebook.id, vec![]).await.unwrap();
+            assert_eq!(store.empty_notebook(&scope, notebook.id, 10).await.unwrap(), 2);
+        } else {
+            store.delete_conversation(&scope, kept[0].0).await.unwrap();
+        }
+        let there = |scope: TenantScope, run| {
+            let checkpoints = checkpoints.clone();
+            async move { checkpoints.read(&scope, run).await.unwrap().is_some() }
+        };
+        assert!(!there(scope.clone(), kept[0].1).await);
+        assert_eq!(there(scope.clone(), kept[1].1).await, !whole);
+        assert!(there(other.clone(), kept[0].1).await && there(other.clone(), kept[1].1).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a5_checkpoints_go_with_their_runs_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    a5_checkpoints_go_with_their_runs(&sqlite(&folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a5_checkpoints_go_with_their_runs_in_postgres() {
+    let cluster = Cluster::start();
+    a5_checkpoints_go_with_their_runs(&postgres(&cluster).await).await;
 }
 
 /// D2: keys in Redis go by themselves, and each use prolongs them.

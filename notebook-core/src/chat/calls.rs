@@ -44,6 +44,10 @@ pub(super) struct Calls {
 
 #[derive(Debug, Default)]
 struct Call {
+    #[cfg_attr(
+        not(any(feature = "anthropic", feature = "openai", test)),
+        expect(dead_code, reason = "only calls in pieces are told apart by it")
+    )]
     index: Option<u64>,
     id: String,
     name: String,
@@ -59,6 +63,7 @@ impl Calls {
     }
 
     /// Takes more of a call, old or new.
+    #[cfg(any(feature = "anthropic", feature = "openai", test))]
     pub(super) fn push(&mut self, piece: &Piece<'_>) -> Result<()> {
         let piece = Piece { id: given(piece.id), name: given(piece.name), ..*piece };
         self.weigh(&piece)?;
@@ -133,6 +138,7 @@ impl Calls {
     }
 
     /// Which call a piece belongs to; none when it begins another.
+    #[cfg(any(feature = "anthropic", feature = "openai", test))]
     fn place(&self, piece: &Piece<'_>) -> Option<usize> {
         let at = match (piece.index, piece.id) {
             (Some(_), _) => self.list.iter().rposition(|call| call.index == piece.index),

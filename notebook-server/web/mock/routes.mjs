@@ -6,7 +6,8 @@ import { tools } from './research.mjs';
 import { addSource, ingest, modelSettings, newId, publicSource, tell } from './state.mjs';
 import { runEvents, sourceEvents } from './streams.mjs';
 
-const kinds = ['pdf', 'docx', 'pptx', 'xlsx', 'csv', 'epub', 'html', 'markdown', 'text', 'code'];
+const documents = ['pdf', 'docx', 'pptx', 'xlsx', 'csv', 'epub', 'html', 'markdown', 'text', 'code'];
+const kinds = [...documents, 'png', 'jpg', 'wav', 'mp3'];
 const limits = {
   document_bytes: 100_000_000,
   image_bytes: 10_000_000,

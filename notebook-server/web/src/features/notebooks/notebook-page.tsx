@@ -25,6 +25,8 @@ export function NotebookPage({ id }: { id: Id }) {
   });
   // Until its first question a conversation has an id only here.
   const [fresh] = useState(uuidV7);
+  // A draft had none: nothing needs to be known before its panes are shown, and they stay when it becomes real.
+  const [wasDraft] = useState(draft);
   const items = list.data?.items;
   const conversation = places.place.conversation ?? items?.[0]?.id ?? fresh;
   const name = notebook?.name;
@@ -60,7 +62,7 @@ export function NotebookPage({ id }: { id: Id }) {
       </a>
       <TopBar {...(notebook ? { notebook } : {})}>{notebook && <NotebookTitle notebook={notebook} />}</TopBar>
       {error && <ErrorNote error={error} />}
-      {notebook && (draft || items || list.error) ? (
+      {notebook && (draft || wasDraft || items || list.error) ? (
         <Workspace
           notebook={id}
           draft={draft}

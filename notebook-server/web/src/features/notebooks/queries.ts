@@ -1,4 +1,5 @@
 import { type QueryClient, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { notebooks } from '@/api/endpoints';
 import { Problem } from '@/api/problem';
 import type { Id, Notebook, NotebookSettings } from '@/api/types';
@@ -20,10 +21,13 @@ export const useNotebooks = (archived: boolean) =>
 export function useNotebook(id: Id): { notebook: Notebook | null; draft: boolean; error: Error | null } {
   const text = useText();
   const draft = useSelected(drafts, (all) => all[id] ?? null);
+  const [first] = useState(draft);
   const query = useQuery({
     queryKey: notebookKey(id),
     queryFn: () => notebooks.get(id),
     enabled: !draft,
+    // A draft that becomes real stays on the page meanwhile, with what is open in it.
+    placeholderData: () => (first?.id === id ? notebookOfDraft(first, text.untitled) : undefined),
     retry: (count, error) => !(error instanceof Problem && error.status === 404) && count < 2,
   });
   if (draft) return { notebook: notebookOfDraft(draft, text.untitled), draft: true, error: null };
