@@ -22,6 +22,10 @@ pub(in crate::embed) struct BertConfig {
     pub(in crate::embed) vocab_size: usize,
     #[serde(default = "two")]
     pub(in crate::embed) type_vocab_size: usize,
+    #[cfg_attr(
+        not(feature = "candle"),
+        expect(dead_code, reason = "the other runtime has it in its graph")
+    )]
     pub(in crate::embed) layer_norm_eps: f64,
 }
 
