@@ -60,7 +60,10 @@ test('a2 a recording over the limit of recordings is refused before it is sent',
     .getByText(/long\.wav/)
     .first()
     .waitFor();
-  await page.getByText(/25 MB/).first().waitFor();
+  await page
+    .getByText(/at most 25\sMB/)
+    .first()
+    .waitFor();
   await shot(page, 'too-large');
   assert.equal(server.state.sources.size, before);
   assert.deepEqual(complaints, []);
