@@ -244,4 +244,5 @@ mod tests {
 }
 
 #[cfg(test)]
+#[path = "tests/hostile.rs"]
 mod hostile;
