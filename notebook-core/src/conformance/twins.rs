@@ -62,7 +62,8 @@ pub fn scenarios<'a>() -> Vec<Scenario<Whole<'a>>> {
     crate::scenarios![
         Whole<'a>;
         t34_twins_neither_see_nor_change_each_other,
-        t34_twins_with_ids_of_their_own_neither
+        t34_twins_with_ids_of_their_own_neither,
+        t34_an_erased_twin_leaves_the_other_whole
     ]
 }
 
@@ -82,6 +83,35 @@ pub async fn t34_twins_neither_see_nor_change_each_other(whole: &Whole<'_>) {
 
 pub async fn t34_twins_with_ids_of_their_own_neither(whole: &Whole<'_>) {
     in_turns(whole, &Ids::new(false)).await;
+}
+
+/// T27: with the same ids in both, what one has is removed a row at a time, and the other has all that it had.
+pub async fn t34_an_erased_twin_leaves_the_other_whole(whole: &Whole<'_>) {
+    let ids = Ids::new(true);
+    let twins = [Twin::new("Anna", &ids, 0), Twin::new("Berthold", &ids, 1)];
+    let until = STEPS.iter().position(|name| *name == "removal of parts").unwrap();
+    for step in 0..until {
+        for twin in &twins {
+            twin.tell(whole, step).await;
+        }
+    }
+    let store = whole.parts.shared.store;
+    let [gone, stays] = &twins;
+    let has = async |twin: &Twin<'_>| {
+        let mut told = Told(Vec::new());
+        twin.look(whole, &mut told).await;
+        (told.0, store.remains(&twin.scope).await.unwrap())
+    };
+    let before = has(stays).await;
+    assert!(before.1.len() > 5, "{:?}", before.1);
+    let mut rows = 0;
+    while store.erase(&gone.scope, 1).await.unwrap() > 0 {
+        rows += 1;
+        assert!(rows < 10_000, "it goes on for ever");
+    }
+    let left = store.remains(&gone.scope).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(has(stays).await, before);
 }
 
 async fn in_turns(whole: &Whole<'_>, ids: &Ids) {
