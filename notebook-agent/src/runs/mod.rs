@@ -27,6 +27,7 @@ use notebook_core::{
     run_log::RunLog,
 };
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 pub use event::LoggedEvent;
 use hints::Hints;
@@ -44,6 +45,8 @@ pub struct Runs {
     log: Arc<dyn RunLog>,
     clock: Arc<dyn Clock>,
     pubsub: Option<Arc<dyn PubSub>>,
+    /// Which process this is, among those that are told: what it says itself is no news to it.
+    process: Uuid,
     /// How long a run goes on while nobody watches it; for ever when absent.
     patience: Option<Duration>,
     live: Mutex<HashMap<(TenantId, RunId), Arc<LiveRun>>>,
@@ -68,7 +71,8 @@ impl Runs {
         patience: Option<Duration>,
     ) -> Arc<Self> {
         let (live, hints, tending) = (Mutex::default(), Hints::default(), OnceLock::new());
-        Arc::new(Self { log, clock, pubsub, patience, live, hints, tending })
+        let process = Uuid::new_v4();
+        Arc::new(Self { log, clock, pubsub, process, patience, live, hints, tending })
     }
 
     /// The log.

@@ -27,7 +27,8 @@ impl Runs {
     /// there is more of it in the log (`stored`).
     pub(super) fn tell(&self, what: &str, scope: &TenantScope, run: RunId) {
         let Some(pubsub) = &self.pubsub else { return };
-        if let Err(error) = pubsub.publish(TOPIC, &format!("{what} {} {run}", scope.tenant())) {
+        let message = format!("{what} {} {run} {}", scope.tenant(), self.process);
+        if let Err(error) = pubsub.publish(TOPIC, &message) {
             warn!(%error, "other processes could not be told of a run; they find out by looking");
         }
     }
@@ -54,11 +55,14 @@ impl Runs {
         else {
             return;
         };
+        let own = words.next().is_some_and(|process| process == self.process.to_string());
         let live = || self.live.lock().get(&(tenant, run)).cloned();
         match what {
             Some("stored") => self.hints.give(tenant, run),
+            // A reader here that said so before the run began here is counted by itself since: heard late, its own words
+            // would keep the run for `ELSEWHERE` after it has left.
             Some("watch") => {
-                if let Some(live) = live() {
+                if !own && let Some(live) = live() {
                     live.watched_elsewhere(ELSEWHERE);
                 }
             }

@@ -384,6 +384,27 @@ async fn s38_s39_a_run_that_nobody_watches_ends_as_the_policy_says() {
     assert_eq!(patience(None).await, None);
 }
 
+/// A reader that came before the run began in its own process has left when it leaves (S38): what it told the others
+/// meanwhile does not keep the run.
+#[tokio::test]
+async fn s38_a_reader_does_not_hear_itself() {
+    let fixture = Fixture::new().await;
+    let clock = Arc::new(ManualClock::default());
+    let pubsub = Arc::new(MemoryPubSub::new());
+    let patience = Some(Duration::ZERO);
+    let runs = Runs::shared(fixture.store.clone(), clock, Some(pubsub), patience);
+    let mut reader = runs.reader(&fixture.scope, fixture.run.id, 0).await.unwrap();
+    // It says that it watches, and this process hears of it when the run has begun.
+    assert!(futures::poll!(std::pin::pin!(reader.next())).is_pending());
+    let writer = runs.begin(&fixture.scope, &fixture.run, Closing::Log).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(200), reader.next()).await;
+    assert!(waited.is_err() && writer.stop_signal().reason().is_none(), "it is watched");
+    drop(reader);
+    let given = writer.stop_signal();
+    let given = tokio::time::timeout(Duration::from_secs(5), given.given()).await;
+    assert_eq!(given.expect("it ends with its reader"), StopReason::Unwatched);
+}
+
 /// A million events cost one encoding each, however many read them.
 #[tokio::test]
 async fn events_are_encoded_once_for_all_readers() {
