@@ -7,6 +7,7 @@ mod cluster;
 use cluster::Cluster;
 use notebook_core::{
     TenantScope,
+    checkpoint::sql::SqlCheckpoints,
     conformance::twins::{self, Whole},
     model::{Source, Stage},
     postgres::PostgresConfig,
@@ -15,6 +16,7 @@ use notebook_core::{
         conformance::outbox::Shared,
         sql::{QueueTime, SqlQueue},
     },
+    report::sql::SqlReports,
     sqlite::SqliteConfig,
     store::{NotebookStore as _, SourceStore as _, conformance::samples, sql::SqlStore},
     webhook::{
@@ -28,7 +30,16 @@ async fn conforms(store: &SqlStore) {
     let shared = Shared { store, log: store, queue: &queue, worklist: &queue, outbox: &queue };
     let parts = Parts { shared, webhooks: store };
     conformance::run_all(parts).await;
-    twins::run_all(Whole { parts, usage: store }).await;
+    let checkpoints = SqlCheckpoints::new(store, QueueTime::Database);
+    let reports = SqlReports::new(store);
+    let whole = Whole {
+        parts,
+        usage: store,
+        approvals: store,
+        checkpoints: &checkpoints,
+        reports: &reports,
+    };
+    twins::run_all(whole).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

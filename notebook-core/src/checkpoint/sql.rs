@@ -36,9 +36,10 @@ const READ: &str = "SELECT version, schema_version, body, written_under, fence F
 
 const REMOVE: &str = "DELETE FROM checkpoints WHERE tenant_id = $1 AND run_id = $2";
 
-/// The condition stands twice: a row that somebody else has changed meanwhile stays.
-const PRUNE: &str = "DELETE FROM checkpoints WHERE tenant_id = $1 AND used_at < $2 AND run_id IN (
-    SELECT run_id FROM checkpoints WHERE tenant_id = $1 AND used_at < $2 ORDER BY used_at LIMIT $3)";
+/// The moment stands twice: a row that somebody else has used meanwhile stays.
+const PRUNE: &str = "DELETE FROM checkpoints WHERE (tenant_id, run_id) IN (
+    SELECT tenant_id, run_id FROM checkpoints
+    WHERE tenant_id = $1 AND used_at < $2 ORDER BY used_at LIMIT $3) AND used_at < $2";
 
 /// [`Checkpoints`] in a database.
 #[derive(Clone)]

@@ -18,6 +18,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use crate::{
     Timestamp, approval,
     cache::{self, conformance::Capabilities, sqlite::SqliteCache},
+    checkpoint::sql::SqlCheckpoints,
     clock::ManualClock,
     conformance::twins::{self, Whole},
     identity::{self, sql::SqlIdentity},
@@ -26,6 +27,7 @@ use crate::{
         conformance::outbox::Shared,
         sql::{QueueTime, SqlQueue},
     },
+    report::sql::SqlReports,
     run_log,
     sqlite::SqliteConfig,
     store::{self, sql::SqlStore},
@@ -147,7 +149,8 @@ fn cases() -> Vec<Case> {
     let mut all: Vec<Case> = Vec::new();
     cases!(all, "twins", twins::scenarios(), |store, scenario| {
         let queue = queue_of(&store, QueueTime::Database);
-        let whole = whole(&store, &queue);
+        let (checkpoints, reports) = beside(&store);
+        let whole = whole(&store, &queue, &checkpoints, &reports);
         (scenario.run)(&whole).await
     });
     cases!(all, "store", store::conformance::scenarios(), |store, scenario| {
@@ -181,12 +184,12 @@ fn cases() -> Vec<Case> {
     ));
     cases!(all, "webhooks", webhook::conformance::scenarios(), |store, scenario| {
         let queue = queue_of(&store, QueueTime::Database);
-        let parts = whole(&store, &queue).parts;
+        let parts = parts(&store, &queue);
         (scenario.run)(&parts).await
     });
     cases!(all, "outbox", queue::conformance::outbox::scenarios(), |store, scenario| {
         let queue = queue_of(&store, QueueTime::Database);
-        let shared = whole(&store, &queue).parts.shared;
+        let shared = parts(&store, &queue).shared;
         (scenario.run)(&shared).await
     });
     cases!(all, "queue", queue::conformance::scenarios(), |store, scenario| {
@@ -224,9 +227,23 @@ fn cases() -> Vec<Case> {
 /// The most bytes of a cache.
 const CACHE: usize = 256 << 10;
 
-fn whole<'a>(store: &'a SqlStore, queue: &'a SqlQueue) -> Whole<'a> {
+fn parts<'a>(store: &'a SqlStore, queue: &'a SqlQueue) -> Parts<'a> {
     let shared = Shared { store, log: store, queue, worklist: queue, outbox: queue };
-    Whole { parts: Parts { shared, webhooks: store }, usage: store }
+    Parts { shared, webhooks: store }
+}
+
+/// What lies beside a store's tables.
+fn beside(store: &SqlStore) -> (SqlCheckpoints, SqlReports) {
+    (SqlCheckpoints::new(store, QueueTime::Database), SqlReports::new(store))
+}
+
+fn whole<'a>(
+    store: &'a SqlStore,
+    queue: &'a SqlQueue,
+    checkpoints: &'a SqlCheckpoints,
+    reports: &'a SqlReports,
+) -> Whole<'a> {
+    Whole { parts: parts(store, queue), usage: store, approvals: store, checkpoints, reports }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -249,16 +266,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Conditions that nothing can notice the want of, as the part of the statement behind them, and why. They stay: what
 /// makes them needless may change, and with them the index is found.
-const NEEDLESS: &[(&str, &str)] = &[
-    (
-        "UPDATE api_keys SET revoked_at = $1 WHERE $2 = $2 AND id = $3",
-        "the same transaction has found that key in the workspace, and no two workspaces have one",
-    ),
-    (
-        "DELETE FROM checkpoints\n    WHERE",
-        "these suites keep no checkpoints; the want of it is noticed in core/tests/checkpoints.rs",
-    ),
-];
+const NEEDLESS: &[(&str, &str)] = &[(
+    "UPDATE api_keys SET revoked_at = $1 WHERE $2 = $2 AND id = $3",
+    "the same transaction has found that key in the workspace, and no two workspaces have one",
+)];
 
 fn is_needless(mutant: &Mutant) -> bool {
     NEEDLESS.iter().any(|(is, _)| mutant.is.contains(is))
@@ -319,7 +330,8 @@ fn t34_without_a_condition_row_security_shows_nothing_more() {
             // Statements are prepared once a connection: each mutant has its own.
             let store = SqlStore::postgres(&config).await.unwrap();
             let queue = queue_of(&store, QueueTime::Database);
-            twins::run_all(whole(&store, &queue)).await;
+            let (checkpoints, reports) = beside(&store);
+            twins::run_all(whole(&store, &queue, &checkpoints, &reports)).await;
             store.close().await.unwrap();
         });
     };

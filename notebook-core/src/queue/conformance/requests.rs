@@ -284,9 +284,11 @@ pub async fn y13_a_key_that_was_taken_is_not_taken_back(subject: &Subject<'_>) {
 
 /// Q36, T29: what waits is gone, what runs is told, and what of it ends later is stored nowhere.
 pub async fn q36_a_tenants_jobs_end_with_it(subject: &Subject<'_>) {
-    let (gone, kept, kind) = (tenant(), tenant(), kind());
+    let (gone, kept, kind, kind_of_others) = (tenant(), tenant(), kind(), kind());
     let other = subject.insert(&kept, new(&kind)).await;
-    assert_eq!(subject.claim_one(&kind).await.job.id, other);
+    let others = subject.claim_one(&kind).await;
+    assert_eq!(others.job.id, other);
+    let later = subject.insert(&kept, new(&kind_of_others)).await;
     assert_eq!(subject.queue.clear(&gone).await.unwrap(), 0);
     let runs = subject.insert(&gone, new(&kind)).await;
     let running = subject.claim_one(&kind).await;
@@ -308,5 +310,7 @@ pub async fn q36_a_tenants_jobs_end_with_it(subject: &Subject<'_>) {
     assert!(!subject.finish(completed(&running, json!(1))).await, "its row is no more");
     assert_eq!(subject.queue.job(&gone, runs).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(subject.job(&kept, other).await.state, JobState::Running);
+    assert_eq!(subject.beat(&others).await, Pulse::Kept);
+    assert_eq!(subject.job(&kept, later).await.state, JobState::Available);
     assert!(subject.claim(&kind, 9).await.is_empty());
 }

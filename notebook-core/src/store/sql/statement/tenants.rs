@@ -14,7 +14,7 @@ macro_rules! tables {
         pub(in crate::store::sql) const TABLES: &[Table] = &[$(Table {
             name: $name,
             erase: concat!(
-                "DELETE FROM ", $name, " WHERE tenant_id = $1 AND (", $key, ") IN (SELECT ", $key,
+                "DELETE FROM ", $name, " WHERE (tenant_id, ", $key, ") IN (SELECT tenant_id, ", $key,
                 " FROM ", $name, " WHERE tenant_id = $1 LIMIT $2)"
             ),
             count: concat!("SELECT COUNT(*) FROM ", $name, " WHERE tenant_id = $1"),
