@@ -39,6 +39,7 @@ pub mod postgres;
 pub mod pubsub;
 pub mod queue;
 pub mod rate_limit;
+pub mod recording;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod report;

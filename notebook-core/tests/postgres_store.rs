@@ -16,6 +16,7 @@ use notebook_core::{
         QueuePolicy,
         sql::{QueueTime, SqlQueue},
     },
+    recording,
     run_log::{self, RunLog as _},
     store::{
         self, ConversationStore as _, NotebookStore as _, SourceStore as _,
@@ -37,6 +38,7 @@ async fn postgres_keeps_every_promise_of_the_ports() {
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
     approval::conformance::run_all(&store, &store, &store).await;
+    recording::conformance::run_all(&store, &store, &store).await;
     let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
     let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
     approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;

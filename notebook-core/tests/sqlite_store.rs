@@ -18,6 +18,7 @@ use notebook_core::{
         QueuePolicy,
         sql::{QueueTime, SqlQueue},
     },
+    recording,
     run_log::{self, RunLog},
     sqlite::{Durability, SqliteConfig},
     store::{
@@ -66,6 +67,7 @@ async fn sqlite_keeps_every_promise_of_the_ports() {
     run_log::conformance::run_all(&store, &store).await;
     usage::conformance::run_all(&store, &store, &store).await;
     approval::conformance::run_all(&store, &store, &store).await;
+    recording::conformance::run_all(&store, &store, &store).await;
     let queue = SqlQueue::new(&store, QueueTime::Database, QueuePolicy::default());
     let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
     approval::conformance::an_answer_wakes_its_job(&asked, &queue).await;

@@ -37,6 +37,7 @@ async fn conforms(store: &SqlStore) {
         usage: store,
         approvals: store,
         checkpoints: &checkpoints,
+        recordings: store,
         reports: &reports,
     };
     twins::run_all(whole).await;

@@ -43,9 +43,9 @@ pub(super) async fn produce(
     task: Task,
     writer: RunWriter,
 ) -> Produced {
-    let stop = writer.stop_signal();
+    let (stop, run) = (writer.stop_signal(), writer.run().id);
     let hands = Hands::new(chat.clone(), scope.clone(), task, writer);
-    let watch = Watch::default();
+    let watch = chat.watch();
     let ended = {
         let mut work = std::pin::pin!(work(&hands, &watch));
         tokio::select! {
@@ -61,6 +61,9 @@ pub(super) async fn produce(
             ended = &mut work => ended,
         }
     };
+    if !matches!(ended, Ended::Stopped(StopReason::Lost)) {
+        chat.keep(scope, run, &watch).await;
+    }
     // Whoever still held the desk has been ended, and lets go of it.
     let (writer, answer) = hands.desk.lock().await.close();
     let Some(writer) = writer else { return Produced::Released };

@@ -12,6 +12,7 @@ mod flow;
 mod guard;
 mod hands;
 mod history;
+mod recorded;
 #[cfg(feature = "tools")]
 mod research;
 mod title;
@@ -24,6 +25,7 @@ use notebook_core::{
     chat::ChatModel,
     model::{ModelSettings, Opened, Run},
     queue::{Queue, outbox::Outbox},
+    recording::Recordings,
     store::Store,
 };
 use notebook_rag::retrieve::Retriever;
@@ -33,6 +35,7 @@ pub use answering::ANSWER;
 pub use ask::{Ask, Mode, Parent, Question};
 pub use config::ChatConfig;
 pub use guard::GuardConfig;
+pub use recorded::{Again, replay};
 #[cfg(feature = "tools")]
 pub use research::Researching;
 
@@ -86,6 +89,7 @@ struct Inner {
     work: Work,
     /// Answers in the making, where tasks make them.
     working: Semaphore,
+    recordings: std::sync::OnceLock<Arc<dyn Recordings>>,
     #[cfg(feature = "tools")]
     research: std::sync::OnceLock<Researching>,
 }
@@ -112,6 +116,7 @@ impl Chat {
             config,
             work,
             working,
+            recordings: std::sync::OnceLock::new(),
             #[cfg(feature = "tools")]
             research: std::sync::OnceLock::new(),
         }))

@@ -1,4 +1,5 @@
 mod guard;
+mod recorded;
 
 use std::{
     sync::{

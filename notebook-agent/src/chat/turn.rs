@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use super::{ChatConfig, flow::Task};
 use crate::graph::{Budget, END, Failure, Graph, ModelCall, NewRun, ToolCall, ToolReply};
 
+/// The name of the graph.
+pub(super) const NAME: &str = "chat";
 /// Finds passages.
 pub(super) const RETRIEVE: &str = "retrieve";
 /// Builds the prompt.
@@ -160,7 +162,7 @@ pub(super) fn graph() -> Result<Arc<Graph<Turn>>> {
 
 fn build() -> Result<Graph<Turn>> {
     let take = |reply: Result<ToolReply, Failure>| reply.map(|reply| reply.output);
-    Graph::<Turn>::builder("chat", 1)
+    Graph::<Turn>::builder(NAME, 1)
         .tool(
             RETRIEVE,
             |turn, _| Ok(ToolCall::new(RETRIEVE, json!(turn.question))),

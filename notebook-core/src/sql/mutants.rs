@@ -27,6 +27,7 @@ use crate::{
         conformance::outbox::Shared,
         sql::{QueueTime, SqlQueue},
     },
+    recording,
     report::sql::SqlReports,
     run_log,
     sqlite::SqliteConfig,
@@ -168,6 +169,11 @@ fn cases() -> Vec<Case> {
         let asked = approval::conformance::Asked { store: &store, log: &store, approvals: &store };
         (scenario.run)(&asked).await
     });
+    cases!(all, "recordings", recording::conformance::scenarios(), |store, scenario| {
+        let recorded =
+            recording::conformance::Recorded { store: &store, log: &store, recordings: &store };
+        (scenario.run)(&recorded).await
+    });
     all.push((
         "an answer wakes its job".to_owned(),
         Box::new(|| {
@@ -243,7 +249,14 @@ fn whole<'a>(
     checkpoints: &'a SqlCheckpoints,
     reports: &'a SqlReports,
 ) -> Whole<'a> {
-    Whole { parts: parts(store, queue), usage: store, approvals: store, checkpoints, reports }
+    Whole {
+        parts: parts(store, queue),
+        usage: store,
+        approvals: store,
+        checkpoints,
+        recordings: store,
+        reports,
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

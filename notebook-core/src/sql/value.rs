@@ -37,6 +37,12 @@ impl<'v, const N: usize> From<&Option<&'v [u8; N]>> for Value<'v> {
     }
 }
 
+impl<'v> From<&&'v [u8]> for Value<'v> {
+    fn from(bytes: &&'v [u8]) -> Self {
+        Self::Blob(Some(bytes))
+    }
+}
+
 impl<'v> From<&'v Vec<u8>> for Value<'v> {
     fn from(bytes: &'v Vec<u8>) -> Self {
         Self::Blob(Some(bytes))

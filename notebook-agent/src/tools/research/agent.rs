@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The name that is in checkpoints.
-const NAME: &str = "research";
+pub const NAME: &str = "research";
 /// The version of [`Research`].
 const SCHEMA: u32 = 1;
 /// The most steps of one call: to be decided, approved, made, joined.

@@ -21,7 +21,7 @@ use notebook_core::{
     store::Store,
 };
 
-pub use agent::graph;
+pub use agent::{NAME, graph};
 pub use state::{Asking, Limits, Read, Research, Told};
 
 use super::{Place, Policy, Registry, Taint};

@@ -113,6 +113,7 @@ impl Twin<'_> {
     pub(super) async fn open_runs(&self, whole: &Whole<'_>, told: &mut Told) {
         let (shared, scope) = (&whole.parts.shared, &self.scope);
         let early = self.ids.runs[0];
+        told.add("early", whole.recordings.add(scope, early, at(4), vec![1]).await);
         told.add("early", shared.log.start(scope, early).await);
         told.add("early", shared.log.append(scope, early, &samples::deltas(1, 1)).await);
         told.add("early", shared.log.request_stop(scope, early).await);
@@ -160,6 +161,10 @@ impl Twin<'_> {
         }
         told.add("take", whole.checkpoints.take(scope, self.ids.runs[1], Fence(2)).await);
         told.add("remove", whole.checkpoints.remove(scope, self.ids.runs[1]).await);
+        let (recordings, run) = (whole.recordings, self.ids.runs[0]);
+        for _ in 0..=self.own {
+            told.add("record", recordings.add(scope, run, at(5), self.name.into()).await);
+        }
         told.add("report", whole.reports.add(scope, self.report()).await);
         let asked = whole.approvals.ask(scope, self.question()).await;
         // One says yes, and the other nothing yet.

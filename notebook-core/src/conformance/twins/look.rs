@@ -71,6 +71,7 @@ impl Twin<'_> {
             told.add("run", log.run(scope, id).await);
             told.add("answer", log.answer(scope, id).await);
             told.add("events", log.events(scope, id, 0, 100).await);
+            told.add("recording", whole.recordings.recording(scope, id).await);
             told.add("checkpoint", whole.checkpoints.read(scope, id).await);
             let asked = whole.approvals.approvals(scope, id).await;
             let asked = asked.map(|all| {

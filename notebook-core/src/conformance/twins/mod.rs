@@ -30,6 +30,7 @@ use crate::{
     checkpoint::{Checkpoints, memory::MemoryCheckpoints},
     clock::SystemClock,
     queue::{QueuePolicy, conformance::outbox::Shared, memory::MemoryQueue, outbox::MemoryOutbox},
+    recording::Recordings,
     report::{Reports, memory::MemoryReports},
     store::{conformance::samples, memory::MemoryStore},
     usage::UsageStore,
@@ -47,6 +48,8 @@ pub struct Whole<'a> {
     pub approvals: &'a dyn ApprovalStore,
     /// Where runs stand.
     pub checkpoints: &'a dyn Checkpoints,
+    /// What was recorded of runs.
+    pub recordings: &'a dyn Recordings,
     /// What people say of refusals.
     pub reports: &'a dyn Reports,
 }
@@ -150,6 +153,7 @@ async fn told_alone(twin: &Twin<'_>) -> Vec<Vec<String>> {
         usage: &*store,
         approvals: &*store,
         checkpoints: &checkpoints,
+        recordings: &*store,
         reports: &reports,
     };
     let mut told = Vec::new();
@@ -231,6 +235,7 @@ mod tests {
             usage: &*store,
             approvals: &*store,
             checkpoints: &checkpoints,
+            recordings: &*store,
             reports: &MemoryReports::default(),
         };
         run_all(whole).await;

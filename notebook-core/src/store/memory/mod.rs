@@ -7,6 +7,7 @@ mod approvals;
 mod conversations;
 mod embeddings;
 mod notebooks;
+mod recordings;
 mod runs;
 mod sources;
 mod tenants;
@@ -27,6 +28,7 @@ use crate::{
     document::Document,
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
     queue::{NewJob, memory::MemoryQueue},
+    recording::RecordedPart,
     usage::{Day, DayUsage},
     vector::VectorSpace,
     webhook::{Delivery, SigningSecrets, Webhook},
@@ -96,6 +98,7 @@ struct Tenant {
     runs: BTreeMap<RunId, StoredRun>,
     /// With the keys of the jobs that they wake.
     approvals: BTreeMap<ApprovalId, (Approval, Option<String>)>,
+    recordings: BTreeMap<RunId, Vec<RecordedPart>>,
     webhooks: BTreeMap<WebhookId, (Webhook, SigningSecrets)>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     usage: BTreeMap<Day, Vec<DayUsage>>,
@@ -118,6 +121,12 @@ impl Tenant {
     fn forget_approvals(&mut self) {
         let runs = &self.runs;
         self.approvals.retain(|_, (approval, _)| runs.contains_key(&approval.run));
+    }
+
+    /// And so do recordings.
+    fn forget_recordings(&mut self) {
+        let runs = &self.runs;
+        self.recordings.retain(|run, _| runs.contains_key(run));
     }
 
     fn notebook(&self, operation: &'static str, id: NotebookId) -> Result<&Notebook> {

@@ -26,6 +26,7 @@ impl Tenant {
         let events = self.runs.values().map(|stored| stored.events.len()).sum();
         [
             ("approvals", self.approvals.len()),
+            ("recordings", self.recordings.values().map(Vec::len).sum()),
             ("run_events", events),
             ("runs", self.runs.len()),
             ("messages", self.messages.len()),

@@ -22,6 +22,7 @@ mod approvals;
 mod conversations;
 mod layout;
 mod notebooks;
+mod recordings;
 mod runs;
 mod schema;
 mod sources;

@@ -31,6 +31,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
+    Migration { version: 25, name: "recordings of runs", sql: V25 },
 ];
 
 const V1: &str = r#"
@@ -627,3 +628,18 @@ ALTER TABLE approvals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 /// Where on the web a source comes from.
 const V24: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";
+
+/// What came into runs and what came out, where that is kept.
+const V25: &str = "
+CREATE TABLE recordings (
+    tenant_id BYTEA NOT NULL,
+    run_id BYTEA NOT NULL,
+    part BIGINT NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    body BYTEA NOT NULL,
+    PRIMARY KEY (tenant_id, run_id, part),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+);
+CREATE POLICY reach ON recordings USING (tenant_id = own_tenant());
+ALTER TABLE recordings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+";

@@ -31,6 +31,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 22, name: "approvals", sql: V22 },
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
+    Migration { version: 25, name: "recordings of runs", sql: V25 },
 ];
 
 const V1: &str = "
@@ -560,3 +561,16 @@ CREATE UNIQUE INDEX approvals_call ON approvals (tenant_id, run_id, call_key);
 
 /// Where on the web a source comes from.
 const V24: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";
+
+/// What came into runs and what came out, where that is kept.
+const V25: &str = "
+CREATE TABLE recordings (
+    tenant_id BLOB NOT NULL,
+    run_id BLOB NOT NULL,
+    part INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, run_id, part),
+    FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
+) STRICT;
+";

@@ -4,6 +4,7 @@
 pub(super) mod approvals;
 pub(super) mod conversations;
 pub(super) mod notebooks;
+pub(super) mod recordings;
 pub(super) mod runs;
 pub(super) mod sources;
 pub(super) mod tenants;
@@ -18,7 +19,8 @@ mod tests {
     fn all() -> Vec<&'static str> {
         let ours = [notebooks::ALL, sources::ALL, conversations::ALL, runs::ALL];
         let erasing = tenants::TABLES.iter().flat_map(|table| [table.erase, table.count]);
-        let rest = [&ours[..], &[usage::ALL, webhooks::ALL, approvals::ALL]].concat().concat();
+        let others = [usage::ALL, webhooks::ALL, approvals::ALL, recordings::ALL];
+        let rest = [&ours[..], &others].concat().concat();
         rest.into_iter().chain(erasing).collect()
     }
 
@@ -44,6 +46,7 @@ mod tests {
             include_str!("webhooks.rs"),
             include_str!("usage.rs"),
             include_str!("approvals.rs"),
+            include_str!("recordings.rs"),
         ];
         let written: usize = sources.iter().map(|s| s.matches(": &str =").count()).sum();
         assert_eq!(written + 2 * tenants::TABLES.len(), all().len());

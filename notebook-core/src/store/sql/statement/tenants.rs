@@ -25,6 +25,7 @@ macro_rules! tables {
 tables!(
     "checkpoints" by "run_id",
     "approvals" by "id",
+    "recordings" by "run_id, part",
     "run_events" by "run_id, seq",
     "runs" by "id",
     "messages" by "id",
