@@ -227,9 +227,11 @@ impl Twin<'_> {
         told.add("prune", whole.parts.shared.log.prune(scope, late, 10).await);
         told.add("prune", whole.parts.webhooks.prune_deliveries(scope, late, 10).await);
         // In memory they go by themselves.
-        told.add("prune", whole.checkpoints.prune(scope, late, 1).await.map(drop));
+        told.add("prune", whole.checkpoints.prune(scope, late, 10).await.map(drop));
         told.add("remove", whole.checkpoints.remove(scope, self.ids.runs[0]).await.map(drop));
-        told.add("save", whole.checkpoints.save(scope, &self.checkpoint(0, 4)).await);
+        for place in [0, 2] {
+            told.add("save", whole.checkpoints.save(scope, &self.checkpoint(place, 4)).await);
+        }
     }
 
     pub(super) async fn remove_parts(&self, whole: &Whole<'_>, told: &mut Told) {
@@ -252,8 +254,6 @@ impl Twin<'_> {
     pub(super) async fn hide(&self, whole: &Whole<'_>, told: &mut Told) {
         let (shared, scope, other) = (&whole.parts.shared, &self.scope, 1 - self.own);
         let own = self.ids.notebooks[self.own][0];
-        // In a database it goes with its run, in memory by itself.
-        told.add("checkpoint", whole.checkpoints.remove(scope, self.ids.runs[0]).await);
         // Hidden for the one, and not yet for the other.
         told.add("not hidden", shared.store.empty_notebook(scope, own, 10).await);
         told.add("hide", shared.outbox.hide_notebook(scope, own, Vec::new()).await);

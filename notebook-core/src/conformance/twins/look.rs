@@ -68,11 +68,15 @@ impl Twin<'_> {
             told.add("runs", log.runs(scope, *id, 10).await);
         }
         for id in self.ids.runs {
-            told.add("run", log.run(scope, id).await);
+            let run = log.run(scope, id).await;
             told.add("answer", log.answer(scope, id).await);
             told.add("events", log.events(scope, id, 0, 100).await);
             told.add("recording", whole.recordings.recording(scope, id).await);
-            told.add("checkpoint", whole.checkpoints.read(scope, id).await);
+            // In a database it goes with its run, in memory by itself.
+            if run.is_ok() {
+                told.add("checkpoint", whole.checkpoints.read(scope, id).await);
+            }
+            told.add("run", run);
             let asked = whole.approvals.approvals(scope, id).await;
             let asked = asked.map(|all| {
                 let told = |one: Approval| (one.call, one.arguments, one.state, one.note);

@@ -120,7 +120,7 @@ impl Twin<'_> {
     }
 
     pub(super) fn run(&self, place: usize) -> NewRun {
-        let mut new = samples::new_run(&self.conversation(0));
+        let mut new = samples::new_run(&self.conversation(usize::from(place == 2)));
         new.run.id = self.ids.runs[place];
         new.run.question = self.ids.messages[place * 2];
         new.run.answer = self.ids.messages[place * 2 + 1];

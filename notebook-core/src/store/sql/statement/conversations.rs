@@ -50,8 +50,8 @@ pub(in crate::store::sql) const TOUCH: &str = "UPDATE conversations SET updated_
 
 /// Where its runs stand: they have no foreign key, for runs that are no answers have checkpoints too.
 pub(in crate::store::sql) const DELETE_CHECKPOINTS: &str = "DELETE FROM checkpoints
-    WHERE tenant_id = $1 AND run_id IN (
-        SELECT id FROM runs WHERE tenant_id = $1 AND conversation_id = $2)";
+    WHERE (tenant_id, run_id) IN (
+        SELECT tenant_id, id FROM runs WHERE tenant_id = $1 AND conversation_id = $2)";
 
 /// Takes messages, runs and events with it, by foreign keys.
 pub(in crate::store::sql) const DELETE: &str =

@@ -70,8 +70,8 @@ pub(in crate::store::sql) const LIST_HIDDEN: &str =
 
 /// Where the runs of a hidden notebook stand.
 pub(in crate::store::sql) const EMPTY_CHECKPOINTS: &str = "DELETE FROM checkpoints
-    WHERE tenant_id = $1 AND run_id IN (
-        SELECT r.id FROM runs r
+    WHERE (tenant_id, run_id) IN (
+        SELECT r.tenant_id, r.id FROM runs r
         JOIN notebooks n ON n.tenant_id = r.tenant_id AND n.id = r.notebook_id
         WHERE r.tenant_id = $1 AND r.notebook_id = $2 AND n.hidden = 1)";
 
