@@ -10,6 +10,7 @@ use notebook_core::{
     http::egress::EgressClient,
     identity::audit::NewEntry,
     queue::Queue,
+    recording::Recordings,
     redis::RedisPubSub,
     report::Reports,
     store::{Store, sql::SqlStore},
@@ -77,6 +78,8 @@ pub struct Parts {
     pub usage: Arc<dyn UsageStore>,
     /// What users say of questions that were refused wrongly.
     pub reports: Arc<dyn Reports>,
+    /// What was recorded of runs.
+    pub recordings: Arc<dyn Recordings>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Counts requests, where there are limits.

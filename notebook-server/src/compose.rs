@@ -193,6 +193,10 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         clock: clock.clone(),
     };
     let chat = chat.with_research(bench.set_up(config)?);
+    let chat = match config.chat.record_runs {
+        true => chat.with_recordings(store.clone()),
+        false => chat,
+    };
 
     let access = Access::open(config, &store, clock.clone(), &ending).await?;
     let tenants = access.tenants();
@@ -319,6 +323,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         pages,
         usage: store.clone(),
         reports: Arc::new(SqlReports::new(&store)),
+        recordings: store.clone(),
         clock,
         limiter,
         forwarding: Forwarding::new(&config.server)

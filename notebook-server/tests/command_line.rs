@@ -126,3 +126,47 @@ fn i1_export_and_import() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("exists already"));
     assert_eq!(std::fs::read(path("Birds.zip")).unwrap(), b"mine");
 }
+
+/// D7: a recorded answer is done again: from the server, and from a file where there is none; what was changed is told.
+#[tokio::test]
+async fn d7_a_recorded_answer_is_done_again() {
+    let (data, other) = (folder(), folder());
+    let server = Setup::new(data.path()).with("NOTEBOOK__CHAT__RECORD_RUNS", "true").start();
+    let notebook_id = server.notebook().await;
+    let text = b"The grey heron stands 98 centimetres tall.".to_vec();
+    server.ready(notebook_id, "heron.txt", text).await;
+    let conversation = server.conversation(notebook_id).await;
+    let run = server.ask(conversation, "How tall is the grey heron?").await;
+    assert_eq!(server.events(&run, 0).await.last().unwrap()["type"], "completed");
+
+    let id = run.id.to_string();
+    let said = notebook(data.path(), &["replay", &id]);
+    assert!(said.status.success() && said.stdout.is_empty());
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.starts_with("part 1: ") && said.contains("the same as recorded"), "{said}");
+
+    let recording = server.get(&format!("/api/runs/{id}/recording")).await.text().await.unwrap();
+    drop(server);
+    let file = other.path().join("recording.json");
+    let replay = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let path = file.to_str().unwrap();
+        notebook(&other.path().join("nothing"), &["replay", "--events", "--file", path])
+    };
+    let events = stdout(&replay(&recording));
+    let events: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.last().unwrap()["body"]["event"], "ended");
+    assert!(!other.path().join("nothing").exists(), "a file needs no data folder");
+    for (text, wanted) in [
+        (recording.replace("98 centimetres", "97 centimetres"), "the replay differs from step"),
+        (recording.replace("\"graph\":\"chat\"", "\"graph\":\"c\""), "a recording of an answer"),
+        ("[]".to_owned(), "is no recording"),
+        (format!(r#"{{"run":"{id}","parts":[]}}"#), "chat.record_runs"),
+    ] {
+        assert_ne!(text, recording);
+        let output = replay(&text);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(wanted), "{said}");
+    }
+}

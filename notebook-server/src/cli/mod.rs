@@ -10,6 +10,7 @@ mod import;
 mod ingest;
 mod models;
 mod out;
+mod replay;
 mod serve;
 mod user;
 mod worker;
@@ -51,6 +52,8 @@ enum Command {
     Export(export::Export),
     /// Put an archive into a new notebook.
     Import(import::Import),
+    /// Do a recorded answer again, without models, tools or network, and say whether the same comes out.
+    Replay(replay::Replay),
     /// Make, list and change accounts.
     User(user::User),
     /// Check the audit logs.
@@ -120,6 +123,7 @@ fn run(command: Command, loaded: Loaded) -> Outcome {
             Command::Ask(ask) => Box::pin(ask.run(config)).await,
             Command::Export(export) => Box::pin(export.run(config)).await,
             Command::Import(import) => Box::pin(import.run(config)).await,
+            Command::Replay(replay) => Box::pin(replay.run(config)).await,
             Command::User(user) => Box::pin(user.run(config)).await,
             Command::Audit(audit) => Box::pin(audit.run(config)).await,
             Command::Eval(eval) => Box::pin(eval.run(config)).await,

@@ -253,6 +253,8 @@ pub struct Chat {
     pub temperature: Option<f32>,
     /// After how many seconds without anybody who watches it an answer is ended; 0: as soon as nobody does.
     pub unwatched_seconds: u32,
+    /// Whether what came into an answer is kept with it, so that `notebook replay` can do it again.
+    pub record_runs: bool,
     /// Any server that speaks OpenAI's Chat Completions.
     pub openai: OpenAi,
     /// Ollama.
@@ -441,6 +443,7 @@ impl Default for Chat {
             answer_tokens: 1_024,
             temperature: None,
             unwatched_seconds: 60,
+            record_runs: false,
             openai: OpenAi::default(),
             ollama: Ollama::default(),
             google: Google::default(),

@@ -9,6 +9,7 @@ mod guard_reports;
 mod health;
 mod jobs;
 mod notebooks;
+mod recordings;
 mod runs;
 mod source_text;
 mod sources;
@@ -80,6 +81,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conversations::runs, runs::create))
         .routes(routes!(runs::get))
         .routes(routes!(runs::events))
+        .routes(routes!(recordings::get))
         .routes(routes!(runs::stop))
         .routes(routes!(approvals::open))
         .routes(routes!(approvals::list))
