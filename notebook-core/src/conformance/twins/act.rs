@@ -129,6 +129,7 @@ impl Twin<'_> {
             told.add("again", shared.log.open(scope, self.run(place)).await);
         }
         told.add("open", shared.outbox.open_run(scope, self.run(2), Vec::new()).await);
+        told.add("open", shared.log.open(scope, self.run(4)).await);
         // What is one's own answer was brought by an import to the other.
         if self.own == 0 {
             told.add("open", shared.log.open(scope, self.run(3)).await);
@@ -229,7 +230,7 @@ impl Twin<'_> {
         // In memory they go by themselves.
         told.add("prune", whole.checkpoints.prune(scope, late, 10).await.map(drop));
         told.add("remove", whole.checkpoints.remove(scope, self.ids.runs[0]).await.map(drop));
-        for place in [0, 2] {
+        for place in [0, 4] {
             told.add("save", whole.checkpoints.save(scope, &self.checkpoint(place, 4)).await);
         }
     }
@@ -256,6 +257,7 @@ impl Twin<'_> {
         let own = self.ids.notebooks[self.own][0];
         // Hidden for the one, and not yet for the other.
         told.add("not hidden", shared.store.empty_notebook(scope, own, 10).await);
+        told.add("still", whole.checkpoints.read(scope, self.ids.runs[0]).await);
         told.add("hide", shared.outbox.hide_notebook(scope, own, Vec::new()).await);
         let foreign = self.ids.notebooks[other][0];
         if foreign != own {
@@ -267,6 +269,7 @@ impl Twin<'_> {
     pub(super) async fn remove(&self, whole: &Whole<'_>, told: &mut Told) {
         let (shared, scope) = (&whole.parts.shared, &self.scope);
         let own = self.ids.notebooks[self.own][0];
+        told.add("still", whole.checkpoints.read(scope, self.ids.runs[0]).await);
         told.add("empty", shared.store.empty_notebook(scope, own, 10).await);
         told.add("delete", shared.store.delete_notebook(scope, own).await);
         told.add("webhook", whole.parts.webhooks.delete_webhook(scope, self.ids.webhook).await);

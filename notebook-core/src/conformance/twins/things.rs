@@ -21,8 +21,8 @@ use crate::{
 /// What both have in common, and what each has to itself.
 pub(super) struct Ids {
     pub(super) sources: [SourceId; 3],
-    pub(super) runs: [RunId; 4],
-    pub(super) messages: [MessageId; 8],
+    pub(super) runs: [RunId; 5],
+    pub(super) messages: [MessageId; 10],
     pub(super) webhook: WebhookId,
     pub(super) report: ReportId,
     pub(super) notebooks: [[NotebookId; 3]; 2],
@@ -120,7 +120,7 @@ impl Twin<'_> {
     }
 
     pub(super) fn run(&self, place: usize) -> NewRun {
-        let mut new = samples::new_run(&self.conversation(usize::from(place == 2)));
+        let mut new = samples::new_run(&self.conversation(usize::from(place == 4)));
         new.run.id = self.ids.runs[place];
         new.run.question = self.ids.messages[place * 2];
         new.run.answer = self.ids.messages[place * 2 + 1];
