@@ -1,6 +1,8 @@
 //! Research over the wire: tools, people who are asked, crashes, attacks in sources.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../../notebook-core/tests/support/postgres.rs"]
+mod cluster;
 mod common;
 mod talker;
 
@@ -13,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{PATIENCE, Server, Setup, folder, text_of};
+use cluster::Cluster;
+use common::{
+    PATIENCE, Server, Setup, folder,
+    people::{Person, with_accounts},
+    text_of,
+};
 use notebook_core::{ConversationId, NotebookId, model::Run};
 use serde_json::{Value, json};
 use talker::{Reply, Talker, calls, results, says};
@@ -502,4 +509,97 @@ async fn p8_what_is_shown_hides_nothing() {
     let events = server.events(&run, 0).await;
     let called = of_type(&events, "tool_called")[0]["arguments"].as_str().unwrap();
     assert!(called.chars().count() <= 301 && called.contains("⟨U+202E⟩"), "{called}");
+}
+
+/// D2, D5, D7, I7: a research that was begun at one process goes on at another when that is killed, asks there, and is answered from a third place;
+/// what came into its parts can be done again.
+#[tokio::test]
+async fn d2_i7_a_research_goes_from_process_to_process() {
+    let (cluster, folder) = (Cluster::start(), folder());
+    // First it looks, then it wants to keep a note.
+    let talker = Talker::gated(1, |request| match results(request).len() {
+        0 => calls(&[("search_sources", r#"{"query": "How long is the Wensum?"}"#)]),
+        1 => calls(&[("write_note", NOTE)]),
+        _ => says("The Wensum is 78 kilometres long [1]."),
+    });
+    let talker = talker.await;
+    let setup = |name: &str| {
+        let own = folder.path().join(name);
+        std::fs::create_dir_all(&own).unwrap();
+        with_model(&own, &talker)
+            .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
+            .with("NOTEBOOK__STORAGE__BLOBS", folder.path().join("blobs").display())
+            .with("NOTEBOOK__JOBS__LEASE_SECONDS", 3)
+            .with("NOTEBOOK__CHAT__RECORD_RUNS", true)
+    };
+    let first = setup("a").start();
+    let tools = ["search_sources", "write_note"];
+    let (notebook, conversation) = with_tools(&first, RIVER, &tools).await;
+    let run = research(&first, conversation, "How long is the Wensum? Keep it.").await;
+    while talker.requests().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Only now is there another, which takes it up when the lease of the first has run out.
+    let second = setup("b").start();
+    first.kill();
+    talker.open();
+    let approval = asked(&second, &run).await;
+    let third = setup("c").start();
+    assert_eq!(asked(&third, &run).await, approval);
+    assert_eq!(decide(&third, &approval, "approve", digest(&approval)).await, 200);
+    let (events, elsewhere) = tokio::join!(second.events(&run, 0), third.events(&run, 0));
+    assert_eq!(events.last().unwrap()["type"], "completed", "{events:#?}");
+    assert_eq!(events, elsewhere);
+    let called: Vec<_> =
+        of_type(&events, "tool_called").iter().map(|event| event["tool"].clone()).collect();
+    assert_eq!(called, tools, "each is told once");
+    let firsts = talker.requests().iter().filter(|request| results(request).is_empty()).count();
+    assert_eq!(firsts, 1, "it was not begun anew");
+    assert_eq!(notes(&third, notebook).await, 1);
+    let message = third.message(&run).await;
+    assert_eq!(message.text, "The Wensum is 78 kilometres long.");
+    assert_eq!(third.check_citations(&message).await, 1);
+    // The part of the process that was killed went with it; the others begin where they took the run up.
+    let recording = third.json(&format!("/api/runs/{}/recording", run.id)).await;
+    let parts = recording["parts"].as_array().unwrap();
+    assert!(parts.len() >= 2, "{}", parts.len());
+    for part in parts {
+        let again = notebook_agent::chat::replay(part["recording"].to_string().as_bytes());
+        assert!(again.unwrap().steps > 0);
+    }
+}
+
+/// G8, D5: who allowed what, and who refused, is in the audit log of the workspace.
+#[tokio::test]
+async fn g8_answers_to_questions_are_in_the_audit_log() {
+    let (folder, talker) = (folder(), Talker::start(keeper).await);
+    let server = with_accounts(with_model(folder.path(), &talker)).start();
+    let ada = Person::register(&server, "ada").await;
+    let notebook = ada.made("/api/notebooks", json!({})).await["id"].as_str().unwrap().to_owned();
+    let settings = json!({ "settings": { "tools": ["write_note"] } });
+    let path = format!("/api/notebooks/{notebook}");
+    let set = ada.request(reqwest::Method::PATCH, &path).json(&settings).send().await.unwrap();
+    assert_eq!(set.status(), 200);
+    let made = ada.made(&format!("{path}/conversations"), json!({})).await;
+    let runs = format!("/api/conversations/{}/runs", made["id"].as_str().unwrap());
+    for (verdict, action) in [("approve", "approval.approved"), ("refuse", "approval.refused")] {
+        let run = ada.made(&runs, json!({ "question": "Keep it", "mode": "research" })).await;
+        let run = format!("/api/runs/{}", run["id"].as_str().unwrap());
+        let asked = |list: &Value| !list["items"].as_array().unwrap().is_empty();
+        let all = ada.until(&format!("{run}/approvals"), asked).await;
+        let approval = &all["items"][0];
+        let id = approval["id"].as_str().unwrap();
+        let decide = async |digest: &Value| {
+            let body = json!({ "verdict": verdict, "digest": digest });
+            ada.post(&format!("/api/approvals/{id}"), body).await.status().as_u16()
+        };
+        assert_eq!(decide(&json!("0".repeat(64))).await, 409);
+        assert_eq!(decide(&approval["digest"]).await, 200);
+        ada.until(&run, |run| run["state"] == "completed").await;
+        let log = ada.json("/api/audit").await;
+        let about = |entry: &&Value| entry.to_string().contains(id);
+        let entries: Vec<_> = log["items"].as_array().unwrap().iter().filter(about).collect();
+        assert_eq!(entries.len(), 1, "{log}");
+        assert!(entries[0].to_string().contains(action), "{}", entries[0]);
+    }
 }

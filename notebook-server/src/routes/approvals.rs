@@ -136,6 +136,11 @@ pub(super) async fn decide(
     let by = Some(principal.user);
     let answer = Answer { say: body.verdict, digest: body.digest, by, note: body.note };
     let decided = app.rows.decide(&principal.scope, id, answer).await?;
+    let action = match decided.state {
+        ApprovalState::Approved => "approval.approved",
+        _ => "approval.refused",
+    };
+    app.log(&principal, action, decided.id).await?;
     // A run of this process need not wait for the next look.
     app.bell.notify_one();
     let run = app.runs.log().run(&principal.scope, decided.run).await?;
