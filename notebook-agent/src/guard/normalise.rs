@@ -67,20 +67,26 @@ pub(super) fn normalise(text: &str) -> (Normal, Seen) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
+        if byte.is_ascii_alphanumeric() {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let run = text.get(at..at + length).unwrap_or_default();
+            seen.characters += length;
+            word.latin(at, run.as_bytes(), &mut seen);
+            normal.run(at, run);
+            at += length;
+            continue;
+        }
         if byte.is_ascii() {
             seen.characters += 1;
             if byte.is_ascii_whitespace() {
                 word.end(at, &mut seen);
                 normal.space(at, byte == b'\n');
             } else if byte >= b' ' {
-                if byte.is_ascii_alphanumeric() {
-                    word.latin(at, byte, &mut seen);
-                } else {
-                    seen.special += 1;
-                    word.end(at, &mut seen);
-                }
+                seen.special += 1;
+                word.end(at, &mut seen);
                 normal.note(at);
-                normal.text.push(byte.to_ascii_lowercase() as char);
+                normal.text.push(byte as char);
             }
             at += 1;
             continue;
@@ -96,6 +102,16 @@ pub(super) fn normalise(text: &str) -> (Normal, Seen) {
 }
 
 impl Normal {
+    /// Letters and digits that stand as they stood, in lower case.
+    fn run(&mut self, at: usize, run: &str) {
+        self.note(at);
+        let start = self.text.len();
+        self.text.push_str(run);
+        if let Some(new) = self.text.get_mut(start..) {
+            new.make_ascii_lowercase();
+        }
+    }
+
     fn space(&mut self, at: usize, line: bool) {
         if self.text.ends_with('\n') {
             return;
@@ -186,13 +202,21 @@ struct Word {
 }
 
 impl Word {
-    fn latin(&mut self, at: usize, byte: u8, seen: &mut Seen) {
+    /// Some Latin letters and digits, one after the other.
+    fn latin(&mut self, at: usize, run: &[u8], seen: &mut Seen) {
         self.start.get_or_insert(at);
-        if byte.is_ascii_digit() {
-            self.digit = self.latin_letters;
-        } else {
+        if !run.iter().any(u8::is_ascii_digit) {
             seen.lookalikes |= self.digit;
             self.latin_letters = true;
+            return;
+        }
+        for byte in run {
+            if byte.is_ascii_digit() {
+                self.digit = self.latin_letters;
+            } else {
+                seen.lookalikes |= self.digit;
+                self.latin_letters = true;
+            }
         }
     }
 
