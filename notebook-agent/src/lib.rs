@@ -23,5 +23,8 @@ pub mod graph;
 pub mod guard;
 pub mod library;
 pub mod runs;
+mod shown;
 #[cfg(feature = "tools")]
 pub mod tools;
+
+pub use shown::shown_name;

@@ -3,7 +3,7 @@
 //! A **port** is a small trait that the rest of the system talks to: [`store::Store`],
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
-//! [`embed::Embedder`], [`transcribe::Transcriber`], [`cache::Cache`], [`rate_limit::RateLimits`],
+//! [`embed::Embedder`], [`rerank::Reranker`], [`transcribe::Transcriber`], [`cache::Cache`], [`rate_limit::RateLimits`],
 //! [`checkpoint::Checkpoints`], [`key_usage::KeyUsage`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
@@ -43,6 +43,7 @@ pub mod recording;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod report;
+pub mod rerank;
 pub mod run_log;
 pub mod scope;
 mod secret;

@@ -25,6 +25,8 @@ pub mod keyword;
 pub mod models;
 #[cfg(feature = "parse")]
 pub mod parse;
+#[cfg(feature = "candle")]
+pub mod rerank;
 pub mod retrieve;
 #[cfg(any(feature = "ingest", feature = "candle"))]
 pub mod transcribe;

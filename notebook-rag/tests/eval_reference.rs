@@ -19,9 +19,13 @@ use notebook_core::{
     Result,
     embed::{EmbedKind, Embedder},
     model::RetrievalMode,
+    rerank::Reranker,
     vector::VectorSpace,
 };
-use notebook_rag::eval::{EvalConfig, EvalProgress, run};
+use notebook_rag::{
+    eval::{EvalConfig, EvalProgress, run},
+    retrieve::Reranking,
+};
 
 /// The folder of the shared collections.
 fn shared() -> PathBuf {
@@ -35,7 +39,7 @@ async fn keyword_search_reaches_the_reference() {
     for (name, ndcg, recall) in [("cranfield", 0.464, 0.713), ("squad2-dev", 0.851, 0.990)] {
         let folder = shared().join("data").join(name);
         assert!(folder.exists(), "{} is missing: set NOTEBOOK_SHARED", folder.display());
-        let report = run(&folder, None, EvalConfig::default(), &|_| ()).await.unwrap();
+        let report = run(&folder, None, None, EvalConfig::default(), &|_| ()).await.unwrap();
         let [keyword] = report.rows.as_slice() else { panic!("{report}") };
         assert!(keyword.ndcg_10 >= ndcg && keyword.recall_100 >= recall, "{report}");
         let refused = report.abstention[0].answerable_refused as f64;
@@ -68,8 +72,21 @@ impl Embedder for Directions {
     }
 }
 
+/// Likes fish.
+struct Fisher;
+
+#[async_trait]
+impl Reranker for Fisher {
+    fn model(&self) -> &str {
+        "fisher"
+    }
+    async fn scores(&self, _: &str, passages: &[String]) -> Result<Vec<f32>> {
+        Ok(passages.iter().map(|text| f32::from(u8::from(text.contains("fish")))).collect())
+    }
+}
+
 #[tokio::test]
-async fn all_three_ways_are_measured_and_progress_is_told() {
+async fn b3_all_ways_are_measured_and_progress_is_told() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("qrels")).unwrap();
     let corpus = [("a", "a bee is an insect"), ("b", "a cod is a fish"), ("c", "a wren is a bird")];
@@ -83,15 +100,21 @@ async fn all_three_ways_are_measured_and_progress_is_told() {
     let told = Mutex::new(Vec::new());
     let progress = |step: EvalProgress| told.lock().unwrap().push(step);
     let embedder: Arc<dyn Embedder> = Arc::new(Directions(space));
+    let reranking = Reranking { model: Arc::new(Fisher), candidates: 2 };
+    let config = EvalConfig::default();
     let report =
-        run(folder.path(), Some(embedder), EvalConfig::default(), &progress).await.unwrap();
+        run(folder.path(), Some(embedder), Some(reranking), config, &progress).await.unwrap();
 
     let rows: Vec<_> = report.rows.iter().map(|row| (row.mode, row.ndcg_10)).collect();
-    let [keyword, vector, fused] = rows.as_slice() else { panic!("{report}") };
+    let [keyword, vector, fused, reranked] = rows.as_slice() else { panic!("{report}") };
     assert_eq!(*keyword, (RetrievalMode::Keyword, 1.0));
     // The vectors know nothing of cods: all documents are equally far, and the first wins.
     assert!(vector.0 == RetrievalMode::Vector && vector.1 < 1.0, "{report}");
     assert!(fused.0 == RetrievalMode::Hybrid && fused.1 > vector.1, "{report}");
+    // Two are judged, and that with a fish comes first, whatever was asked.
+    assert!(reranked.0 == RetrievalMode::Hybrid && reranked.1 < fused.1, "{report}");
+    assert_eq!(report.rows.iter().map(|row| row.reranked).filter(|is| *is).count(), 1);
+    assert_eq!(report.reranker.as_deref(), Some("fisher"));
     assert!(report.rows.iter().all(|row| row.recall_100 == 1.0), "{report}");
     assert_eq!((report.documents, report.chunks, report.queries), (3, 3, 2));
     let told = told.into_inner().unwrap();

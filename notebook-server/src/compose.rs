@@ -60,7 +60,7 @@ use crate::{
     research::{self, Bench},
     reserve::Reserve,
     retention::{self, Retention},
-    status::{EmbeddingStatus, Status},
+    status::{EmbeddingStatus, RerankStatus, Status},
     stream::socket::Sockets,
     usage,
     web::{self, Pages},
@@ -166,8 +166,18 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     });
     let embedder = vectors.as_ref().map(|(_, embedder)| embedder.clone());
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
-    let retriever =
-        Retriever::new(keyword, search, shared_store.clone(), RetrieveConfig::default())?;
+    let reranking = models::reranking(config).await?;
+    let rerank_status = reranking.as_ref().map(|reranking| RerankStatus {
+        model: reranking.model.model().to_owned(),
+        place: models::rerank_place(config).to_owned(),
+        candidates: reranking.candidates,
+    });
+    let mut retrieval = RetrieveConfig::default();
+    retrieval.limits.rerank = config.rerank.limit();
+    let mut retriever = Retriever::new(keyword, search, shared_store.clone(), retrieval)?;
+    if let Some(reranking) = reranking {
+        retriever = retriever.reranking(reranking)?;
+    }
     let retriever = match config.storage.postgres {
         Some(_) => Arc::new(retriever.following(Arc::new(ingest.clone()))),
         None => Arc::new(retriever),
@@ -337,6 +347,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             chat: chat_models.status(),
             embedding: embedding_status,
             embedding_reason: embedding.reason,
+            rerank: rerank_status,
         },
         models: chat_models,
         sockets: Sockets::new(config.limits.sockets_per_user),

@@ -12,6 +12,8 @@ pub struct Status {
     pub embedding: Option<EmbeddingStatus>,
     /// Why that one, or why none.
     pub embedding_reason: String,
+    /// The model that has the last word on the order of passages.
+    pub rerank: Option<RerankStatus>,
 }
 
 /// The model that answers.
@@ -36,4 +38,15 @@ pub struct EmbeddingStatus {
     pub model: String,
     /// Length of its vectors.
     pub dimensions: usize,
+}
+
+/// The model that has the last word on the order of passages.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RerankStatus {
+    /// The model.
+    pub model: String,
+    /// Where it runs: `on this machine`, or the server's address.
+    pub place: String,
+    /// How many passages it judges.
+    pub candidates: usize,
 }

@@ -21,6 +21,8 @@ use notebook_rag::retrieve::RetrieveRequest;
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use crate::shown_name;
+
 use super::{
     Inner,
     cite::Citer,
@@ -210,7 +212,7 @@ impl Hands {
             let id = chunk.key.source;
             if let Entry::Vacant(entry) = names.entry(id) {
                 let source = self.chat.store.source(&self.scope, id).await?;
-                entry.insert((source.title.unwrap_or(source.name), source.kind));
+                entry.insert((shown_name(&source).to_owned(), source.kind));
             }
             let (name, kind) = names.get(&id).cloned().unwrap_or((String::new(), SourceKind::Text));
             // Parts of a recording are times, not pages.

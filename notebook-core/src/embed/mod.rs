@@ -21,6 +21,8 @@ pub use caching::{CachingEmbedder, ScopedEmbedder};
 pub use memory::HashingEmbedder;
 #[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
 pub use remote::RemoteEmbedOptions;
+#[cfg(feature = "openai")]
+pub(crate) use remote::cut;
 
 /// What a text is embedded for. Some models put another prefix before each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

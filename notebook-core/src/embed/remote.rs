@@ -149,7 +149,7 @@ fn space_name(name: String, options: &RemoteEmbedOptions) -> String {
 
 /// The beginning of a text of at most so many tokens by the estimate. An empty text becomes a
 /// space, for most providers refuse an empty one.
-fn cut(text: &str, max_tokens: usize) -> &str {
+pub(crate) fn cut(text: &str, max_tokens: usize) -> &str {
     if text.is_empty() {
         return " ";
     }

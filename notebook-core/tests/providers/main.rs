@@ -11,6 +11,7 @@ mod llama_server;
 mod llmock;
 mod ollama;
 mod openai;
+mod rerank;
 mod server;
 mod tools;
 

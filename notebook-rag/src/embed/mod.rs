@@ -1,6 +1,6 @@
 //! Embedders that run in this process.
 
-mod local;
+pub(crate) mod local;
 
 pub use local::{LocalEmbedder, LocalOptions};
 

@@ -7,6 +7,8 @@ use notebook_core::model::RetrievalMode;
 pub struct Quality {
     /// The way.
     pub mode: RetrievalMode,
+    /// Whether a reranker had the last word.
+    pub reranked: bool,
     /// nDCG of the first 10 documents.
     pub ndcg_10: f64,
     /// Share of the relevant documents among the first 100.
@@ -41,6 +43,8 @@ pub struct Report {
     pub queries: usize,
     /// Name of the embedding model, if there was one.
     pub model: Option<String>,
+    /// Name of the reranker, if there was one.
+    pub reranker: Option<String>,
     /// One row for each way of searching.
     pub rows: Vec<Quality>,
     /// One row for each way of deciding that nothing relevant was found.
@@ -69,9 +73,13 @@ impl fmt::Display for Report {
             self.took.as_secs_f64()
         )?;
         writeln!(f, "embedding model: {}", self.model.as_deref().unwrap_or("none"))?;
+        if let Some(reranker) = &self.reranker {
+            writeln!(f, "reranker: {reranker}")?;
+        }
         writeln!(f, "{:<10}{:>9}{:>12}", "search", "nDCG@10", "recall@100")?;
         for row in &self.rows {
-            writeln!(f, "{:<10}{:>9.3}{:>12.3}", name(row.mode), row.ndcg_10, row.recall_100)?;
+            let name = if row.reranked { "reranked" } else { name(row.mode) };
+            writeln!(f, "{name:<10}{:>9.3}{:>12.3}", row.ndcg_10, row.recall_100)?;
         }
         for row in &self.abstention {
             write!(
@@ -102,7 +110,21 @@ mod tests {
             chunks: 3,
             queries: 4,
             model: None,
-            rows: vec![Quality { mode: RetrievalMode::Keyword, ndcg_10: 0.5, recall_100: 0.98765 }],
+            reranker: Some("judge".to_owned()),
+            rows: vec![
+                Quality {
+                    mode: RetrievalMode::Keyword,
+                    reranked: false,
+                    ndcg_10: 0.5,
+                    recall_100: 0.98765,
+                },
+                Quality {
+                    mode: RetrievalMode::Keyword,
+                    reranked: true,
+                    ndcg_10: 0.75,
+                    recall_100: 0.98765,
+                },
+            ],
             abstention: vec![Abstention {
                 mode: RetrievalMode::Keyword,
                 answerable: 4,
@@ -116,8 +138,10 @@ mod tests {
             report.to_string(),
             "bees: 2 documents, 3 chunks, 4 queries, 1.5 s\n\
              embedding model: none\n\
+             reranker: judge\n\
              search      nDCG@10  recall@100\n\
              keyword       0.500       0.988\n\
+             reranked      0.750       0.988\n\
              keyword: \"the sources do not say\" to 1 of 4 answerable questions, 2 of 2 others\n"
         );
     }

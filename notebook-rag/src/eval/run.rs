@@ -1,4 +1,4 @@
-use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
+use std::{cmp::Ordering, collections::HashSet, path::Path, sync::Arc, time::Instant};
 
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
@@ -10,9 +10,12 @@ use notebook_core::{
 
 use super::{Abstention, Collection, Quality, Report, ndcg, recall};
 use crate::{
-    chunk::{ChunkConfig, Chunker, WordCounts, estimate_tokens, keyword_record, vector_records},
+    chunk::{
+        ChunkConfig, Chunker, WordCounts, estimate_tokens, keyword_record, search_text,
+        vector_records,
+    },
     keyword::{KeywordConfig, TantivyIndex},
-    retrieve::{RetrieveConfig, assess, fuse, is_relevant},
+    retrieve::{Reranking, RetrieveConfig, assess, fuse, is_relevant},
     words::Stemming,
 };
 
@@ -45,15 +48,17 @@ pub struct EvalProgress {
     pub total: usize,
 }
 
-/// Measures retrieval on the collection in `folder`, by keywords alone without `embedder`.
+/// Measures retrieval on the collection in `folder`, by keywords alone without `embedder`; with a reranker also the order
+/// that it gives to what was fused.
 ///
 /// Indexes are made in a temporary folder and removed.
 ///
 /// # Errors
-/// As [`Collection::load`]; those of the indexes and the embedder.
+/// As [`Collection::load`]; those of the indexes, the embedder and the reranker.
 pub async fn run(
     folder: &Path,
     embedder: Option<Arc<dyn Embedder>>,
+    reranking: Option<Reranking>,
     config: EvalConfig,
     progress: &(dyn Fn(EvalProgress) + Send + Sync),
 ) -> Result<Report> {
@@ -71,7 +76,15 @@ pub async fn run(
         Some(_) => &[RetrievalMode::Keyword, RetrievalMode::Vector, RetrievalMode::Hybrid],
         None => &[RetrievalMode::Keyword],
     };
-    let rows = modes.iter().map(|mode| bench.quality(*mode, &collection, &found));
+    let orders = |mode: &RetrievalMode| -> Vec<_> {
+        found.iter().map(|found| bench.ranking(*mode, found)).collect()
+    };
+    let row = |mode: &RetrievalMode| quality(*mode, &collection, &orders(mode));
+    let mut rows: Vec<Quality> = modes.iter().map(row).collect();
+    if let (Some(reranking), Some(mode)) = (&reranking, modes.last()) {
+        let orders = bench.reranked(reranking, *mode, &found, progress).await?;
+        rows.push(Quality { reranked: true, ..quality(*mode, &collection, &orders) });
+    }
     let decided = modes.iter().filter(|mode| **mode != RetrievalMode::Vector);
     Ok(Report {
         collection: folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into()),
@@ -79,7 +92,8 @@ pub async fn run(
         chunks: bench.chunks.len(),
         queries: collection.queries.len(),
         model: embedder.as_ref().map(|embedder| embedder.space().model.clone()),
-        rows: rows.collect(),
+        reranker: reranking.map(|reranking| reranking.model.model().to_owned()),
+        rows,
         abstention: decided.map(|mode| bench.abstention(*mode, &found, &others)).collect(),
         took: start.elapsed(),
     })
@@ -190,15 +204,29 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn quality(&self, mode: RetrievalMode, collection: &Collection, found: &[Found]) -> Quality {
-        let (mut ndcg_10, mut recall_100) = (0.0, 0.0);
-        for (query, found) in collection.queries.iter().zip(found) {
-            let ranking = documents(&self.ranking(mode, found));
-            ndcg_10 += ndcg(&ranking, &query.relevant, 10);
-            recall_100 += recall(&ranking, &query.relevant, 100);
+    /// The chunks of each question with the first of them in the reranker's order.
+    async fn reranked(
+        &self,
+        reranking: &Reranking,
+        mode: RetrievalMode,
+        found: &[Found],
+        progress: &(dyn Fn(EvalProgress) + Send + Sync),
+    ) -> Result<Vec<Vec<ChunkKey>>> {
+        let mut orders = Vec::with_capacity(found.len());
+        for one in found {
+            let mut order = self.ranking(mode, one);
+            let most = reranking.candidates.min(order.len());
+            let (judged, _) = order.split_at_mut(most);
+            let texts: Vec<String> =
+                judged.iter().filter_map(|key| self.chunk(*key)).map(search_text).collect();
+            let scores = reranking.model.scores(&one.question, &texts).await?;
+            let mut scored: Vec<(ChunkKey, f32)> = judged.iter().copied().zip(scores).collect();
+            scored.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal));
+            judged.iter_mut().zip(scored).for_each(|(place, (key, _))| *place = key);
+            orders.push(order);
+            progress(EvalProgress { stage: "rerank", done: orders.len(), total: found.len() });
         }
-        let queries = collection.queries.len() as f64;
-        Quality { mode, ndcg_10: ndcg_10 / queries, recall_100: recall_100 / queries }
+        Ok(orders)
     }
 
     fn abstention(&self, mode: RetrievalMode, found: &[Found], others: &[Found]) -> Abstention {
@@ -227,6 +255,19 @@ impl<'a> Bench<'a> {
         let place = self.chunks.binary_search_by_key(&key, |chunk| chunk.key).ok()?;
         self.chunks.get(place)
     }
+}
+
+/// The means over the queries, each with its chunks in order.
+fn quality(mode: RetrievalMode, collection: &Collection, orders: &[Vec<ChunkKey>]) -> Quality {
+    let (mut ndcg_10, mut recall_100) = (0.0, 0.0);
+    for (query, order) in collection.queries.iter().zip(orders) {
+        let ranking = documents(order);
+        ndcg_10 += ndcg(&ranking, &query.relevant, 10);
+        recall_100 += recall(&ranking, &query.relevant, 100);
+    }
+    let queries = collection.queries.len() as f64;
+    let (ndcg_10, recall_100) = (ndcg_10 / queries, recall_100 / queries);
+    Quality { mode, reranked: false, ndcg_10, recall_100 }
 }
 
 const NOTEBOOK: NotebookId = NotebookId::from_u128(1);

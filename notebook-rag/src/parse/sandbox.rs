@@ -146,14 +146,9 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// System calls that no parser makes unless it was taken over: the process ends.
-const DEADLY: &[libc::c_long] = &[
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_clone,
-    libc::SYS_clone3,
-    libc::SYS_openat,
-    libc::SYS_openat2,
+/// System calls that neither a parser nor a program in a child has a use for: other processes, the network, devices, and
+/// changes to the file system.
+const NOBODYS: &[libc::c_long] = &[
     libc::SYS_socket,
     libc::SYS_socketpair,
     libc::SYS_connect,
@@ -168,39 +163,39 @@ const DEADLY: &[libc::c_long] = &[
     libc::SYS_bpf,
     libc::SYS_io_uring_setup,
     libc::SYS_kill,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_creat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
 ];
 
-/// System calls that a program in a child has no use for. It may try them for harmless reasons: they fail.
-const DENIED_TO_PROGRAMS: &[libc::c_long] = &[
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
-    libc::SYS_mount,
-    libc::SYS_bpf,
-    libc::SYS_io_uring_setup,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_pidfd_open,
+/// Beside [`NOBODYS`], what a program needs and no parser: it starts none, has one thread, and opens nothing.
+const PROGRAMS_ONLY: &[libc::c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_openat,
+    libc::SYS_openat2,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_fork,
+    libc::SYS_open,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_vfork,
+    libc::SYS_creat,
 ];
+
+/// Beside [`NOBODYS`], what has to be denied by name where everything else is allowed: signals to single threads. To a
+/// parser they are denied by [`ALLOWED`].
+const NO_PROGRAMS: &[libc::c_long] = &[libc::SYS_tkill, libc::SYS_pidfd_open];
+
+/// System calls that no parser makes unless it was taken over: the process ends.
+fn deadly() -> impl Iterator<Item = libc::c_long> {
+    NOBODYS.iter().chain(PROGRAMS_ONLY).copied()
+}
+
+/// System calls that a program in a child has no use for. It may try them for harmless reasons: they fail.
+fn denied_to_programs() -> impl Iterator<Item = libc::c_long> {
+    NOBODYS.iter().chain(NO_PROGRAMS).copied()
+}
 
 /// Whether standard input lies in a file system. A file in memory does not: it is open to who holds it.
 fn input_has_a_place() -> bool {
@@ -213,8 +208,7 @@ fn refuse(threads: bool) -> io::Result<()> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
     };
-    let mut rules: BTreeMap<i64, _> =
-        DENIED_TO_PROGRAMS.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, _> = denied_to_programs().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_clone, if threads { not_a_thread()? } else { Vec::new() });
     let denied = SeccompAction::Errno(libc::EPERM as u32);
     put(SeccompFilter::new(rules, SeccompAction::Allow, denied, arch))?;
@@ -250,18 +244,30 @@ fn seccomp() -> io::Result<()> {
         return Ok(());
     };
     let denied = SeccompAction::Errno(libc::EPERM as u32);
-    for (calls, listed, other) in [
-        (DEADLY, SeccompAction::KillProcess, SeccompAction::Allow),
-        (ALLOWED, SeccompAction::Allow, denied),
-    ] {
-        // Both filters are asked, and the stricter answer counts. The second is put in
-        // place through the first, so `seccomp` and `prctl` must not be deadly.
-        let rules: BTreeMap<i64, _> = calls
-            .iter()
-            .chain(if listed == SeccompAction::Allow { DEADLY } else { &[] })
-            .map(|call| (*call, Vec::new()))
-            .collect();
-        put(SeccompFilter::new(rules, other, listed, arch))?;
+    let rules = |calls: &mut dyn Iterator<Item = libc::c_long>| -> BTreeMap<i64, _> {
+        calls.map(|call| (call, Vec::new())).collect()
+    };
+    // Both filters are asked, and the stricter answer counts. The second is put in place through the first, so `seccomp`
+    // and `prctl` must not be deadly.
+    let deadly_rules = rules(&mut deadly());
+    put(SeccompFilter::new(deadly_rules, SeccompAction::Allow, SeccompAction::KillProcess, arch))?;
+    let known = rules(&mut ALLOWED.iter().copied().chain(deadly()));
+    put(SeccompFilter::new(known, denied, SeccompAction::Allow, arch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What differs between the two kinds of children is what the lists say that differs, and nothing is said twice.
+    #[test]
+    fn a6_the_lists_of_calls_do_not_overlap() {
+        let all: Vec<libc::c_long> = [ALLOWED, NOBODYS, PROGRAMS_ONLY, NO_PROGRAMS].concat();
+        let mut distinct = all.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), all.len());
+        assert!(deadly().all(|call| !ALLOWED.contains(&call)));
+        assert!(denied_to_programs().all(|call| !PROGRAMS_ONLY.contains(&call)));
     }
-    Ok(())
 }

@@ -40,6 +40,8 @@ pub struct StageLimits {
     pub vector: Duration,
     /// Reading the chunks from the store.
     pub load: Duration,
+    /// Judging the passages, where a model does. They stay in fused order when it takes longer.
+    pub rerank: Duration,
 }
 
 impl Default for StageLimits {
@@ -50,6 +52,7 @@ impl Default for StageLimits {
             embed: Duration::from_secs(5),
             vector: Duration::from_secs(2),
             load: Duration::from_secs(5),
+            rerank: Duration::from_secs(2),
         }
     }
 }

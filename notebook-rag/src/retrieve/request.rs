@@ -27,7 +27,7 @@ pub struct RetrieveRequest {
 pub struct Passage {
     /// The chunk, as stored.
     pub chunk: Chunk,
-    /// The fused score: higher is better, comparable within one result only.
+    /// The fused score: higher is better, comparable within one result only. A reranker may order differently.
     pub score: f64,
     /// Its place among the keyword hits, from 1.
     pub keyword_rank: Option<u32>,
@@ -35,6 +35,8 @@ pub struct Passage {
     pub vector_rank: Option<u32>,
     /// Its cosine with the question, if the vector search found it.
     pub cosine: Option<f32>,
+    /// What the reranker said of it, if there is one, was in time, and was given this passage.
+    pub rerank_score: Option<f32>,
 }
 
 /// What was found, and how.

@@ -16,8 +16,8 @@ use notebook_core::{
 };
 
 use super::{
-    Fused, Passage, Relevance, RetrieveConfig, RetrieveRequest, Retrieved, StageName, StageWarning,
-    assess, dedup, fuse, is_relevant,
+    Fused, Passage, Relevance, Reranking, RetrieveConfig, RetrieveRequest, Retrieved, StageName,
+    StageWarning, assess, dedup, fuse, is_relevant,
     stage::{Staged, staged, warning},
 };
 
@@ -51,6 +51,7 @@ pub struct Retriever {
     vector: Option<VectorSearch>,
     store: Arc<dyn Store>,
     following: Option<Arc<dyn CatchUp>>,
+    reranking: Option<Reranking>,
     pub(super) config: RetrieveConfig,
 }
 
@@ -58,6 +59,7 @@ impl fmt::Debug for Retriever {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retriever")
             .field("has_vectors", &self.vector.is_some())
+            .field("reranking", &self.reranking)
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
@@ -86,7 +88,7 @@ impl Retriever {
                 .with("embedder", embedder.space().model.clone())
                 .with("fix", "index the sources again with this embedder, or choose the other"));
         }
-        Ok(Self { keyword, vector, store, following: None, config })
+        Ok(Self { keyword, vector, store, following: None, reranking: None, config })
     }
 
     /// Asks no question before the indexes hold what the store says: what one process has added, another must not miss.
@@ -96,9 +98,20 @@ impl Retriever {
         self
     }
 
+    /// Lets a model that reads question and passages together order them.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is to judge fewer than 1 or more than 100.
+    pub fn reranking(mut self, reranking: Reranking) -> Result<Self> {
+        reranking.check()?;
+        self.reranking = Some(reranking);
+        Ok(self)
+    }
+
     /// The passages for a question, best first.
     ///
     /// - A search that fails or is late is left out with a warning if the other delivered.
+    /// - A reranker that fails or is late is left out with a warning: the passages are in fused order.
     /// - Chunks of deleted sources are left out.
     /// - Cancelled: searches under way are dropped.
     ///
@@ -123,10 +136,14 @@ impl Retriever {
         }
         let (keyword, vector) = (keys(&found.keyword), keys(&found.vector));
         let fused = fuse(self.config.fusion, &keyword, &vector);
-        let load = self.load(scope, &fused, request.limit);
+        let wanted = self.reranking.as_ref().map_or(0, |last| last.candidates).max(request.limit);
+        let load = self.load(scope, &fused, wanted);
         let limit = clock.limit(self.config.limits.load);
         let Staged { result, timing } = staged(StageName::LoadPassages, limit, load).await;
-        let passages = passages(result?, &fused, &found.vector, request.limit);
+        found.timings.push(timing);
+        let mut passages = passages(result?, &fused, &found.vector, wanted);
+        self.rerank(request, &mut passages, &mut found, clock).await;
+        passages.truncate(request.limit);
         let cosine = found.vector.first().map_or(0.0, |hit| hit.score);
         let mut relevance = assess(
             &request.question,
@@ -146,17 +163,30 @@ impl Retriever {
             relevance.best_cosine = None;
             relevant = fits(&relevance);
         }
-        let mut timings = found.timings;
-        timings.push(timing);
         Ok(Retrieved {
             mode: found.mode,
             passages,
             relevance,
             relevant,
-            timings,
+            timings: found.timings,
             partial: !found.warnings.is_empty(),
             warnings: found.warnings,
         })
+    }
+
+    /// Asks the reranker, where there is one and something to order.
+    async fn rerank(
+        &self,
+        request: &RetrieveRequest,
+        passages: &mut [Passage],
+        found: &mut Found,
+        clock: Budget,
+    ) {
+        let Some(last) = self.reranking.as_ref().filter(|_| passages.len() > 1) else { return };
+        let limit = clock.limit(self.config.limits.rerank);
+        let Staged { result, timing } = last.stage(&request.question, passages, limit).await;
+        found.timings.push(timing);
+        found.warnings.extend(result.err().map(|error| warning(StageName::Rerank, &error)));
     }
 
     /// Brings the indexes up to the store, where they follow it.
@@ -344,6 +374,7 @@ fn passages(
             keyword_rank: item.keyword_rank,
             vector_rank: item.vector_rank,
             cosine: cosines.get(&chunk.key).copied(),
+            rerank_score: None,
             chunk,
         })
     })

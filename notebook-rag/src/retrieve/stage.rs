@@ -22,6 +22,8 @@ pub enum StageName {
     VectorSearch,
     /// Reading of the chunks.
     LoadPassages,
+    /// Judging of the passages by a model that reads them with the question.
+    Rerank,
 }
 
 impl StageName {
@@ -34,6 +36,7 @@ impl StageName {
             Self::EmbedQuestion => "embed_question",
             Self::VectorSearch => "vector_search",
             Self::LoadPassages => "load_passages",
+            Self::Rerank => "rerank",
         }
     }
 }

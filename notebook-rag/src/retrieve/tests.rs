@@ -13,6 +13,8 @@ use notebook_core::{
 
 use super::{RetrieveConfig, RetrieveRequest, Retriever, StageLimits, StageName, VectorSearch};
 
+mod rerank;
+
 const NOTEBOOK: NotebookId = NotebookId::from_u128(1);
 const TEXTS: &[(u128, &str)] = &[
     (1, "Bees dance to show where flowers are."),

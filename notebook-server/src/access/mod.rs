@@ -82,6 +82,14 @@ impl Access {
         matches!(self, Self::SingleUser(_))
     }
 
+    /// The origin of our page, where it is configured.
+    pub(crate) fn public_origin(&self) -> Option<&str> {
+        match self {
+            Self::SingleUser(_) => None,
+            Self::Accounts(accounts) => accounts.origins.ours(),
+        }
+    }
+
     /// What chains of audit logs are made with.
     pub(crate) fn audit_keys(&self) -> Option<&AuditKeys> {
         match self {

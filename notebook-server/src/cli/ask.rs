@@ -1,6 +1,7 @@
 use futures::StreamExt;
 use notebook_core::{
     ConversationId,
+    document::SourceKind,
     model::{Citation, Conversation, EventBody, Notebook, Page, Run, RunEvent, Source},
 };
 use serde_json::{Value, json};
@@ -103,7 +104,7 @@ pub(super) async fn named_or_newest(
     }
 }
 
-/// The citations below the answer: number, source, page, the exact words.
+/// The citations below the answer: number, source, page or time, the exact words.
 async fn show(client: &Client, citations: &[Citation]) -> Outcome {
     if !citations.is_empty() {
         out::line("");
@@ -111,9 +112,43 @@ async fn show(client: &Client, citations: &[Citation]) -> Outcome {
     for citation in citations {
         let source: Value = client.get(&format!("/api/sources/{}", citation.source)).await?;
         let source: Source = serde_json::from_value(source)?;
-        let page = citation.page.map(|page| format!(", page {page}")).unwrap_or_default();
-        let quote = citation.quote.split_whitespace().collect::<Vec<_>>().join(" ");
-        out::line(format!("[{}] {}{page}: \"{quote}\"", citation.number, source.name));
+        out::line(line(citation, &source.name, source.kind));
     }
     Ok(())
+}
+
+/// A citation for people: its number, where it stands, and the words.
+fn line(citation: &Citation, name: &str, kind: SourceKind) -> String {
+    let place = citation.page.map(|page| format!(", {}", kind.part(page))).unwrap_or_default();
+    let quote = citation.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("[{}] {name}{place}: \"{quote}\"", citation.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use notebook_core::{SourceId, document::Span};
+
+    use super::*;
+
+    /// B4, A2: parts of recordings are times.
+    #[test]
+    fn b4_citations_say_where_they_stand() {
+        let citation = |page| Citation {
+            number: 2,
+            at: 7,
+            at_utf16: 7,
+            source: SourceId::from_u128(1),
+            span: Span::new(0, 9),
+            page,
+            quote: "bees\n  dance".to_owned(),
+        };
+        for (kind, page, wanted) in [
+            (SourceKind::Pdf, Some(3), "[2] a, page 3: \"bees dance\""),
+            (SourceKind::Mp3, Some(1), "[2] a, 0:00: \"bees dance\""),
+            (SourceKind::M4a, Some(3_724), "[2] a, 1:02:03: \"bees dance\""),
+            (SourceKind::Text, None, "[2] a: \"bees dance\""),
+        ] {
+            assert_eq!(line(&citation(page), "a", kind), wanted);
+        }
+    }
 }

@@ -53,6 +53,7 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
         Ok(embedding) => report.warn("search", &embedding.reason),
         Err(error) => report.bad("search", &error.to_string()),
     }
+    report.reranking(&config).await;
     report.end()
 }
 
@@ -195,6 +196,27 @@ impl Report {
             (Ok(listening), _) if !listening.is_ready => self.warn("speech", &listening.reason),
             (Ok(_), Err(lacking)) => self.warn("speech", &lacking),
             (Ok(listening), Ok(())) => self.good("speech", &listening.reason),
+        }
+    }
+
+    /// Judges two passages, where a model does.
+    async fn reranking(&mut self, config: &Config) {
+        let last = match models::reranking(config).await {
+            Ok(None) => return,
+            Ok(Some(last)) => last,
+            Err(error) => return self.bad("rerank", &error.to_string()),
+        };
+        let passages = ["Bees dance.", "Ants follow trails."].map(str::to_owned);
+        let since = Instant::now();
+        let judged = last.model.scores("Why do bees dance?", &passages);
+        match tokio::time::timeout(std::time::Duration::from_secs(5), judged).await {
+            Ok(Ok(_)) => {
+                let (model, place) = (last.model.model(), models::rerank_place(config));
+                let millis = since.elapsed().as_millis();
+                self.good("rerank", &format!("{model}, {place}: answers in {millis} ms"));
+            }
+            Ok(Err(error)) => self.bad("rerank", &error.to_string()),
+            Err(_) => self.bad("rerank", "the model did not answer within 5 s"),
         }
     }
 

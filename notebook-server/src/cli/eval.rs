@@ -20,7 +20,9 @@ impl Eval {
             out::note(format!("search: {}", chosen.reason));
         }
         let bar = ProgressBar::new(0);
-        let report = eval::run(&self.dataset, chosen.model, EvalConfig::default(), &|progress| {
+        let reranking = models::reranking(&config).await?;
+        let settings = EvalConfig::default();
+        let report = eval::run(&self.dataset, chosen.model, reranking, settings, &|progress| {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
         })

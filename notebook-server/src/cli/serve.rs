@@ -33,6 +33,9 @@ impl Serve {
         out::line(format!("notebook is ready at http://{address}"));
         out::line(format!("  answers: {} ({})", status.chat.label, status.chat.reason));
         out::line(format!("  search:  {}", status.embedding_reason));
+        if let Some(last) = &status.rerank {
+            out::line(format!("  rerank:  {} ({})", last.model, last.place));
+        }
         let head = config.limits.head();
         server::serve(listener, routes::server(running.app.clone()), head, ending).await;
         running.shutdown().await;

@@ -158,6 +158,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     errors.extend(config.tools.errors());
     errors.extend(config.mail.errors());
     errors.extend(config.parse.errors());
+    errors.extend(config.rerank.errors());
     errors.extend(config.secrets.vault.errors());
     errors.extend(config.auth.errors(config.storage.postgres.is_some()));
     errors

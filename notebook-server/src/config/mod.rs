@@ -14,6 +14,7 @@ mod parse;
 mod profile;
 mod providers;
 mod rate_limits;
+mod rerank;
 mod resilience;
 mod secrets;
 mod tools;
@@ -36,6 +37,7 @@ pub use profile::Profile;
 pub(crate) use providers::preset_names;
 pub use providers::{Anthropic, Azure, PresetServer, Price};
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
+pub use rerank::Rerank;
 pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
@@ -74,6 +76,8 @@ pub struct Config {
     pub chat: Chat,
     /// Which model makes vectors.
     pub embedding: Embedding,
+    /// Which model has the last word on the order of passages.
+    pub rerank: Rerank,
     /// What is looked for in questions, and taken out of answers.
     pub guard: Guard,
     /// What writes down recordings.
@@ -371,6 +375,7 @@ impl Default for Config {
             parse: Parse::default(),
             chat: Chat::default(),
             embedding: Embedding::default(),
+            rerank: Rerank::default(),
             guard: Guard::default(),
             transcription: Transcription::default(),
             tools: Tools::default(),

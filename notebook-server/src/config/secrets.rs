@@ -27,6 +27,7 @@ pub(super) const SECRET_SETTINGS: &[&str] = &[
     "chat.azure.api_key",
     "chat.presets.*.api_key",
     "chat.presets.*.headers.*",
+    "rerank.api_key",
     "mail.url",
     "secrets.vault.token",
     "secrets.vault.secret_id",

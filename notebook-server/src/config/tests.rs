@@ -144,3 +144,40 @@ fn g4_openid_providers_are_checked_by_field() {
     }
     assert!(!format!("{alone:?}").contains("hunter2"));
 }
+
+#[test]
+fn b3_what_reranks_is_checked() {
+    for (toml, wanted) in [
+        ("provider = \"skynet\"", "compiled in are: none, candle, http"),
+        ("provider = \"candle\"", "rerank.model or rerank.folder"),
+        ("provider = \"http\"\nbase_url = \"http://127.0.0.1:1/v1\"", "rerank.model"),
+        ("provider = \"http\"\nmodel = \"m\"", "rerank.base_url"),
+        ("dialect = \"latin\"", "rerank.dialect"),
+        ("candidates = 0", "rerank.candidates"),
+        ("candidates = 101", "rerank.candidates"),
+        ("millis = 0", "rerank.millis"),
+        ("seconds = 1", "seconds"),
+    ] {
+        let errors = errors(&format!("[rerank]\n{toml}\n"));
+        assert!(errors.len() == 1 && errors[0].contains(wanted), "{toml}: {errors:?}");
+    }
+}
+
+/// A key on its way to another machine goes encrypted.
+#[test]
+fn b3_a_key_is_not_sent_in_the_clear() {
+    let of = |url: &str, key: &str| {
+        let toml =
+            format!("[rerank]\nprovider = \"http\"\nmodel = \"m\"\nbase_url = \"{url}\"\n{key}\n");
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(toml.as_bytes()).unwrap();
+        let loaded = super::read(Some(file.path())).unwrap();
+        assert!(!format!("{:?}", loaded.config).contains("rr-secret"));
+        loaded.unsafe_settings.iter().any(|what| what.contains("rerank.base_url"))
+    };
+    let key = "api_key = \"rr-secret\"";
+    assert!(of("http://rerank.example.org/v1", key));
+    assert!(!of("https://rerank.example.org/v1", key));
+    assert!(!of("http://rerank.example.org/v1", ""));
+    assert!(!of("http://127.0.0.1:8080/v1", key));
+}

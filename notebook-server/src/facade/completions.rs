@@ -153,7 +153,7 @@ pub(super) async fn create(
         id: format!("chatcmpl-{}", run.id),
         created: seconds(run.created_at),
         model: model_name(notebook),
-        origin: origin(&headers),
+        origin: origin(&app, &headers),
     };
     let read = pieces(&app, &scope, run.clone()).await?;
     let kept = body.store != Some(false) || !new;

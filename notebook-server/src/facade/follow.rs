@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures::{Stream, StreamExt as _, stream};
-use notebook_agent::runs::EventReader;
+use notebook_agent::{runs::EventReader, shown_name};
 use notebook_core::{
     Result, SourceId, TenantScope,
     model::{Citation, EventBody, Run, Usage},
@@ -162,7 +162,8 @@ impl Follower {
         if !self.names.contains_key(&id) {
             let source = self.app.store.source(&self.scope, id).await;
             // A source that was deleted meanwhile has no name any more.
-            let name = source.map_or_else(|_| "source".to_owned(), |s| s.title.unwrap_or(s.name));
+            let name = source
+                .map_or_else(|_| "source".to_owned(), |source| shown_name(&source).to_owned());
             self.names.insert(id, name);
         }
         let name = self.names.get(&id).cloned().unwrap_or_default();

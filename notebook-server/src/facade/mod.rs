@@ -81,8 +81,15 @@ fn with<const N: usize>(mut object: Value, more: [(&str, Value); N]) -> Value {
     object
 }
 
-/// Where this server is, as the client calls it, for links to it.
-fn origin(headers: &HeaderMap) -> String {
+/// Where this server is, for links to it: as it is configured, or else as the client calls it.
+fn origin(app: &App, headers: &HeaderMap) -> String {
+    match app.access.public_origin() {
+        Some(ours) => ours.to_owned(),
+        None => called_origin(headers),
+    }
+}
+
+fn called_origin(headers: &HeaderMap) -> String {
     let text = |name: header::HeaderName| headers.get(name)?.to_str().ok();
     let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or("localhost");

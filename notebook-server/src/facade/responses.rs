@@ -6,7 +6,10 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
-use notebook_agent::chat::{Ask, Parent, Question};
+use notebook_agent::{
+    chat::{Ask, Parent, Question},
+    shown_name,
+};
 use notebook_core::{
     Error, ErrorKind, Result, RunId, TenantScope,
     model::{Message, ModelSettings, Run, RunState, Usage},
@@ -230,7 +233,7 @@ async fn stored(app: &App, scope: &TenantScope, run: Run) -> Result<Value> {
         whole.text.clone_from(text);
         for citation in citations.clone() {
             let name = match app.store.source(scope, citation.source).await {
-                Ok(source) => source.title.unwrap_or(source.name),
+                Ok(source) => shown_name(&source).to_owned(),
                 Err(error) if error.kind() == ErrorKind::NotFound => "source".to_owned(),
                 Err(error) => return Err(error),
             };

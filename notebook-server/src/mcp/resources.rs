@@ -1,5 +1,6 @@
 //! Sources as resources.
 
+use notebook_agent::shown_name;
 use notebook_auth::rbac::Permission;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId,
@@ -44,8 +45,7 @@ pub(super) async fn list(
 }
 
 fn resource(source: Source, notebook: &str) -> Resource {
-    let name = source.title.unwrap_or(source.name);
-    let mut resource = Resource::new(format!("{SCHEME}{}", source.id), name);
+    let mut resource = Resource::new(format!("{SCHEME}{}", source.id), shown_name(&source));
     resource.description = Some(format!("A source of the notebook {notebook}"));
     resource.mime_type = Some("text/plain".to_owned());
     resource.size = Some(source.text_bytes);

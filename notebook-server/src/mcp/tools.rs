@@ -1,5 +1,6 @@
 //! The tools.
 
+use notebook_agent::shown_name;
 use notebook_auth::rbac::Permission;
 use notebook_core::{
     Error, NotebookId, Result, SourceId,
@@ -195,7 +196,7 @@ async fn list_sources(app: &App, asker: &Asker, arguments: Value) -> Result<Valu
     let sources = app.store.sources(scope, notebook).await?;
     let one = |source: notebook_core::model::Source| {
         json!({
-            "id": source.id, "name": source.title.unwrap_or(source.name), "kind": source.kind, "pages": source.pages,
+            "id": source.id, "name": shown_name(&source), "kind": source.kind, "pages": source.pages,
             "bytes": source.text_bytes, "stage": source.stage,
         })
     };
@@ -221,7 +222,7 @@ async fn search(app: &App, asker: &Asker, arguments: Value) -> Result<Value> {
         let chunk = passage.chunk;
         let source = app.store.source(scope, chunk.key.source).await?;
         passages.push(json!({
-            "source": source.id, "name": source.title.unwrap_or(source.name), "page": chunk.page,
+            "source": source.id, "name": shown_name(&source), "page": chunk.page,
             "headings": chunk.headings, "start": chunk.span.start, "end": chunk.span.end, "text": chunk.text,
         }));
     }

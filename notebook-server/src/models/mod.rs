@@ -4,12 +4,14 @@ mod chat;
 mod embedding;
 mod layers;
 mod providers;
+mod rerank;
 mod transcription;
 
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
 pub(crate) use layers::{KeyState, ModelState, ProviderState, key_states};
 pub(crate) use providers::{CHAT_PROVIDERS, price};
+pub(crate) use rerank::{RERANK_PROVIDERS, rerank_place, reranking};
 pub(crate) use transcription::{TRANSCRIPTION_PROVIDERS, transcriber};
 
 use notebook_core::{

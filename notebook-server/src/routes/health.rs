@@ -13,7 +13,7 @@ use crate::{
     extract::{Json, Scope, need},
     models::{KeyState, ModelState, ProviderState},
     problem::{Problem, Reply},
-    status::{ChatStatus, EmbeddingStatus},
+    status::{ChatStatus, EmbeddingStatus, RerankStatus},
 };
 
 /// How long a check may take.
@@ -30,6 +30,7 @@ pub(super) struct StatusReply {
     load: Option<LoadReply>,
     embedding: Option<EmbeddingStatus>,
     embedding_reason: String,
+    rerank: Option<RerankStatus>,
     limits: LimitsReply,
     kinds: Vec<SourceKind>,
 }
@@ -85,6 +86,7 @@ pub(super) async fn status(
         load,
         embedding: app.status.embedding.clone(),
         embedding_reason: app.status.embedding_reason.clone(),
+        rerank: app.status.rerank.clone(),
         limits: LimitsReply {
             document_bytes: app.limits.document_bytes,
             image_bytes: app.limits.image_bytes,

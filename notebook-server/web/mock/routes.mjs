@@ -66,7 +66,7 @@ export const routes = (state) => [
         check: 'ok',
       },
       embedding: { model: 'all-MiniLM-L6-v2', dimensions: 384 },
-      embedding_reason: 'Found in the local model folder.',
+      embedding_reason: 'Found in the local model folder.', rerank: null,
       limits,
       kinds,
     }),

@@ -7,9 +7,10 @@ use notebook_core::{document::SourceKind, model::Stage, store::Store};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{brief, called, visible};
+use super::{brief, visible};
 use crate::{
     graph::Failure,
+    shown_name,
     tools::{At, Observation, Tool, ToolInfo},
 };
 
@@ -61,7 +62,7 @@ impl Tool for ListSources {
         let skip = arguments.skip as usize;
         let mut text = format!("{} sources.\n", sources.len());
         for source in sources.iter().skip(skip).take(PAGE) {
-            let name = brief(&called(source), 300).replace(['\n', '\r'], " ");
+            let name = brief(shown_name(source), 300).replace(['\n', '\r'], " ");
             let _ = write!(
                 text,
                 "{} | {name} | {} | {} bytes",

@@ -60,11 +60,6 @@ fn visible(at: At<'_>, source: &Source) -> bool {
         && at.place.sources.as_ref().is_none_or(|on| on.contains(&source.id))
 }
 
-/// What people call a source.
-fn called(source: &Source) -> String {
-    source.title.clone().unwrap_or_else(|| source.name.clone())
-}
-
 /// No more of a text than this many characters.
 fn brief(text: &str, most: usize) -> String {
     text.chars().take(most).collect()

@@ -7,9 +7,10 @@ use notebook_core::{ErrorKind, SourceId, document::Span, store::Store};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{brief, called, source};
+use super::{brief, source};
 use crate::{
     graph::Failure,
+    shown_name,
     tools::{At, Finding, Observation, Tool, ToolInfo},
 };
 
@@ -109,7 +110,7 @@ impl Tool for ReadSpan {
         let page = page.checked_sub(1).and_then(|index| layout.pages.get(index));
         let finding = Finding {
             source: found.id,
-            name: brief(&called(&found), 300),
+            name: brief(shown_name(&found), 300),
             span,
             page: page.map(|page| page.number),
             headings: Vec::new(),

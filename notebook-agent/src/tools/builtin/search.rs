@@ -8,9 +8,10 @@ use notebook_rag::retrieve::{RetrieveRequest, Retriever};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{brief, called};
+use super::brief;
 use crate::{
     graph::Failure,
+    shown_name,
     tools::{At, Finding, Observation, Tool, ToolInfo},
 };
 
@@ -38,7 +39,7 @@ impl SearchSources {
 
     async fn name(&self, at: At<'_>, id: SourceId) -> Result<String, Failure> {
         let source = self.store.source(at.scope(), id).await?;
-        Ok(brief(&called(&source), 300))
+        Ok(brief(shown_name(&source), 300))
     }
 }
 

@@ -36,9 +36,41 @@ struct ShapeError;
 
 impl Bert {
     /// Takes the weights out of the bytes of a safetensors `file`.
-    pub(super) fn parse(settings: &Settings, file: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(settings: &Settings, file: &Path, bytes: &[u8]) -> Result<Self> {
         let weights = Weights::parse(file, bytes, &settings.bert)?;
         Ok(Self { settings: settings.clone(), weights })
+    }
+}
+
+/// Token ids with special tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a> {
+    pub(crate) ids: &'a [u32],
+    /// From which place on they belong to the second text of a pair.
+    pub(crate) second: usize,
+}
+
+impl<'a> Text<'a> {
+    /// A text that is no pair.
+    const fn single(ids: &'a [u32]) -> Self {
+        Self { ids, second: usize::MAX }
+    }
+}
+
+impl Bert {
+    /// The last state of the first token of each text.
+    pub(crate) fn first_tokens(
+        &self,
+        scratch: &mut Scratch,
+        texts: &[Text<'_>],
+    ) -> Result<Vec<Vec<f32>>> {
+        let hidden = self.settings.bert.hidden_size;
+        let states = forward(&self.settings, &self.weights, scratch, texts).and_then(|spans| {
+            let first =
+                |span: &Range<usize>| row(&scratch.x, span.start, hidden).map(<[f32]>::to_vec);
+            spans.iter().map(first).collect()
+        });
+        states.map_err(|error| Error::new(ErrorKind::Internal, "run model").caused_by(error))
     }
 }
 
@@ -48,39 +80,44 @@ impl Forward for Bert {
     const PADDED: bool = false;
 
     fn forward(&self, scratch: &mut Scratch, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
-        forward(&self.settings, &self.weights, scratch, texts).map_err(|error| {
+        let texts: Vec<Text<'_>> = texts.iter().map(|ids| Text::single(ids)).collect();
+        let (settings, hidden) = (&self.settings, self.settings.bert.hidden_size);
+        let vectors = forward(settings, &self.weights, scratch, &texts).and_then(|spans| {
+            let vector = |span: &Range<usize>| {
+                let rows = scratch.x.get(span.start * hidden..span.end * hidden)?;
+                pool(settings.pooling, hidden, rows)
+            };
+            spans.iter().map(|span| vector(span).ok_or(ShapeError)).collect()
+        });
+        vectors.map_err(|error| {
             Error::new(ErrorKind::Internal, "run embedding model").caused_by(error)
         })
     }
 }
 
+/// Runs the blocks. The states of all tokens are then in `scratch.x`, and those of each text where the result says.
 fn forward(
     settings: &Settings,
     weights: &Weights,
     scratch: &mut Scratch,
-    texts: &[&[u32]],
-) -> Result<Vec<Vec<f32>>, ShapeError> {
-    let hidden = settings.bert.hidden_size;
-    look_up(hidden, weights, scratch, texts)?;
+    texts: &[Text<'_>],
+) -> Result<Vec<Range<usize>>, ShapeError> {
+    look_up(settings.bert.hidden_size, weights, scratch, texts)?;
     let spans = spans(texts);
     for layer in &weights.layers {
         block(settings, layer, scratch, &spans)?;
     }
-    let vector = |span: &Range<usize>| {
-        let rows = scratch.x.get(span.start * hidden..span.end * hidden)?;
-        pool(settings.pooling, hidden, rows)
-    };
-    spans.iter().map(|span| vector(span).ok_or(ShapeError)).collect()
+    Ok(spans)
 }
 
 /// Where each text's tokens lie.
-fn spans(texts: &[&[u32]]) -> Vec<Range<usize>> {
+fn spans(texts: &[Text<'_>]) -> Vec<Range<usize>> {
     let mut end = 0;
     texts
         .iter()
         .map(|text| {
             let start = end;
-            end += text.len();
+            end += text.ids.len();
             start..end
         })
         .collect()
@@ -91,15 +128,21 @@ fn look_up(
     hidden: usize,
     weights: &Weights,
     scratch: &mut Scratch,
-    texts: &[&[u32]],
+    texts: &[Text<'_>],
 ) -> Result<(), ShapeError> {
     scratch.x.clear();
     scratch.y.clear();
     for text in texts {
-        for (position, id) in text.iter().enumerate() {
+        for (position, id) in text.ids.iter().enumerate() {
             let id = usize::try_from(*id).map_err(|_| ShapeError)?;
             scratch.x.extend_from_slice(row(&weights.words, id, hidden)?);
-            scratch.y.extend_from_slice(row(&weights.positions, position, hidden)?);
+            let place = row(&weights.positions, position, hidden)?;
+            if position < text.second {
+                scratch.y.extend_from_slice(place);
+            } else {
+                let second = place.iter().zip(&weights.second_type);
+                scratch.y.extend(second.map(|(place, second)| place + second));
+            }
         }
     }
     add_norm(&mut scratch.x, &weights.token_type, &scratch.y, &weights.norm);

@@ -3,7 +3,8 @@
 //! Texts are packed end to end without padding, sorted by length into small batches, and run on a
 //! few threads that belong to the model. The kernels are chosen at run time (`crate::kernels`).
 
-mod bert;
+pub(crate) mod bert;
+pub(crate) mod head;
 mod weights;
 
 use std::path::Path;

@@ -35,14 +35,16 @@ pub(super) struct Weights {
     pub(super) words: Vec<f32>,
     /// `[positions, hidden]`
     pub(super) positions: Vec<f32>,
-    /// The first row of the token types: texts are never pairs here.
+    /// The first row of the token types.
     pub(super) token_type: Vec<f32>,
+    /// What the second row adds to the first: for the second text of a pair. Empty in models of one type.
+    pub(super) second_type: Vec<f32>,
     pub(super) norm: Norm,
     pub(super) layers: Vec<Layer>,
 }
 
 /// Finds tensors by name and checks their shapes.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a Path,
     tensors: SafeTensors<'a>,
     prefix: &'static str,
@@ -52,6 +54,13 @@ struct Reader<'a> {
 impl Weights {
     /// Takes the weights out of the bytes of a safetensors `file`.
     pub(super) fn parse(file: &Path, bytes: &[u8], config: &BertConfig) -> Result<Self> {
+        Reader::open(file, bytes, config)?.weights()
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Finds out how the tensors are named.
+    pub(super) fn open(file: &'a Path, bytes: &'a [u8], config: &'a BertConfig) -> Result<Self> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
             Error::new(ErrorKind::Corrupt, OPERATION)
                 .with("file", file.display().to_string())
@@ -60,15 +69,20 @@ impl Weights {
                 .caused_by(error)
         })?;
         let bare = tensors.names().iter().any(|name| name.starts_with("embeddings."));
-        Reader { file, tensors, prefix: if bare { "" } else { "bert." }, config }.weights()
+        Ok(Self { file, tensors, prefix: if bare { "" } else { "bert." }, config })
     }
-}
 
-impl Reader<'_> {
+    /// For tensors beside the body.
+    pub(super) fn without_prefix(self) -> Self {
+        Self { prefix: "", ..self }
+    }
+
     fn weights(&self) -> Result<Weights> {
         let (config, hidden) = (self.config, self.config.hidden_size);
         let mut token_type = self
             .tensor("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?;
+        let second = token_type.get(hidden..2 * hidden).unwrap_or_default();
+        let second_type = second.iter().zip(&token_type).map(|(two, one)| two - one).collect();
         token_type.truncate(hidden);
         Ok(Weights {
             words: self
@@ -78,6 +92,7 @@ impl Reader<'_> {
                 &[config.max_position_embeddings, hidden],
             )?,
             token_type,
+            second_type,
             norm: self.norm("embeddings.LayerNorm")?,
             layers: (0..config.num_hidden_layers).map(|i| self.layer(i)).collect::<Result<_>>()?,
         })
@@ -110,7 +125,13 @@ impl Reader<'_> {
         Ok(Linear { weight: transpose(&weight, inputs), bias })
     }
 
-    fn parts(&self, name: &str, inputs: usize, outputs: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+    /// The weight `[outputs, inputs]` and the bias of a layer.
+    pub(super) fn parts(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>)> {
         let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
         Ok((weight, self.tensor(&format!("{name}.bias"), &[outputs])?))
     }
@@ -135,7 +156,7 @@ impl Reader<'_> {
             wrong(ErrorKind::Corrupt, "there is no such tensor".into()).caused_by(error)
         })?;
         if tensor.shape() != shape {
-            let reason = format!("its shape is {:?}, config.json says {shape:?}", tensor.shape());
+            let reason = format!("its shape is {:?}, not {shape:?}", tensor.shape());
             return Err(wrong(ErrorKind::Corrupt, reason));
         }
         let data = tensor.data();

@@ -6,11 +6,11 @@ use std::cmp::Reverse;
 const TOKENS: usize = 520;
 
 /// Token ids, each with the place of its text among all.
-pub(super) type Batch = Vec<(usize, Vec<u32>)>;
+pub(crate) type Batch = Vec<(usize, Vec<u32>)>;
 
 /// Groups texts of like length, longest first. When they will be `padded` to the longest of their
 /// batch, what that adds counts too.
-pub(super) fn batches(texts: Vec<Vec<u32>>, padded: bool) -> Vec<Batch> {
+pub(crate) fn batches(texts: Vec<Vec<u32>>, padded: bool) -> Vec<Batch> {
     let mut sorted: Vec<_> = texts.into_iter().enumerate().collect();
     sorted.sort_by_key(|(_, ids)| Reverse(ids.len()));
     let mut batches: Vec<Batch> = Vec::new();

@@ -5,28 +5,34 @@ use std::{fs, path::Path};
 use notebook_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, de::DeserializeOwned};
 
-pub(in crate::embed) const OPERATION: &str = "load embedding model";
+pub(crate) const OPERATION: &str = "load model";
+/// The most tokens of a pair, where nothing else is set: what such models are trained with.
+#[cfg(feature = "candle")]
+const PAIR_TOKENS: usize = 512;
+/// Three special ones, and room for a little of both.
+#[cfg(feature = "candle")]
+const LEAST_PAIR: usize = 8;
 
 /// `config.json`, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::embed) struct BertConfig {
+pub(crate) struct BertConfig {
     model_type: String,
     hidden_act: String,
     #[serde(default = "absolute")]
     position_embedding_type: String,
-    pub(in crate::embed) hidden_size: usize,
-    pub(in crate::embed) num_hidden_layers: usize,
-    pub(in crate::embed) num_attention_heads: usize,
-    pub(in crate::embed) intermediate_size: usize,
-    pub(in crate::embed) max_position_embeddings: usize,
-    pub(in crate::embed) vocab_size: usize,
+    pub(crate) hidden_size: usize,
+    pub(crate) num_hidden_layers: usize,
+    pub(crate) num_attention_heads: usize,
+    pub(crate) intermediate_size: usize,
+    pub(crate) max_position_embeddings: usize,
+    pub(crate) vocab_size: usize,
     #[serde(default = "two")]
-    pub(in crate::embed) type_vocab_size: usize,
+    pub(crate) type_vocab_size: usize,
     #[cfg_attr(
         not(feature = "candle"),
         expect(dead_code, reason = "the other runtime has it in its graph")
     )]
-    pub(in crate::embed) layer_norm_eps: f64,
+    pub(crate) layer_norm_eps: f64,
 }
 
 fn absolute() -> String {
@@ -39,7 +45,7 @@ const fn two() -> usize {
 
 /// How the vectors of the tokens become the vector of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::embed) enum Pooling {
+pub(crate) enum Pooling {
     Mean,
     FirstToken,
 }
@@ -61,33 +67,52 @@ struct SentenceFile {
 
 /// Everything about a model but its weights and its tokenizer.
 #[derive(Debug, Clone)]
-pub(in crate::embed) struct Settings {
-    pub(in crate::embed) bert: BertConfig,
-    pub(in crate::embed) pooling: Pooling,
-    pub(in crate::embed) max_tokens: usize,
+pub(crate) struct Settings {
+    pub(crate) bert: BertConfig,
+    pub(crate) pooling: Pooling,
+    pub(crate) max_tokens: usize,
 }
 
 impl Settings {
     /// Reads the folder; `max_tokens` overrides the folder's own limit.
-    pub(in crate::embed) fn read(folder: &Path, max_tokens: Option<usize>) -> Result<Self> {
-        let file = folder.join("config.json");
-        let bert: BertConfig = json(&file)?.ok_or_else(|| missing(&file))?;
-        bert.check(&file)?;
+    pub(crate) fn read(folder: &Path, max_tokens: Option<usize>) -> Result<Self> {
+        let bert = BertConfig::read(folder)?;
         let pooling = pooling(&folder.join("1_Pooling").join("config.json"))?;
         let own: Option<SentenceFile> = json(&folder.join("sentence_bert_config.json"))?;
         let limit = max_tokens.or(own.and_then(|own| own.max_seq_length)).unwrap_or(256);
-        if limit < 3 || (max_tokens.is_some() && limit > bert.max_position_embeddings) {
-            let fix = format!(
-                "set it between 3 and {}, the positions of this model",
-                bert.max_position_embeddings
-            );
-            return Err(Error::invalid(OPERATION, "max_tokens", fix));
-        }
+        bert.check_limit(3, limit, max_tokens)?;
         Ok(Self { max_tokens: limit.min(bert.max_position_embeddings), bert, pooling })
+    }
+
+    /// The same for a model that reads pairs of texts and judges them by their first token.
+    #[cfg(feature = "candle")]
+    pub(crate) fn of_pairs(folder: &Path, max_tokens: Option<usize>) -> Result<Self> {
+        let bert = BertConfig::read(folder)?;
+        let limit = max_tokens.unwrap_or(PAIR_TOKENS);
+        bert.check_limit(LEAST_PAIR, limit, max_tokens)?;
+        let max_tokens = limit.min(bert.max_position_embeddings);
+        Ok(Self { max_tokens, bert, pooling: Pooling::FirstToken })
     }
 }
 
 impl BertConfig {
+    fn read(folder: &Path) -> Result<Self> {
+        let file = folder.join("config.json");
+        let bert: Self = json(&file)?.ok_or_else(|| missing(&file))?;
+        bert.check(&file)?;
+        Ok(bert)
+    }
+
+    /// A limit that was set must fit; one that was not is lowered to what fits.
+    fn check_limit(&self, least: usize, limit: usize, set: Option<usize>) -> Result<()> {
+        let most = self.max_position_embeddings;
+        if limit.min(most) < least || (set.is_some() && limit > most) {
+            let fix = format!("set it between {least} and {most}, the positions of this model");
+            return Err(Error::invalid(OPERATION, "max_tokens", fix));
+        }
+        Ok(())
+    }
+
     fn check(&self, file: &Path) -> Result<()> {
         let wrong = |field: &'static str, value: &str, expected: &str| {
             Err(Error::new(ErrorKind::Unsupported, OPERATION)
@@ -146,7 +171,7 @@ fn pooling(file: &Path) -> Result<Pooling> {
 }
 
 /// The file's contents, or `None` when there is no such file.
-fn json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
+pub(crate) fn json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     let text = match fs::read(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -161,13 +186,13 @@ fn json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
     })
 }
 
-pub(in crate::embed) fn missing(file: &Path) -> Error {
+pub(crate) fn missing(file: &Path) -> Error {
     Error::new(ErrorKind::NotFound, OPERATION)
         .with("file", file.display().to_string())
         .with("fix", "fetch the model again, or name the folder that holds it in the configuration")
 }
 
-pub(in crate::embed) fn unreadable(file: &Path, error: std::io::Error) -> Error {
+pub(crate) fn unreadable(file: &Path, error: std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::NotFound {
         return missing(file);
     }

@@ -1,12 +1,14 @@
-//! What the embedders of this process share: a model's folder, its tokenizer, batches, and threads.
+//! What the embedders and rerankers of this process share: a model's folder, its tokenizer, batches, and threads.
 //!
 //! A backend is a [`Forward`]: token ids in, unit vectors out. Everything else is here, once.
 
-pub(super) mod batch;
-pub(super) mod config;
-pub(super) mod pool;
+pub(crate) mod batch;
+pub(crate) mod config;
+#[cfg(feature = "candle")]
+pub(crate) mod pairs;
+pub(crate) mod pool;
 pub(super) mod pooling;
-mod tokens;
+pub(crate) mod tokens;
 
 use std::{
     fs, io,
@@ -38,14 +40,14 @@ const WINDOW: usize = 512;
 /// How a model is loaded.
 #[derive(Debug, Clone, Default)]
 pub struct LocalOptions {
-    /// The most tokens read of a text; the folder's own limit, else 256, when `None`.
+    /// The most tokens read of a text; the folder's own limit, else 256, when `None`. Of a pair of texts 512.
     pub max_tokens: Option<usize>,
     /// Threads for the model; one for each core when `None`.
     pub threads: Option<NonZeroUsize>,
 }
 
 impl LocalOptions {
-    pub(super) fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
 }
@@ -180,7 +182,7 @@ impl<M: Forward> Embedder for LocalEmbedder<M> {
 }
 
 /// A file's path and bytes.
-fn read(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>)> {
+pub(crate) fn read(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>)> {
     let file = folder.join(name);
     match fs::read(&file) {
         Ok(bytes) if bytes.is_empty() => {

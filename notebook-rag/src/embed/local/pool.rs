@@ -32,7 +32,7 @@ struct Shared<S> {
 /// Runs tasks on `threads` threads, each with its own `S`.
 ///
 /// Dropping the pool ends the threads after the task that each is at.
-pub(super) struct Pool<S> {
+pub(crate) struct Pool<S> {
     shared: Arc<Shared<S>>,
     question_places: Arc<Semaphore>,
     passage_places: Arc<Semaphore>,
@@ -40,7 +40,7 @@ pub(super) struct Pool<S> {
 
 impl<S: Default + 'static> Pool<S> {
     /// Starts the threads.
-    pub(super) fn start(threads: usize) -> Result<Self> {
+    pub(crate) fn start(threads: usize) -> Result<Self> {
         let queue = Queue { questions: VecDeque::new(), passages: VecDeque::new(), closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), arrived: Condvar::new() });
         let places = threads * TASKS_PER_THREAD;
@@ -52,10 +52,10 @@ impl<S: Default + 'static> Pool<S> {
         for index in 0..threads {
             let shared = Arc::clone(&pool.shared);
             thread::Builder::new()
-                .name(format!("embed-{index}"))
+                .name(format!("model-{index}"))
                 .spawn(move || work_off(&shared))
                 .map_err(|error| {
-                    Error::new(ErrorKind::Unavailable, "start embedding thread").caused_by(error)
+                    Error::new(ErrorKind::Unavailable, "start model's thread").caused_by(error)
                 })?;
         }
         Ok(pool)
@@ -63,7 +63,7 @@ impl<S: Default + 'static> Pool<S> {
 
     /// Runs `work` on one of the threads. Waits without blocking for a place in the queue, then for
     /// the result. When the future is dropped before a thread takes the work, it is not done.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         kind: EmbedKind,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
@@ -108,7 +108,7 @@ impl<S> Drop for Pool<S> {
 }
 
 fn ended() -> Error {
-    Error::new(ErrorKind::Internal, "run embedding model")
+    Error::new(ErrorKind::Internal, "run model")
         .with("reason", "the model's thread gave the task up")
 }
 

@@ -9,14 +9,14 @@ use super::config::OPERATION;
 
 /// A tokenizer without padding, and the limit of tokens.
 #[derive(Debug)]
-pub(super) struct Tokens {
-    tokenizer: Tokenizer,
-    max_tokens: usize,
+pub(crate) struct Tokens {
+    pub(super) tokenizer: Tokenizer,
+    pub(super) max_tokens: usize,
 }
 
 impl Tokens {
     /// Takes the tokenizer out of the bytes of `tokenizer.json`.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         file: &Path,
         bytes: &[u8],
         vocab_size: usize,
@@ -47,7 +47,7 @@ impl Tokens {
 
     /// The ids of `text` with special tokens, at most `max_tokens`: what is over is cut before the
     /// last special token.
-    pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>> {
+    pub(crate) fn ids(&self, text: &str) -> Result<Vec<u32>> {
         let mut bytes = self.max_tokens.saturating_mul(32);
         loop {
             let head = head(text, bytes);
@@ -72,13 +72,13 @@ impl Tokens {
     }
 
     /// How many tokens `text` is, without special ones and without a limit.
-    pub(super) fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         // Only a tokenizer without an unknown token can fail; a byte a token is never too few.
         self.tokenizer.encode_fast(text, false).map_or(text.len(), |encoding| encoding.len())
     }
 }
 
-fn failed(error: tokenizers::Error) -> Error {
+pub(super) fn failed(error: tokenizers::Error) -> Error {
     Error::new(ErrorKind::InvalidInput, "tokenize text")
         .with("field", "text")
         .with("reason", error.to_string())
@@ -86,7 +86,7 @@ fn failed(error: tokenizers::Error) -> Error {
 
 /// The first `bytes` of `text`, or a little less, ending after white space where there is some: a
 /// very long text is not tokenised whole only to be cut.
-fn head(text: &str, bytes: usize) -> &str {
+pub(super) fn head(text: &str, bytes: usize) -> &str {
     if bytes >= text.len() {
         return text;
     }

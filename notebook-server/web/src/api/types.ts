@@ -210,6 +210,7 @@ export interface Status {
   };
   embedding: { model: string; dimensions: number } | null;
   embedding_reason: string | null;
+  rerank: { model: string; place: string; candidates: number } | null;
   limits: { document_bytes: number; image_bytes: number; audio_bytes: number; question_bytes: number };
   kinds: string[];
 }
