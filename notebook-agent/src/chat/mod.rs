@@ -13,6 +13,8 @@ mod guard;
 mod hands;
 mod history;
 #[cfg(feature = "tools")]
+mod offer;
+#[cfg(feature = "tools")]
 mod research;
 mod title;
 mod turn;

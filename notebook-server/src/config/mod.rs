@@ -9,6 +9,7 @@ mod cors;
 mod guard;
 mod load;
 mod mail;
+mod mcp;
 mod oidc;
 mod parse;
 mod profile;
@@ -29,6 +30,7 @@ pub use cors::Cors;
 pub use guard::Guard;
 pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
+pub use mcp::{Mcp, McpServer};
 pub use oidc::OidcProvider;
 pub use parse::{Ocr, Parse, Sound};
 pub use profile::Profile;
@@ -80,6 +82,8 @@ pub struct Config {
     pub transcription: Transcription,
     /// What models may do in a research.
     pub tools: Tools,
+    /// Other programs whose tools models may be given.
+    pub mcp: Mcp,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -372,6 +376,7 @@ impl Default for Config {
             guard: Guard::default(),
             transcription: Transcription::default(),
             tools: Tools::default(),
+            mcp: Mcp::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }

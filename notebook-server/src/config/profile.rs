@@ -157,6 +157,7 @@ fn calls(config: &Config, list: &mut List) {
         ("secrets.vault.address".to_owned(), vault.address.as_deref(), true),
     ];
     calls.extend(providers::secret_calls(&config.chat));
+    calls.extend(config.mcp.secret_calls());
     for (setting, url, with_secret) in calls {
         let url = url.and_then(|url| Url::parse(url).ok());
         let bad = url.is_some_and(|url| {

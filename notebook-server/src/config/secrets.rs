@@ -28,6 +28,8 @@ pub(super) const SECRET_SETTINGS: &[&str] = &[
     "chat.presets.*.api_key",
     "chat.presets.*.headers.*",
     "mail.url",
+    "mcp.servers.*.env.*",
+    "mcp.servers.*.headers.*",
     "secrets.vault.token",
     "secrets.vault.secret_id",
 ];
@@ -313,6 +315,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("auth.rs"),
             include_str!("mail.rs"),
+            include_str!("mcp.rs"),
             include_str!("oidc.rs"),
             include_str!("secrets.rs"),
             include_str!("rate_limits.rs"),
