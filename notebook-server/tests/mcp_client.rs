@@ -43,7 +43,7 @@ async fn d4_a_tool_of_a_public_server_is_called_once_a_person_allows_it() {
 
     let (notebook, conversation) =
         notebook(&server, json!({ "mcp_servers": ["everything"] })).await;
-    let run = research(&server, conversation).await;
+    let run = research(&server, conversation, "Do it.").await;
     let approval = asked(&server, &run).await;
     assert!(approval["tool"].as_str().unwrap().starts_with("everything__echo@"), "{approval}");
     assert_eq!(approval["arguments"], r#"{"message":"how do you do"}"#);
@@ -65,7 +65,7 @@ async fn d4_a_tool_of_a_public_server_is_called_once_a_person_allows_it() {
     // A notebook that does not name the server has none of its tools.
     assert_eq!(set(&server, notebook, json!({})).await, 200);
     let before = talker.requests().len();
-    ended(&server, &research(&server, conversation).await).await;
+    ended(&server, &research(&server, conversation, "Do it.").await).await;
     let names = offered(&talker, before);
     assert!(names.contains(&"search_sources".to_owned()), "{names:?}");
     assert!(!names.iter().any(|name| name.contains("__")), "{names:?}");
@@ -81,13 +81,13 @@ async fn d5_a_refused_call_never_reaches_the_program() {
     let server = setup(folder.path(), &talker, &fake("fake", &notes, &[], "")).start();
     until(&server, "fake", "connected").await;
     let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["fake"] })).await;
-    let run = research(&server, conversation).await;
+    let run = research(&server, conversation, "Do it.").await;
     // It says of itself that it only reads, and is not believed.
     decide(&server, &asked(&server, &run).await, "refuse").await;
     let events = ended(&server, &run).await;
     assert_eq!(failures(&events), ["refused"]);
     assert_eq!(calls_noted(&notes), 0, "{:?}", noted(&notes));
-    let run = research(&server, conversation).await;
+    let run = research(&server, conversation, "Do it.").await;
     decide(&server, &asked(&server, &run).await, "approve").await;
     assert_eq!(failures(&ended(&server, &run).await), [Value::Null]);
     assert_eq!(calls_noted(&notes), 1);

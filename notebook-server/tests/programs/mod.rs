@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{PATIENCE, Server, Setup},
-    talker::Talker,
+    talker::{Reply, Talker, calls, results, says},
 };
 
 /// A package that the page's tests are installed with.
@@ -79,9 +79,9 @@ pub async fn set(server: &Server, notebook: NotebookId, settings: Value) -> u16 
     server.http.patch(path).json(&body).send().await.unwrap().status().as_u16()
 }
 
-pub async fn research(server: &Server, conversation: ConversationId) -> Run {
+pub async fn research(server: &Server, conversation: ConversationId, question: &str) -> Run {
     let path = format!("/api/conversations/{conversation}/runs");
-    let body = json!({ "question": "Do it.", "mode": "research" });
+    let body = json!({ "question": question, "mode": "research" });
     let response = server.post(&path, body).await;
     let status = response.status();
     let said: Value = response.json().await.unwrap();
@@ -124,6 +124,38 @@ pub fn calls_noted(notes: &Path) -> usize {
     noted(notes).iter().filter(|line| line.starts_with("called ")).count()
 }
 
+/// A model that calls the tools which the question names, one after another, and says what the last one answered.
+pub fn obedient(request: &Value) -> Reply {
+    let messages = request["messages"].as_array().unwrap();
+    let question = messages.iter().rfind(|message| message["role"] == "user").unwrap();
+    let question = question["content"].as_str().unwrap();
+    let wanted: Vec<&str> = question
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .filter(|word| word.contains("__") || *word == "search_sources")
+        .collect();
+    // Each answer of this run comes after the question.
+    match wanted.get(results(request).len()) {
+        Some(&"search_sources") => calls(&[("search_sources", r#"{"query": "Wensum"}"#)]),
+        Some(tool) => calls(&[(tool, r#"{"text": "a", "message": "a", "path": "a.txt"}"#)]),
+        None => says(results(request).last().map_or_else(String::new, |said| said.replace('\n', " "))),
+    }
+}
+
+/// The processes that a fake was, in their order.
+pub fn pids(notes: &Path) -> Vec<u32> {
+    let noted = noted(notes);
+    noted.iter().filter_map(|line| line.strip_prefix("started ")?.parse().ok()).collect()
+}
+
+/// Waits until a process has ended.
+pub async fn gone(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "{pid} still lives");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 pub fn failures(events: &[Value]) -> Vec<Value> {
     let answered = events.iter().filter(|event| event["type"] == "tool_answered");
     answered.map(|event| event["failure"].clone()).collect()
@@ -133,14 +165,4 @@ pub fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     // One that nobody has waited for is no process any more.
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-}
-
-/// All processes whose command line has this.
-pub fn processes(with: &str) -> Vec<PathBuf> {
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
-    all.filter(|process| {
-        let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(with)
-    })
-    .collect()
 }
