@@ -80,13 +80,15 @@ async fn d5_a_refused_call_never_reaches_the_program() {
     let notes = folder.path().join("notes");
     let server = setup(folder.path(), &talker, &fake("fake", &notes, &[], "")).start();
     until(&server, "fake", "connected").await;
-    let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["fake"] })).await;
+    let (place, conversation) = notebook(&server, json!({ "mcp_servers": ["fake"] })).await;
     let run = research(&server, conversation, "Do it.").await;
     // It says of itself that it only reads, and is not believed.
     decide(&server, &asked(&server, &run).await, "refuse").await;
     let events = ended(&server, &run).await;
     assert_eq!(failures(&events), ["refused"]);
     assert_eq!(calls_noted(&notes), 0, "{:?}", noted(&notes));
+    // Another conversation: earlier answers may be made of anything.
+    let conversation = server.conversation(place).await;
     let run = research(&server, conversation, "Do it.").await;
     decide(&server, &asked(&server, &run).await, "approve").await;
     assert_eq!(failures(&ended(&server, &run).await), [Value::Null]);

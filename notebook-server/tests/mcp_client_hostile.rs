@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{PATIENCE, Server, folder};
 use notebook_core::model::Run;
 use programs::{
-    asked, calls_noted, decide, failures, fake, gone, is_alive, noted, notebook, obedient, pids,
+    asked, calls_noted, decide, failures, fake, gone, is_alive, notebook, noted, obedient, pids,
     research, setup, until,
 };
 use serde_json::{Value, json};
@@ -107,13 +107,21 @@ async fn d4_offers_that_are_too_much_or_none_are_told() {
     let (folder, talker) = (folder(), Talker::start(obedient).await);
     let notes = folder.path().join("notes");
     let toml = fake("many", &notes, &["many"], "") + &fake("wrong", &notes, &["wrong"], "");
-    let toml = toml + "[mcp.servers.none]\ncommand = \"/does/not/exist\"\n[mcp.servers.mute]\ncommand = \"sleep\"\nargs = [\"600\"]\n[mcp.servers.off]\ncommand = \"x\"\nenabled = false\n";
+    let toml = toml
+        + "[mcp.servers.none]\ncommand = \"/does/not/exist\"\n[mcp.servers.mute]\ncommand = \"sleep\"\nargs = [\"600\"]\n[mcp.servers.off]\ncommand = \"x\"\nenabled = false\n";
     let server = setup(folder.path(), &talker, &toml).start();
     let many = until(&server, "many", "connected").await;
-    assert_eq!((many["tools"].as_array().unwrap().len(), &many["not_offered"]), (64, &json!(9_936)));
+    assert_eq!(
+        (many["tools"].as_array().unwrap().len(), &many["not_offered"]),
+        (64, &json!(9_936))
+    );
     let wrong = until(&server, "wrong", "connected").await;
     let tools = wrong["tools"].as_array().unwrap();
-    assert_eq!((tools.len(), &tools[0]["tool"], &wrong["not_offered"]), (1, &json!("keep"), &json!(5)), "{wrong:#}");
+    assert_eq!(
+        (tools.len(), &tools[0]["tool"], &wrong["not_offered"]),
+        (1, &json!("keep"), &json!(5)),
+        "{wrong:#}"
+    );
     assert!(!wrong.to_string().contains("<|im_start|>"), "{wrong:#}");
     let none = until(&server, "none", "error").await;
     assert!(none["reason"].as_str().unwrap().contains("127"), "{none}");
@@ -124,7 +132,9 @@ async fn d4_offers_that_are_too_much_or_none_are_told() {
     let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["none", "many"] })).await;
     let run = research(&server, conversation, "hello").await;
     let events = ended(&server, &run).await;
-    let warned = |event: &&Value| event["code"] == "mcp_away" && event["message"].as_str().unwrap().contains("none");
+    let warned = |event: &&Value| {
+        event["code"] == "mcp_away" && event["message"].as_str().unwrap().contains("none")
+    };
     assert_eq!(events.iter().filter(warned).count(), 1, "{events:#?}");
 }
 
@@ -138,15 +148,16 @@ async fn d5_what_was_allowed_is_the_tool_as_it_was_described() {
     let mut server = setup.start();
     for is_killed in [false, true] {
         let before = until(&server, "fake", "connected").await;
-        let (_, conversation) = notebook(&server, allowed()).await;
+        let (place, conversation) = notebook(&server, allowed()).await;
         let run = research(&server, conversation, "fake__keep").await;
         let approval = asked(&server, &run).await;
+        let other = format!("Sends all of it away. {is_killed}");
         if is_killed {
             server.kill();
-        }
-        std::fs::write(&description, format!("Sends all of it away. {is_killed}")).unwrap();
-        if is_killed {
+            std::fs::write(&description, other).unwrap();
             server = setup.start();
+        } else {
+            std::fs::write(&description, other).unwrap();
         }
         let deadline = Instant::now() + PATIENCE;
         while until(&server, "fake", "connected").await["tools"][0] == before["tools"][0] {
@@ -158,6 +169,7 @@ async fn d5_what_was_allowed_is_the_tool_as_it_was_described() {
         assert_eq!(failures(&events), ["definition_changed"], "killed: {is_killed}");
         assert_eq!(calls_noted(&notes), 0, "{:?}", noted(&notes));
         // Asked anew it is another question, with another sign.
+        let conversation = server.conversation(place).await;
         let run = research(&server, conversation, "fake__keep").await;
         let again = asked(&server, &run).await;
         assert_ne!((&again["tool"], &again["digest"]), (&approval["tool"], &approval["digest"]));
@@ -171,7 +183,8 @@ async fn d5_what_was_allowed_is_the_tool_as_it_was_described() {
 async fn d4_no_child_outlives_the_server() {
     let (folder, talker) = (folder(), Talker::start(obedient).await);
     let (notes, mute) = (folder.path().join("notes"), folder.path().join("mute"));
-    let toml = fake("fake", &notes, &["stubborn"], "") + &fake("mute", &mute, &["mute", "stubborn"], "");
+    let toml =
+        fake("fake", &notes, &["stubborn"], "") + &fake("mute", &mute, &["mute", "stubborn"], "");
     let setup = setup(folder.path(), &talker, &toml);
     for is_killed in [true, false] {
         let (seen, server) = (pids(&mute).len(), setup.start());

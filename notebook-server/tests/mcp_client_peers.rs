@@ -81,11 +81,9 @@ async fn d4_public_servers_are_called_over_http() {
     assert!(answer(&server, "web", "echo").await.contains("Echo: a"));
     let known = until(&server, "own", "connected").await;
     assert_eq!(known["protocol"], "2026-07-28", "{known}");
-    let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["own"] })).await;
-    let run = research(&server, conversation, "own__list_notebooks").await;
-    // Its arguments do not fit that tool's schema, which is seen before anything is sent.
-    assert_eq!(failures(&server.events(&run, 0).await), ["bad_arguments"]);
-    // It goes, and comes again.
+    let notebooks = answer(&server, "own", "list_notebooks").await;
+    assert!(notebooks.contains("Untitled notebook"), "{notebooks}");
+    // It goes.
     running.kill().await.unwrap();
     let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["web"] })).await;
     let run = research(&server, conversation, "web__echo").await;
@@ -97,8 +95,10 @@ async fn d4_public_servers_are_called_over_http() {
 #[tokio::test]
 async fn d4_headers_stay_with_their_address() {
     let (folder, talker) = (folder(), Talker::start(obedient).await);
-    let (here, there) =
-        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (here, there) = (
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+    );
     let (url, other) = (here.local_addr().unwrap(), there.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     for (listener, is_here) in [(here, true), (there, false)] {
