@@ -82,7 +82,7 @@ async fn d4_public_servers_are_called_over_http() {
     let known = until(&server, "own", "connected").await;
     assert_eq!(known["protocol"], "2026-07-28", "{known}");
     let notebooks = answer(&server, "own", "list_notebooks").await;
-    assert!(notebooks.contains("Untitled notebook"), "{notebooks}");
+    assert!(notebooks.contains(r#""name":"Test""#), "{notebooks}");
     // It goes.
     running.kill().await.unwrap();
     let (_, conversation) = notebook(&server, json!({ "mcp_servers": ["web"] })).await;
