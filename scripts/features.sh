@@ -13,7 +13,7 @@ done
 for feature in "" parse keyword candle ort hub ingest; do
   check -p notebook-rag --lib --no-default-features ${feature:+--features $feature}
 done
-for feature in "" export tools tables fetch notes; do
+for feature in "" export tools tables fetch notes mcp; do
   check -p notebook-agent --lib --no-default-features ${feature:+--features $feature}
 done
 for feature in "" oidc; do

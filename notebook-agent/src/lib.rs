@@ -7,6 +7,7 @@
 //! - [`graph`]: the engine of agents: graphs that run within budgets, survive crashes, and replay.
 //! - [`guard`]: screening, provenance, the policy of tools, redaction (pure).
 //! - `tools` (feature): what models may ask for, within what policy and people allow, and the agent that uses it.
+//! - `mcp` (feature): tools of other programs, by the Model Context Protocol.
 //! - `export` (feature): a conversation as Markdown and PDF (pure).
 //! - [`library`]: all of it inside your own program, without a server.
 #![cfg_attr(
@@ -22,6 +23,8 @@ pub mod export;
 pub mod graph;
 pub mod guard;
 pub mod library;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod runs;
 mod shown;
 #[cfg(feature = "tools")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use notebook_agent::{chat::Chat, runs::Runs};
+use notebook_agent::{chat::Chat, mcp::Servers, runs::Runs};
 use notebook_auth::Principal;
 use notebook_core::{
     Clock, Result,
@@ -60,6 +60,8 @@ pub struct Parts {
     pub(crate) deletion: Deletion,
     /// Removes workspaces, where there are accounts.
     pub(crate) erasure: Option<Erasure>,
+    /// Other programs whose tools models may be given.
+    pub(crate) programs: Servers,
     /// Finds passages.
     pub retriever: Arc<Retriever>,
     /// Makes vectors, where there is a model for it.

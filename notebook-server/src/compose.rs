@@ -11,10 +11,11 @@ use std::{
 
 use notebook_agent::{
     chat::{Chat, ChatConfig, Work},
+    mcp::Servers,
     runs::Runs,
 };
 use notebook_core::{
-    Error, ErrorKind, Result,
+    Clock, Error, ErrorKind, Result,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     http::egress::{Allowed, EgressClient, EgressConfig},
@@ -194,6 +195,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat_config(config)?,
         Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
+    let programs =
+        Servers::start(config.mcp.settings(&folder)?, &(clock.clone() as Arc<dyn Clock>))?;
     let bench = Bench {
         rows: store.clone(),
         store: shared_store.clone(),
@@ -201,6 +204,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ingest: ingest.clone(),
         parser: parser(config)?,
         clock: clock.clone(),
+        programs: programs.clone(),
     };
     let chat = chat.with_research(bench.set_up(config)?);
     let chat = match config.chat.record_runs {
@@ -324,6 +328,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         ingest,
         deletion,
         erasure,
+        programs,
         retriever,
         embedder,
         chat,
@@ -459,6 +464,7 @@ impl Running {
         }
         self.app.runs.interrupt_all();
         self.runner.shutdown(JOBS_END).await;
+        self.app.programs.close().await;
         if let Some(cache) = self.embedding_cache
             && let Err(error) = cache.close().await
         {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use notebook_agent::{
     chat::Researching,
+    mcp::Servers,
     tools::{
         Registry,
         builtin::{
@@ -38,6 +39,7 @@ pub(crate) struct Bench {
     pub(crate) ingest: Ingest,
     pub(crate) parser: ChildParser,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) programs: Servers,
 }
 
 impl Bench {
@@ -55,6 +57,7 @@ impl Bench {
             policy: config.tools.policy(),
             limits: config.tools.limits(),
             budget: config.tools.budget(),
+            more: Some(Arc::new(self.programs.clone())),
             tools: self.tools(config)?,
         })
     }

@@ -29,7 +29,7 @@ impl Inner {
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);
         let model = self.models.model(scope, &settings)?;
-        let tools = self.tools_for(&ask, &notebook, &*model)?;
+        let tools = self.tools_for(&ask, &notebook, &*model).await?;
         if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
             return Err(busy());
         }
@@ -72,7 +72,7 @@ impl Inner {
     }
 
     /// The tools of a research, which are fixed from here on; none of a plain answer.
-    fn tools_for(
+    async fn tools_for(
         &self,
         ask: &Ask,
         notebook: &Notebook,
@@ -83,7 +83,7 @@ impl Inner {
         }
         #[cfg(feature = "tools")]
         if let (Some(research), Work::Jobs { .. }) = (self.research.get(), &self.work) {
-            return research.select(notebook, model).map(Some);
+            return research.select(notebook, model).await.map(Some);
         }
         let _ = (notebook, model);
         Err(Error::invalid("ask", "mode", "ask with the mode `answer`: there are no tools here"))

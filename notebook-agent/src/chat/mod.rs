@@ -14,6 +14,8 @@ mod hands;
 mod history;
 mod recorded;
 #[cfg(feature = "tools")]
+mod offer;
+#[cfg(feature = "tools")]
 mod research;
 mod title;
 mod turn;

@@ -13,9 +13,9 @@ use futures::stream;
 use notebook_core::{
     Error, ErrorKind, Result, RunId, TenantScope,
     approval::{Approval, ApprovalState, ApprovalStore},
-    chat::{CallOptions, ChatEvent, ChatModel, ChatRequest, ChatStream, FinishReason, TokenCount},
+    chat::{CallOptions, ChatEvent, ChatRequest, ChatStream, FinishReason, TokenCount},
     checkpoint::{self, Checkpoints},
-    model::{EventBody, Notebook, Run, RunState, Usage},
+    model::{EventBody, Run, RunState, Usage},
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -32,7 +32,7 @@ use crate::{
     guard::provenance::Trusted,
     runs::StopReason,
     tools::{
-        Asking, Place, Policy, Registry, ToolClass,
+        Asking, MoreTools, Place, Policy, Registry,
         research::{self, Found, Inquiry, Limits, Researched, Researcher, Told, Turn},
     },
 };
@@ -52,6 +52,8 @@ const LAST: u32 = 4;
 pub struct Researching {
     /// The tools that there are. A notebook may name fewer.
     pub tools: Registry,
+    /// Tools of other programs, for the notebooks that allow them.
+    pub more: Option<Arc<dyn MoreTools>>,
     /// Where researches stand.
     pub checkpoints: Arc<dyn Checkpoints>,
     /// What people are asked.
@@ -65,33 +67,9 @@ pub struct Researching {
 }
 
 impl Researching {
-    /// The tools of a research in a notebook: those that it names, or all that only read.
-    pub(super) fn select(
-        &self,
-        notebook: &Notebook,
-        model: &dyn ChatModel,
-    ) -> Result<BTreeSet<String>> {
-        if !model.info().tools {
-            let fix = "choose a model that can use tools, or ask with the mode `answer`";
-            return Err(Error::invalid("ask", "mode", fix).with("model", model.info().label()));
-        }
-        let named = notebook.settings.tools.as_ref();
-        let allowed = |name: &String| match named {
-            Some(named) => named.contains(name),
-            None => self.tools.info(name).is_some_and(|info| info.class == ToolClass::Read),
-        };
-        Ok(self.tools.names().into_iter().filter(allowed).collect())
-    }
-
-    fn researcher(
-        &self,
-        chat: &Inner,
-        tools: &BTreeSet<String>,
-        limits: Limits,
-    ) -> Result<Researcher> {
+    fn researcher(&self, chat: &Inner, tools: Registry, limits: Limits) -> Result<Researcher> {
         let (store, clock) = (chat.store.clone(), chat.clock.clone());
-        let registry = self.tools.clone().only(tools);
-        let researcher = Researcher::new(registry, store, self.checkpoints.clone(), clock)?;
+        let researcher = Researcher::new(tools, store, self.checkpoints.clone(), clock)?;
         Ok(researcher.with_policy(self.policy).with_limits(limits))
     }
 }
@@ -121,7 +99,7 @@ impl Inner {
             return Ok(None);
         }
         let research = self.researching()?;
-        let researcher = research.researcher(self, &BTreeSet::new(), research.limits.clone())?;
+        let researcher = research.researcher(self, Registry::new(), research.limits.clone())?;
         let Some(questions) = researcher.questions(scope, run.id).await? else { return Ok(None) };
         let asked = research.approvals.approvals(scope, run.id).await?;
         let mut wait = SLEEP.min(FIRST_SLEEP.saturating_mul(1 << sleeps.min(8)));
@@ -163,7 +141,12 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
             as u64,
         ..research.limits.clone()
     };
-    let researcher = research.researcher(chat, &tools, limits)?.with_approvals(Arc::new(asking));
+    let registry = research.registry(&task.notebook, &tools).await;
+    let is_begun = research.checkpoints.read(scope, run.id).await?.is_some();
+    if let (false, Some(away)) = (is_begun, research.away(&task.notebook)) {
+        desk.lock().await.warn("mcp_away", away);
+    }
+    let researcher = research.researcher(chat, registry, limits)?.with_approvals(Arc::new(asking));
     let watch = Watch {
         events: Some(Arc::new(move |event: &graph::Event| told.note(event))),
         ..watch.clone()
@@ -175,7 +158,7 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     let (model, fence) = (task.model.clone(), task.fence);
     let turn = Turn { scope, run: run.id, place, model, fence, watch: &watch };
     let doing = async {
-        if research.checkpoints.read(scope, run.id).await?.is_some() {
+        if is_begun {
             for told in researcher.told(scope, run.id).await? {
                 steps.step(told);
             }

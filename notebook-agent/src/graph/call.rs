@@ -75,13 +75,16 @@ pub struct ToolCall {
     pub name: String,
     /// Its arguments.
     pub arguments: Value,
+    /// What stands for its definition, where it is another program's, which may change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
 }
 
 impl ToolCall {
     /// A call of a tool.
     #[must_use]
     pub fn new(name: impl Into<String>, arguments: Value) -> Self {
-        Self { name: name.into(), arguments }
+        Self { name: name.into(), arguments, definition: None }
     }
 }
 

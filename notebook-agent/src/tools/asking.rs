@@ -8,7 +8,10 @@ use notebook_core::{
     approval::{self, ApprovalState, ApprovalStore, NewApproval, digest},
 };
 
-use crate::graph::{Approval, Approvals, CallInfo, Failure, Verdict};
+use crate::graph::{Approval, Approvals, CallInfo, Failure, ToolCall, Verdict};
+
+/// How much of what stands for a definition is shown: enough to tell two apart.
+const SHOWN: usize = 16;
 
 /// Asks people through a store, and does not wait: the run is parked until one has answered.
 #[derive(Clone)]
@@ -35,6 +38,14 @@ impl Asking {
     }
 }
 
+/// What a person is shown of a tool: with the beginning of what stands for its definition, where that may change.
+fn shown(action: &ToolCall) -> String {
+    match action.definition.as_deref().and_then(|definition| definition.get(..SHOWN)) {
+        Some(beginning) => format!("{}@{beginning}", action.name),
+        None => action.name.clone(),
+    }
+}
+
 impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Asking")
@@ -45,11 +56,12 @@ impl fmt::Debug for Asking {
 impl Approvals for Asking {
     async fn ask(&self, info: &CallInfo, approval: &Approval) -> Result<Option<Verdict>, Failure> {
         let arguments = approval.action.arguments.to_string();
-        let wanted = digest(&approval.action.name, &arguments);
+        let tool = shown(&approval.action);
+        let wanted = digest(&tool, &arguments);
         let new = NewApproval {
             run: info.run,
             call: info.key.to_string(),
-            tool: approval.action.name.clone(),
+            tool,
             arguments,
             reason: approval.reason.clone(),
             wait: info.timeout,

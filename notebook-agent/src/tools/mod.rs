@@ -40,6 +40,7 @@
 
 mod asking;
 pub mod builtin;
+mod more;
 mod registry;
 pub mod research;
 #[cfg(test)]
@@ -50,5 +51,8 @@ pub use crate::guard::policy::{
     Decision, OutwardWhenTainted, Policy, Reason, Taint, ToolClass, WhenClean, decide,
 };
 pub use asking::Asking;
+pub use more::MoreTools;
+#[cfg(feature = "mcp")]
+pub(crate) use registry::changed;
 pub use registry::{Bound, Registry};
-pub use tool::{At, Finding, Observation, Place, RawTool, Tool, ToolInfo};
+pub use tool::{At, Finding, Foreign, Observation, Place, RawTool, Tool, ToolInfo};

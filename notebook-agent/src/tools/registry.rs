@@ -13,7 +13,7 @@ use notebook_core::{Error, ErrorKind, Result, chat::ToolSpec};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::{At, Observation, Place, RawTool, Tool, ToolClass, ToolInfo, tool::Typed};
+use super::{At, Foreign, Observation, Place, RawTool, Tool, ToolClass, ToolInfo, tool::Typed};
 use crate::{
     graph::{CallInfo, Failure, ToolCall, ToolReply, Tools},
     guard::provenance::Origin,
@@ -92,6 +92,15 @@ impl Registry {
         Ok(self)
     }
 
+    /// These and the others; where two are called the same, those that were here before stay.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        for (name, entry) in others.0 {
+            self.0.entry(name).or_insert(entry);
+        }
+        self
+    }
+
     /// These of them alone; names of none are passed over.
     #[must_use]
     pub fn only(mut self, names: &BTreeSet<String>) -> Self {
@@ -128,6 +137,13 @@ impl Registry {
             (name.clone(), (entry.info.class, entry.info.reads.clone()))
         };
         self.0.iter().map(kind).collect()
+    }
+
+    /// Those of other programs, as they are defined now.
+    pub(super) fn foreign(&self) -> BTreeMap<String, Foreign> {
+        let foreign =
+            |(name, entry): (&String, &Entry)| Some((name.clone(), entry.info.foreign.clone()?));
+        self.0.iter().filter_map(foreign).collect()
     }
 
     /// The tools of a run that works there.
@@ -179,6 +195,11 @@ impl Bound {
     async fn observe(&self, info: &CallInfo, call: ToolCall) -> Result<Observation, Failure> {
         let unknown = || Failure::new("unknown_tool", "there is no such tool");
         let entry = self.registry.0.get(&call.name).ok_or_else(unknown)?;
+        // What the model was told of it, and a person allowed, was another definition.
+        if call.definition.as_deref() != entry.info.foreign.as_ref().map(|foreign| &*foreign.digest)
+        {
+            return Err(changed());
+        }
         fits(&entry.validator, &call.arguments)?;
         let at = At { call: info, place: &self.place };
         let time = entry.info.time.min(info.timeout);
@@ -201,6 +222,12 @@ impl Tools for Bound {
             .map_err(|error| Failure::new("internal", error.to_string()))?;
         Ok(output.into())
     }
+}
+
+/// A tool of another program is not what it was when it was offered.
+pub(crate) fn changed() -> Failure {
+    let message = "the tool's definition has changed since this run began, so it was not called";
+    Failure::new("definition_changed", message)
 }
 
 fn late(after: Duration) -> Failure {

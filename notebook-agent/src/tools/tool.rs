@@ -34,6 +34,19 @@ pub struct ToolInfo {
     pub time: Duration,
     /// The most bytes of an answer; the rest is cut, and the model is told so.
     pub bytes: usize,
+    /// Whose it is, where it is another program's: what is called then is what was offered when the run began, or nothing.
+    pub foreign: Option<Foreign>,
+}
+
+/// A tool of another program, as it was defined when it was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreign {
+    /// The program, as the operator calls it.
+    pub server: String,
+    /// What the program itself calls the tool.
+    pub tool: String,
+    /// What stands for all that the program says of the tool.
+    pub digest: String,
 }
 
 impl ToolInfo {
@@ -48,6 +61,7 @@ impl ToolInfo {
             class: ToolClass::Read,
             time: TIME,
             bytes: BYTES,
+            foreign: None,
         }
     }
 }

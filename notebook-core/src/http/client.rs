@@ -111,6 +111,12 @@ impl HttpRequest {
         }
     }
 
+    /// A DELETE.
+    #[must_use]
+    pub fn delete(operation: &'static str, url: impl Into<String>, timeouts: Timeouts) -> Self {
+        Self { method: Method::DELETE, ..Self::get(operation, url, timeouts) }
+    }
+
     /// A POST of JSON.
     ///
     /// # Errors

@@ -39,6 +39,9 @@ pub struct NotebookSettings {
     /// Names of the tools that research may use here; all that only read when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<String>>,
+    /// Names of the MCP servers whose tools research may use here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<String>,
 }
 
 /// Model and sampling parameters. A message's settings override its notebook's, which

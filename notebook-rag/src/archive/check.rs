@@ -41,7 +41,8 @@ pub(super) fn notebook(row: Notebook, entry: &str) -> Result<Notebook> {
     })?;
     let model =
         ModelSettings { provider: None, model: None, system_prompt: None, ..row.settings.model };
-    let settings = NotebookSettings { model, ..row.settings };
+    // Which programs may be asked is said here, and not by a file.
+    let settings = NotebookSettings { model, mcp_servers: Vec::new(), ..row.settings };
     let name = name(&row.name, 200, entry)?;
     Ok(Notebook { name, settings, ..row })
 }

@@ -69,6 +69,9 @@ enum Command {
     Parse,
 }
 
+/// The hidden command that stands between an MCP server and this program, and ends the one with the other.
+pub(crate) const KEEPER: &str = "keep-mcp-server";
+
 /// What a command ends with: an error is a sentence for a person.
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -78,6 +81,9 @@ pub fn main() -> ExitCode {
     // The child process must not start a runtime or read the environment: it forks, and its children parse.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "parse") {
         return notebook_rag::parse::child_main();
+    }
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == KEEPER) {
+        return notebook_agent::mcp::keep(std::env::args_os().skip(2));
     }
     let cli = Cli::parse();
     let result = config::read(cli.config.as_deref()).map_err(Into::into).and_then(|mut loaded| {

@@ -156,6 +156,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     errors.extend(config.chat.resilience.errors());
     errors.extend(config.guard.errors());
     errors.extend(config.tools.errors());
+    errors.extend(config.mcp.errors());
     errors.extend(config.mail.errors());
     errors.extend(config.parse.errors());
     errors.extend(config.rerank.errors());

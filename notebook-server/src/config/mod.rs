@@ -9,6 +9,7 @@ mod cors;
 mod guard;
 mod load;
 mod mail;
+mod mcp;
 mod oidc;
 mod parse;
 mod profile;
@@ -30,6 +31,7 @@ pub use cors::Cors;
 pub use guard::Guard;
 pub use load::{ConfigErrors, Loaded, load, read};
 pub use mail::{Language, Mail};
+pub use mcp::{Mcp, McpServer};
 pub use oidc::OidcProvider;
 pub use parse::{Ocr, Parse, Sound};
 pub use profile::Profile;
@@ -84,6 +86,8 @@ pub struct Config {
     pub transcription: Transcription,
     /// What models may do in a research.
     pub tools: Tools,
+    /// Other programs whose tools models may be given.
+    pub mcp: Mcp,
     /// How mail is sent.
     pub mail: Mail,
     /// Where secrets come from.
@@ -379,6 +383,7 @@ impl Default for Config {
             guard: Guard::default(),
             transcription: Transcription::default(),
             tools: Tools::default(),
+            mcp: Mcp::default(),
             mail: Mail::default(),
             secrets: Secrets::default(),
         }

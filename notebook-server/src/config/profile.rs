@@ -158,6 +158,7 @@ fn calls(config: &Config, list: &mut List) {
     ];
     calls.extend(providers::secret_calls(&config.chat));
     calls.push(config.rerank.secret_call());
+    calls.extend(config.mcp.secret_calls());
     for (setting, url, with_secret) in calls {
         let url = url.and_then(|url| Url::parse(url).ok());
         let bad = url.is_some_and(|url| {

@@ -29,6 +29,8 @@ pub(super) const SECRET_SETTINGS: &[&str] = &[
     "chat.presets.*.headers.*",
     "rerank.api_key",
     "mail.url",
+    "mcp.servers.*.env.*",
+    "mcp.servers.*.headers.*",
     "secrets.vault.token",
     "secrets.vault.secret_id",
 ];
@@ -314,6 +316,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("auth.rs"),
             include_str!("mail.rs"),
+            include_str!("mcp.rs"),
             include_str!("oidc.rs"),
             include_str!("secrets.rs"),
             include_str!("rate_limits.rs"),

@@ -8,6 +8,7 @@ mod exports;
 mod guard_reports;
 mod health;
 mod jobs;
+mod mcp_servers;
 mod notebooks;
 mod recordings;
 mod runs;
@@ -87,6 +88,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::get, approvals::decide))
         .routes(routes!(tools::list))
+        .routes(routes!(mcp_servers::list))
         .routes(routes!(event_source::ask))
         .routes(routes!(websocket::chat))
         .merge(facade::routes())

@@ -60,7 +60,7 @@ pub(super) async fn create(
     Scope(scope, ..): Scope<need::NotebookWrite>,
     Json(body): Json<CreateNotebook>,
 ) -> Reply<(StatusCode, Json<Notebook>)> {
-    validate(&app, &body.settings)?;
+    validate(&app, &body.settings, &[])?;
     let now = app.clock.now();
     let id = body.id.unwrap_or_else(NotebookId::new);
     let existed = app.store.notebook(&scope, id).await.is_ok();
@@ -118,7 +118,7 @@ pub(super) async fn update(
         notebook.archived = archived;
     }
     if let Some(settings) = body.settings {
-        validate(&app, &settings)?;
+        validate(&app, &settings, &notebook.settings.mcp_servers)?;
         notebook.settings = settings;
     }
     notebook.updated_at = app.clock.now();
@@ -126,9 +126,17 @@ pub(super) async fn update(
     Ok(Json(notebook))
 }
 
-/// Checks what a notebook is set to.
-fn validate(app: &App, settings: &NotebookSettings) -> Result<(), Error> {
+/// Checks what a notebook is set to. MCP servers that it allowed `before` may be gone from the configuration meanwhile.
+fn validate(app: &App, settings: &NotebookSettings, before: &[String]) -> Result<(), Error> {
     settings.model.validate()?;
+    let known = |name: &String| app.programs.knows(name) || before.contains(name);
+    if !settings.mcp_servers.iter().all(known) {
+        let fix = match app.programs.names().as_slice() {
+            [] => "name none: no MCP servers are set up here".to_owned(),
+            names => format!("use names of MCP servers that there are: {}", names.join(", ")),
+        };
+        return Err(Error::invalid("set up notebook", "mcp_servers", fix));
+    }
     let known = app.chat.tools().map(notebook_agent::tools::Registry::names).unwrap_or_default();
     match settings.tools.iter().flatten().find(|name| !known.contains(*name)) {
         None => Ok(()),

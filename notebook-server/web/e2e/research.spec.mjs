@@ -91,3 +91,19 @@ test('d3 a notebook chooses the tools', async () => {
   assert.equal(await tools.getByLabel('write_note').isChecked(), true);
   assert.deepEqual(complaints, []);
 });
+
+test('d4 a notebook allows MCP servers, which are shown with their status', async () => {
+  const servers = page.locator('fieldset').filter({ hasText: 'MCP servers' });
+  await servers.getByText('the program ended (exit status: 1)').waitFor();
+  await servers.getByText('2 tools').click();
+  await servers.getByText('Writes a file.').waitFor();
+  assert.equal(await servers.getByLabel('files').isChecked(), false);
+  await servers.getByLabel('files').check();
+  await shot(page, 'mcp-servers');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await servers.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Settings' }).click();
+  assert.equal(await servers.getByLabel('files').isChecked(), true);
+  assert.equal(await servers.getByLabel('tickets').isChecked(), false);
+  assert.deepEqual(complaints, []);
+});

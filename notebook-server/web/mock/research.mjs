@@ -8,6 +8,31 @@ export const tools = [
   { name: 'write_note', description: 'Keeps a note.', class: 'write' },
 ];
 
+export const mcpServers = [
+  {
+    name: 'files',
+    status: 'connected',
+    since: 1_760_000_000_000,
+    protocol: '2025-11-25',
+    about: 'secure-filesystem-server 0.2.0',
+    tools: [
+      { name: 'files__read_text_file', tool: 'read_text_file', description: 'Reads a file.', class: 'read' },
+      { name: 'files__write_file', tool: 'write_file', description: 'Writes a file.', class: 'outward' },
+    ],
+    not_offered: 1,
+    refused: ['odd: its schema is nested too deep'],
+  },
+  {
+    name: 'tickets',
+    status: 'error',
+    since: 1_760_000_000_000,
+    reason: 'the program ended (exit status: 1)',
+    tools: [],
+    not_offered: 0,
+    refused: [],
+  },
+];
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** What it does before the answer; whether the run still goes on. */

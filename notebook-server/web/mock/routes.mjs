@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openRun, publicRun, endRun } from './answer.mjs';
 import { Refusal, multipart, readBody, readJson } from './http.mjs';
-import { tools } from './research.mjs';
+import { mcpServers, tools } from './research.mjs';
 import { addSource, ingest, modelSettings, newId, publicSource, tell } from './state.mjs';
 import { runEvents, sourceEvents } from './streams.mjs';
 
@@ -352,6 +352,7 @@ export const routes = (state) => [
     },
   ],
   ['GET', '/api/tools', () => ({ items: tools })],
+  ['GET', '/api/mcp/servers', () => ({ items: mcpServers })],
   ['GET', '/api/approvals/:id', ({ id }) => get(state.approvals, id, 'approval')],
   [
     'POST',

@@ -19,7 +19,7 @@ use crate::{
         Verdict,
     },
     guard::{provenance::Origin, redact::redacted},
-    tools::{Decision, Observation, Reason, ToolClass, decide},
+    tools::{Decision, Foreign, Observation, Reason, ToolClass, decide},
 };
 
 /// The name that is in checkpoints.
@@ -84,6 +84,12 @@ fn said(class: ToolClass, decision: Decision) -> String {
         return does.sentence().to_owned();
     }
     format!("{} {}", does.sentence(), reason.sentence())
+}
+
+/// Whose tool it is, for a person.
+fn whose(foreign: &Foreign) -> String {
+    let (tool, server) = (visible(&foreign.tool), &foreign.server);
+    format!("It is the tool `{tool}` of the MCP server `{server}`.")
 }
 
 /// Whether the model is to answer with what it has.
@@ -176,9 +182,14 @@ fn branch(state: &Research, place: usize, call: &chat::ToolCall) -> Research {
     let class = class.unwrap_or(ToolClass::Read);
     // The taint is that of the whole run: whether these words are made of what was read, nobody can tell.
     let decision = decide(&state.policy, class, &state.taint, false);
-    let reason = said(class, decision);
+    let foreign = state.foreign.get(&call.name);
+    let reason = match foreign {
+        Some(foreign) => format!("{} {}", said(class, decision), whose(foreign)),
+        None => said(class, decision),
+    };
+    let definition = foreign.map(|foreign| foreign.digest.clone());
     let id = format!("{}.{}", state.rounds, place + 1);
-    let one = One { id, call: call.clone(), decision, reason, outcome: None };
+    let one = One { id, call: call.clone(), decision, reason, definition, outcome: None };
     Research { one: Some(one), ..Research::default() }
 }
 
@@ -196,7 +207,7 @@ fn action(state: &Research) -> ToolCall {
     // What is no JSON comes as the text that it is, and fits no schema.
     let arguments = serde_json::from_str(&one.call.arguments)
         .unwrap_or_else(|_| Value::String(one.call.arguments.clone()));
-    ToolCall { name: one.call.name.clone(), arguments }
+    ToolCall { name: one.call.name.clone(), arguments, definition: one.definition.clone() }
 }
 
 fn ask(state: &Research, _: &mut Context<'_>) -> Result<Approval, Failure> {

@@ -137,23 +137,32 @@ pub struct Researcher {
     config: DriverConfig,
 }
 
+/// Whether models can be told of all these tools.
+///
+/// # Errors
+/// `TooLarge` when what they are told is over 128 KiB.
+pub fn fits(registry: &Registry) -> Result<()> {
+    let size = serde_json::to_vec(&registry.specs()).map_or(usize::MAX, |text| text.len());
+    if size > MOST_OFFER {
+        return Err(Error::new(ErrorKind::TooLarge, "set up tools")
+            .with("limit", format!("{MOST_OFFER} bytes of descriptions and schemas"))
+            .with("fix", "select fewer tools"));
+    }
+    Ok(())
+}
+
 impl Researcher {
     /// With these tools, and nobody to ask.
     ///
     /// # Errors
-    /// `TooLarge` when what models are told of the tools is over 128 KiB.
+    /// As of [`fits`].
     pub fn new(
         registry: Registry,
         store: Arc<dyn Store>,
         checkpoints: Arc<dyn Checkpoints>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let size = serde_json::to_vec(&registry.specs()).map_or(usize::MAX, |text| text.len());
-        if size > MOST_OFFER {
-            return Err(Error::new(ErrorKind::TooLarge, "set up tools")
-                .with("limit", format!("{MOST_OFFER} bytes of descriptions and schemas"))
-                .with("fix", "select fewer tools"));
-        }
+        fits(&registry)?;
         Ok(Self {
             registry,
             store,
@@ -281,6 +290,7 @@ impl Researcher {
             messages,
             specs: self.registry.specs(),
             kinds: self.registry.kinds(),
+            foreign: self.registry.foreign(),
             policy: self.policy,
             limits: self.limits.clone(),
             asking: inquiry.asking,

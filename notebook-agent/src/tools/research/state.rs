@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     graph::Failure,
     guard::provenance::Origin,
-    tools::{Decision, Finding, Observation, Policy, Taint, ToolClass},
+    tools::{Decision, Finding, Foreign, Observation, Policy, Taint, ToolClass},
 };
 
 /// A passage that was read: its number in the prompt is its place here, from 1.
@@ -93,6 +93,9 @@ pub(super) struct One {
     pub(super) decision: Decision,
     /// For the person.
     pub(super) reason: String,
+    /// What stands for the definition of another program's tool.
+    #[serde(default)]
+    pub(super) definition: Option<String>,
     pub(super) outcome: Option<Result<Observation, Failure>>,
 }
 
@@ -102,6 +105,9 @@ pub struct Research {
     pub(super) messages: Vec<ChatMessage>,
     pub(super) specs: Vec<ToolSpec>,
     pub(super) kinds: BTreeMap<String, (ToolClass, Option<Origin>)>,
+    /// The tools of other programs, as they were defined when the run began.
+    #[serde(default)]
+    pub(super) foreign: BTreeMap<String, Foreign>,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) asking: Asking,

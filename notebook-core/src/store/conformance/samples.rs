@@ -41,6 +41,7 @@ pub fn notebook() -> Notebook {
         settings: NotebookSettings {
             model,
             allow_general_knowledge: true,
+            mcp_servers: vec!["notes".to_owned()],
             tools: Some(vec!["calculate".into()]),
         },
         created_at: at(1),

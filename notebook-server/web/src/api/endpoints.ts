@@ -1,5 +1,6 @@
 import { json, send } from './client';
 import type { Approval, Tool } from './approvals';
+import type { McpServer } from './mcp';
 import type {
   Conversation,
   Id,
@@ -106,6 +107,10 @@ export interface GuardReport {
 
 export const tools = {
   list: (): Promise<Items<Tool>> => json('/api/tools'),
+};
+
+export const mcp = {
+  list: (): Promise<Items<McpServer>> => json('/api/mcp/servers'),
 };
 
 export const approvals = {

@@ -17,6 +17,8 @@ export interface NotebookSettings {
   allow_general_knowledge: boolean;
   /** Names of the tools that research may use; absent: all that only read. */
   tools?: string[];
+  /** Names of the MCP servers whose tools research may use. */
+  mcp_servers?: string[];
 }
 
 /** How an answer is made: from passages that are found for it, or by a model that looks for itself. */

@@ -6,6 +6,7 @@ import { useText } from '@/i18n';
 import { Button } from '@/ui/button';
 import { ErrorNote } from '@/ui/feedback';
 import { Field, TextField } from '@/ui/field';
+import { McpChoice } from './mcp-choice';
 import { ToolChoice } from './tool-choice';
 import { type ModelForm, formOf, numberIn, settingsOf } from './model-form';
 
@@ -16,6 +17,7 @@ export function NotebookForm({ notebook, onDone }: { notebook: Notebook; onDone:
   const [form, setForm] = useState(() => formOf(notebook.settings.model));
   const [general, setGeneral] = useState(notebook.settings.allow_general_knowledge);
   const [tools, setTools] = useState(notebook.settings.tools ?? null);
+  const [servers, setServers] = useState(notebook.settings.mcp_servers ?? []);
   const model = settingsOf(form, notebook.settings.model);
   const work = useMutation({
     mutationFn: async () => {
@@ -25,6 +27,7 @@ export function NotebookForm({ notebook, onDone }: { notebook: Notebook; onDone:
             model,
             allow_general_knowledge: general,
             ...(tools && { tools }),
+            mcp_servers: servers,
           },
         });
     },
@@ -87,6 +90,7 @@ export function NotebookForm({ notebook, onDone }: { notebook: Notebook; onDone:
         </span>
       </label>
       <ToolChoice chosen={tools} onChange={setTools} />
+      <McpChoice chosen={servers} onChange={setServers} />
       {work.error && <ErrorNote error={work.error} />}
       <div className="flex justify-end gap-2">
         <Button onClick={onDone}>{text.cancel}</Button>

@@ -32,4 +32,12 @@ export const de: ResearchDictionary = {
   researchToolsHint:
     'Was ein Modell benutzen darf, wenn es selbst sucht. Du wirst gefragt, bevor etwas geschrieben wird oder diesen Server verlässt.',
   toolClasses: { read: 'liest', write: 'schreibt', outward: 'greift nach außen' },
+  mcpServers: 'MCP-Server',
+  mcpServersHint:
+    'Andere Programme, deren Werkzeuge die Recherche in diesem Notizbuch benutzen darf. Was sie gefragt werden, verlässt diesen Server, und was sie antworten, ist nicht geprüft.',
+  mcpStates: { connected: 'verbunden', disconnected: 'nicht verbunden', error: 'Fehler' },
+  mcpTools: (count) => (count === 1 ? 'Ein Werkzeug' : `${count} Werkzeuge`),
+  mcpNotOffered: (count) =>
+    count === 1 ? 'Ein weiteres wird nicht angeboten.' : `${count} weitere werden nicht angeboten.`,
+  mcpGone: 'nicht mehr eingerichtet',
 };

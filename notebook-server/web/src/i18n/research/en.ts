@@ -32,6 +32,14 @@ export const en = {
   researchToolsHint:
     'What a model may use when it looks for itself. You are asked before anything is written or leaves this server.',
   toolClasses: { read: 'reads', write: 'writes', outward: 'reaches out' },
+  mcpServers: 'MCP servers',
+  mcpServersHint:
+    'Other programs whose tools research may use in this notebook. What they are asked leaves this server, and what they answer is not checked.',
+  mcpStates: { connected: 'connected', disconnected: 'disconnected', error: 'error' },
+  mcpTools: (count: number) => (count === 1 ? 'One tool' : `${count} tools`),
+  mcpNotOffered: (count: number) =>
+    count === 1 ? 'One more is not offered.' : `${count} more are not offered.`,
+  mcpGone: 'not set up any more',
 } as const;
 
 type Loose<T> = T extends (...args: infer A) => string
