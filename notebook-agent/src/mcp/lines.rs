@@ -35,6 +35,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
             None => self.line.saturating_add(new.len()),
         };
         if self.line > self.most {
+            // Who is told of an error must not have got anything.
+            buffer.set_filled(before);
             let told = format!("a message has more than {} bytes", self.most);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, told)));
         }
