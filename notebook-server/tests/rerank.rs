@@ -30,14 +30,17 @@ enum Mood {
     Lying,
 }
 
+/// What it was asked, with which key.
+type Seen = Arc<Mutex<Vec<(Option<String>, Value)>>>;
+
 /// A reranker on a free port.
 struct Service {
     base_url: String,
     mood: Arc<Mutex<Mood>>,
-    seen: Arc<Mutex<Vec<(Option<String>, Value)>>>,
+    seen: Seen,
 }
 
-type Shared = (Arc<Mutex<Mood>>, Arc<Mutex<Vec<(Option<String>, Value)>>>);
+type Shared = (Arc<Mutex<Mood>>, Seen);
 
 impl Service {
     async fn start() -> Self {

@@ -261,7 +261,7 @@ mod tests {
 
     /// What differs between the two kinds of children is what the lists say that differs, and nothing is said twice.
     #[test]
-    fn a6_the_lists_of_calls_do_not_overlap() {
+    fn a3_the_lists_of_calls_do_not_overlap() {
         let all: Vec<libc::c_long> = [ALLOWED, NOBODYS, PROGRAMS_ONLY, NO_PROGRAMS].concat();
         let mut distinct = all.clone();
         distinct.sort_unstable();

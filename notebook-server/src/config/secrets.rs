@@ -322,6 +322,7 @@ mod tests {
             include_str!("rate_limits.rs"),
             include_str!("resilience.rs"),
             include_str!("providers.rs"),
+            include_str!("rerank.rs"),
             include_str!("guard.rs"),
             include_str!("tools.rs"),
         ];

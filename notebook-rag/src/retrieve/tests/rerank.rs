@@ -18,10 +18,13 @@ enum Says {
     Numbers(&'static [f32]),
 }
 
+/// A question with the passages that were judged for it.
+type Given = (String, Vec<String>);
+
 struct Judge {
     mood: Mood,
     says: Says,
-    given: Arc<Mutex<Vec<(String, Vec<String>)>>>,
+    given: Arc<Mutex<Vec<Given>>>,
 }
 
 #[async_trait]
@@ -46,7 +49,7 @@ const QUESTION: &str = "Where do bees dance?";
 
 struct Asked {
     found: Retrieved,
-    given: Vec<(String, Vec<String>)>,
+    given: Vec<Given>,
 }
 
 impl Asked {
@@ -87,8 +90,8 @@ async fn fused(limit: usize) -> Vec<String> {
 async fn b3_a_reranker_has_the_last_word() {
     let fused = fused(4).await;
     let last = fused.last().unwrap();
-    assert_eq!(last, TEXTS[3].1, "the best by the model is outside of what is asked for");
-    let asked = asked(Mood::Well, Says::Likes("wasp"), 4, two()).await;
+    assert_eq!(last, TEXTS[2].1, "the best by the model is outside of what is asked for");
+    let asked = asked(Mood::Well, Says::Likes("Ants"), 4, two()).await;
     assert_eq!(asked.texts(), [last, &fused[0]]);
     assert_eq!(asked.found.passages[0].rerank_score, Some(1.0));
     assert_eq!(asked.found.passages[1].rerank_score, Some(0.0));
