@@ -12,9 +12,9 @@ mod flow;
 mod guard;
 mod hands;
 mod history;
-mod recorded;
 #[cfg(feature = "tools")]
 mod offer;
+mod recorded;
 #[cfg(feature = "tools")]
 mod research;
 mod title;
