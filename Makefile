@@ -55,7 +55,9 @@ need-test:
 bench: need need-test models ## The benches, each beside a peer or a lower bound
 	cargo build --release --locked -p notebook-server
 	@python3 scripts/fetch-models.py onnxruntime
-	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed --bench queue --bench limits --bench runs --bench auth --bench engine --bench table --bench tenants --bench tokens
+	cd benches && cargo bench --bench sse --bench store --bench vector --bench retrieve --bench embed --bench queue --bench limits --bench runs --bench auth --bench engine --bench table --bench tenants --bench tokens --bench guard --bench images
+	python="$${NOTEBOOK_CACHE:-$$HOME/.cache/notebook}/bench-python"; [ -x "$$python/bin/python" ] || python3 -m venv "$$python"; \
+	"$$python/bin/pip" install -q faster-whisper==1.2.1 && cd benches && cargo bench --bench speech -- "$$python/bin/python"
 	cd benches/queue_peers && npm install --no-package-lock --no-audit --no-fund && cd .. && cargo bench --bench queue_peers
 	bin="$$(scripts/target-dir.sh)/release/notebook"; cd benches && cargo bench --bench answer -- "$$bin" && cargo bench --bench connections -- "$$bin"
 

@@ -84,12 +84,8 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
     let mut sessions = Vec::new();
     for number in 0..SESSIONS {
         let email = email(number);
-        auth.register(Registration {
-            email,
-            name: "Ada".into(),
-            password: Secret::new(PASSWORD),
-        })
-        .await?;
+        auth.register(Registration { email, name: "Ada".into(), password: Secret::new(PASSWORD) })
+            .await?;
         sessions.push(Mutex::new(sign_in(&auth, number).await?));
     }
     recognised(engine, &auth, sessions[0].lock().await.access.expose()).await?;
@@ -106,9 +102,8 @@ async fn all(engine: &str, store: SqlStore, round: Duration) -> Outcome<()> {
         Ok(())
     });
     report(&format!("{engine}: {SIGN_INS} hashes a second"), hashed.await?);
-    let signed_in = at_rate(SIGN_INS, round, async |number| {
-        sign_in(&auth, number % SESSIONS).await.map(drop)
-    });
+    let signed_in =
+        at_rate(SIGN_INS, round, async |number| sign_in(&auth, number % SESSIONS).await.map(drop));
     report(&format!("{engine}: {SIGN_INS} sign-ins a second"), signed_in.await?);
     Ok(())
 }

@@ -217,7 +217,8 @@ async fn broadcasts() -> Result<f64> {
             }));
         }
         tasks.push(tokio::spawn(async move {
-            let frame = Bytes::from_static(b"event: delta\ndata: {\"text\":\"some words of it \"}\n\n");
+            let frame =
+                Bytes::from_static(b"event: delta\ndata: {\"text\":\"some words of it \"}\n\n");
             while started.elapsed() < ROUND {
                 for _ in 0..BURST {
                     let _ = sender.send(frame.clone());

@@ -73,14 +73,36 @@ async fn until(queue: &SqlQueue, id: JobId, good: impl Fn(&Job) -> bool) -> Job 
 struct Does {
     by: &'static str,
     never: bool,
-    dropped: Arc<AtomicBool>,
+    runs: Arc<Runs>,
 }
 
-struct Flag(Arc<AtomicBool>);
+/// What became of the run that never ends.
+#[derive(Default)]
+struct Runs {
+    begun: AtomicBool,
+    dropped: AtomicBool,
+}
+
+impl Runs {
+    fn forget(&self) {
+        self.begun.store(false, Ordering::SeqCst);
+        self.dropped.store(false, Ordering::SeqCst);
+    }
+}
+
+struct Flag(Arc<Runs>);
 
 impl Drop for Flag {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.dropped.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn until_set(flag: &AtomicBool, otherwise: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !flag.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "{otherwise}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -88,16 +110,17 @@ impl Drop for Flag {
 impl Handler for Does {
     async fn run(&self, _: Work) -> Ended {
         if self.never {
-            let _flag = Flag(Arc::clone(&self.dropped));
+            let _flag = Flag(Arc::clone(&self.runs));
+            self.runs.begun.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;
         }
         Outcome::completed(json!(self.by)).into()
     }
 }
 
-fn handlers(kinds: [(&str, bool); 2], by: &'static str, dropped: &Arc<AtomicBool>) -> Handlers {
+fn handlers(kinds: [(&str, bool); 2], by: &'static str, runs: &Arc<Runs>) -> Handlers {
     kinds.into_iter().fold(Handlers::new(), |handlers, (kind, never)| {
-        let does = Does { by, never, dropped: Arc::clone(dropped) };
+        let does = Does { by, never, runs: Arc::clone(runs) };
         handlers.with(kind, HandlerRule::default(), does)
     })
 }
@@ -115,13 +138,15 @@ async fn q8_a_worker_whose_connections_are_lost_without_a_word_comes_back() {
     let proxy = Proxy::start(cluster.socket()).await;
     let near = open(cluster.url(), PATIENCE).await;
     let far = open(proxy.url(), Duration::from_secs(1)).await;
-    let (dropped, unused) = (Arc::default(), Arc::default());
-    let _far_runner = start(&far, handlers([("shared", true), ("far", false)], "far", &dropped));
+    let (runs, unused) = (Arc::<Runs>::default(), Arc::default());
+    let _far_runner = start(&far, handlers([("shared", true), ("far", false)], "far", &runs));
     for round in 0..2_u64 {
-        dropped.store(false, Ordering::SeqCst);
+        runs.forget();
         let job =
             near.insert(&scope(), vec![NewJob::new("shared", json!(round))]).await.unwrap()[0];
         until(&near, job, |job| job.state == JobState::Running).await;
+        // It is running in the database before its worker has read that it has it.
+        until_set(&runs.begun, "the run does not begin").await;
         // All of them: the pool's, those of heartbeats, and those that tell and listen. New ones get nowhere for now.
         proxy.lose();
         proxy.hold();
@@ -131,11 +156,7 @@ async fn q8_a_worker_whose_connections_are_lost_without_a_word_comes_back() {
         assert_eq!((done.state, done.result), (JobState::Completed, Some(json!("near"))));
         assert_eq!((done.fence, done.crash_count), (Fence(2), 1));
         near_runner.shutdown(Duration::ZERO).await;
-        let deadline = Instant::now() + PATIENCE;
-        while !dropped.load(Ordering::SeqCst) {
-            assert!(Instant::now() < deadline, "the run that lost its lease goes on");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until_set(&runs.dropped, "the run that lost its lease goes on").await;
         // The lost ones stay lost.
         proxy.pass();
         let job = near.insert(&scope(), vec![NewJob::new("far", json!(round))]).await.unwrap()[0];
