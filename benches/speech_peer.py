@@ -28,7 +28,9 @@ whisper = WhisperModel(folder, device="cpu", compute_type="float32", cpu_threads
 times, text = [], ""
 for turn in range(int(rounds) + 1):
     since = time.monotonic()
-    segments, _ = whisper.transcribe(sound, beam_size=1, language="en")
+    segments, _ = whisper.transcribe(
+        sound, beam_size=1, language="en", temperature=0.0, condition_on_previous_text=False
+    )
     text = " ".join(segment.text.strip() for segment in segments)
     if turn:
         times.append(time.monotonic() - since)
