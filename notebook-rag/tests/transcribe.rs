@@ -106,6 +106,24 @@ async fn a2_long_recordings_keep_their_times() {
     assert_eq!(SourceKind::Wav.part(document.page_at(starts[1]).unwrap()).get(..2), Some("1:"));
 }
 
+/// A2: a sentence that somebody says ten times is there ten times.
+#[tokio::test]
+async fn a2_what_is_said_again_is_written_again() {
+    let whisper = whisper();
+    for (name, said, times) in [
+        ("quick_brown_fox.wav", "the quick brown fox jumps over the lazy dog", 10),
+        ("hello_world.wav", "hello world", 12),
+    ] {
+        let mut sound = Vec::new();
+        for _ in 0..times {
+            sound.extend(samples(name).await);
+            sound.extend([0.0; SAMPLE_RATE / 2]);
+        }
+        let text = words(&written(&sound, &whisper).await.text);
+        assert_eq!(text.matches(said).count(), times, "{text}");
+    }
+}
+
 async fn written(sound: &[f32], transcriber: &dyn Transcriber) -> Document {
     let file = wav(sound);
     write_down(opened(file, "a.wav").await, transcriber, 1 << 20, &mut Told::default())

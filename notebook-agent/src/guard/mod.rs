@@ -10,11 +10,13 @@
 
 mod control;
 mod encoded;
+mod fold;
 mod normalise;
 pub mod pattern;
 pub mod policy;
 pub mod provenance;
 pub mod redact;
 pub mod screen;
+mod words;
 
 pub use control::neutralise;

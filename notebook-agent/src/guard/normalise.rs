@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use unicode_normalization::char::decompose_compatible;
 
-use super::control::is_hidden;
+use super::{control::is_hidden, fold::lookalike};
 
 /// A normal form of a text, and where each part of it was in the original.
 #[derive(Debug, Default)]
 pub(super) struct Normal {
     pub(super) text: String,
     /// Where the offset between both changes: (normal, original), rising.
-    anchors: Vec<(usize, usize)>,
+    pub(super) anchors: Vec<(usize, usize)>,
 }
 
 /// What was seen on the way.
@@ -29,12 +29,25 @@ pub(super) struct Seen {
     pub(super) direction: Option<Range<usize>>,
     /// A word of Latin letters with some of another script that look the same: the first one.
     pub(super) mixed: Option<Range<usize>>,
-    /// Whether there are letters that look like Latin ones and are not, or a digit between two letters.
-    pub(super) lookalikes: bool,
+    /// Where in the normal form there are letters that look like Latin ones and are not, or a digit between two letters; what is near is
+    /// one.
+    pub(super) lookalikes: Vec<Range<usize>>,
+}
+
+/// Lookalikes as near as this are noted together, so that a text of them alone takes no more room than one.
+const NEAR: usize = 256;
+
+impl Seen {
+    fn lookalike(&mut self, place: Range<usize>) {
+        match self.lookalikes.last_mut() {
+            Some(last) if place.start <= last.end + NEAR => last.end = place.end,
+            _ => self.lookalikes.push(place),
+        }
+    }
 }
 
 impl Normal {
-    fn note(&mut self, original: usize) {
+    pub(super) fn note(&mut self, original: usize) {
         let normal = self.text.len();
         let expected = self.anchors.last().map_or(normal, |(n, o)| o + (normal - n));
         if expected != original || self.anchors.is_empty() {
@@ -66,13 +79,31 @@ pub(super) fn normalise(text: &str) -> (Normal, Seen) {
     let mut word = Word::default();
     let bytes = text.as_bytes();
     let mut at = 0;
+    // Up to where a block was found not to be plain.
+    let mut slow = 0;
     while let Some(&byte) = bytes.get(at) {
+        if at >= slow {
+            let plain = plain(bytes.get(at..).unwrap_or_default(), &normal, &word);
+            if plain > 0 {
+                let run = text.get(at..at + plain).unwrap_or_default();
+                seen.characters += plain;
+                seen.special += run.bytes().filter(|byte| is_special(*byte)).count();
+                word.plain(at, run.as_bytes());
+                normal.run(at, run);
+                at += plain;
+                slow = at + BLOCK;
+                continue;
+            }
+            slow = at + BLOCK;
+        }
         if byte.is_ascii_alphanumeric() {
             let rest = bytes.get(at..).unwrap_or_default();
             let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let run = text.get(at..at + length).unwrap_or_default();
             seen.characters += length;
-            word.latin(at, run.as_bytes(), &mut seen);
+            if word.latin(at, run.as_bytes()) {
+                seen.lookalike(normal.text.len()..normal.text.len() + length);
+            }
             normal.run(at, run);
             at += length;
             continue;
@@ -99,6 +130,52 @@ pub(super) fn normalise(text: &str) -> (Normal, Seen) {
     }
     word.end(at, &mut seen);
     (normal, seen)
+}
+
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
+
+/// How many of the first bytes are only brought into lower case: whole blocks of ASCII, in which no white space follows on white space and
+/// no digit stands beside a letter.
+fn plain(bytes: &[u8], normal: &Normal, word: &Word) -> usize {
+    let spaced = normal.text.ends_with([' ', '\n']);
+    if word.similar || word.digit || (spaced && bytes.first().is_some_and(u8::is_ascii_whitespace))
+    {
+        return 0;
+    }
+    let mut length = 0;
+    while let Some(block) = bytes.get(length..).and_then(<[u8]>::first_chunk::<{ BLOCK + 1 }>) {
+        let pairs = block.iter().zip(block.iter().skip(1));
+        // Without branches, so that it is done for all at once.
+        let odd = pairs.fold(false, |odd, (&byte, &next)| {
+            let control = byte < b' ' && byte != b'\n';
+            let spaces = is_space(byte) & is_space(next);
+            let mixed = (is_digit(byte) & is_letter(next)) | (is_letter(byte) & is_digit(next));
+            odd | (byte >= 0x80) | control | spaces | mixed
+        });
+        if odd {
+            break;
+        }
+        length += BLOCK;
+    }
+    length
+}
+
+const fn is_letter(byte: u8) -> bool {
+    (byte | 0x20).wrapping_sub(b'a') < 26
+}
+
+const fn is_digit(byte: u8) -> bool {
+    byte.wrapping_sub(b'0') < 10
+}
+
+/// White space, and what else there is below it.
+const fn is_space(byte: u8) -> bool {
+    byte <= b' '
+}
+
+const fn is_special(byte: u8) -> bool {
+    !is_letter(byte) & !is_digit(byte) & !is_space(byte)
 }
 
 impl Normal {
@@ -158,7 +235,9 @@ fn other(c: char, range: Range<usize>, normal: &mut Normal, seen: &mut Seen, wor
     } else {
         if c.is_alphanumeric() {
             let similar = lookalike(c).is_some();
-            seen.lookalikes |= similar;
+            if similar {
+                seen.lookalike(normal.text.len()..normal.text.len() + c.len_utf8());
+            }
             word.other(range.start, similar);
         } else {
             seen.special += 1;
@@ -202,21 +281,34 @@ struct Word {
 }
 
 impl Word {
-    /// Some Latin letters and digits, one after the other.
-    fn latin(&mut self, at: usize, run: &[u8], seen: &mut Seen) {
+    /// Some Latin letters and digits, one after the other; whether a digit stands between letters.
+    fn latin(&mut self, at: usize, run: &[u8]) -> bool {
         self.start.get_or_insert(at);
         if !run.iter().any(u8::is_ascii_digit) {
-            seen.lookalikes |= self.digit;
             self.latin_letters = true;
-            return;
+            return self.digit;
         }
+        let mut between = false;
         for byte in run {
             if byte.is_ascii_digit() {
                 self.digit = self.latin_letters;
             } else {
-                seen.lookalikes |= self.digit;
+                between |= self.digit;
                 self.latin_letters = true;
             }
+        }
+        between
+    }
+
+    /// Blocks in which no digit stands beside a letter: only the word at their end is not over yet.
+    fn plain(&mut self, at: usize, run: &[u8]) {
+        let begins = run.iter().rposition(|byte| !byte.is_ascii_alphanumeric());
+        if begins.is_some() {
+            *self = Self::default();
+        }
+        if let Some(last) = run.last().filter(|byte| byte.is_ascii_alphanumeric()) {
+            self.start.get_or_insert(begins.map_or(at, |begins| at + begins + 1));
+            self.latin_letters |= is_letter(*last);
         }
     }
 
@@ -235,104 +327,16 @@ impl Word {
     }
 }
 
-/// The same text with every letter that looks like a Latin one as that one, and digits as the letters they are
-/// written for; none when it would be the same.
-pub(super) fn folded(normal: &Normal) -> Option<Normal> {
-    let mut out = Normal { text: String::with_capacity(normal.text.len()), anchors: Vec::new() };
-    let mut changed = false;
-    let mut before = ' ';
-    let mut places = Places { left: &normal.anchors, last: (0, 0) };
-    let mut rest = normal.text.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        let after = rest.peek().map_or(' ', |(_, c)| *c);
-        let plain = lookalike(c).or_else(|| leet(before, c, after));
-        changed |= plain.is_some();
-        out.note(places.original(at));
-        let c = plain.unwrap_or(c);
-        out.text.push(c);
-        before = c;
-    }
-    changed.then_some(out)
-}
-
-/// Where places of a normal text were in the original, asked from its beginning to its end: a search for each would cost more than all
-/// the rest.
-struct Places<'n> {
-    left: &'n [(usize, usize)],
-    last: (usize, usize),
-}
-
-impl Places<'_> {
-    fn original(&mut self, place: usize) -> usize {
-        while let Some((anchor, left)) =
-            self.left.split_first().filter(|(anchor, _)| anchor.0 <= place)
-        {
-            (self.last, self.left) = (*anchor, left);
-        }
-        self.last.1 + (place - self.last.0)
-    }
-}
-
-/// A digit within a word stands for a letter.
-fn leet(before: char, c: char, after: char) -> Option<char> {
-    let plain = match c {
-        '0' => 'o',
-        '1' | '!' | '|' => 'i',
-        '3' | '€' => 'e',
-        '4' | '@' => 'a',
-        '5' | '$' => 's',
-        '6' | '9' => 'g',
-        '7' | '+' => 't',
-        '8' => 'b',
-        _ => return None,
-    };
-    let sign = c.is_ascii_punctuation();
-    let beside = before.is_ascii_lowercase() || after.is_ascii_lowercase();
-    (beside && (!sign || after.is_ascii_alphanumeric())).then_some(plain)
-}
-
-/// The Latin letter that this one of another script looks like. In lower case, as after [`normalise`].
-const fn lookalike(c: char) -> Option<char> {
-    Some(match c {
-        'а' | 'А' | 'α' | 'Α' | 'ɑ' => 'a',
-        'в' | 'В' | 'Β' | 'β' => 'b',
-        'с' | 'С' | 'ϲ' => 'c',
-        'ԁ' | 'Ԁ' => 'd',
-        'е' | 'Е' | 'ε' | 'Ε' | 'є' => 'e',
-        'ɡ' => 'g',
-        'һ' | 'Һ' | 'Н' | 'н' | 'Η' => 'h',
-        'і' | 'І' | 'ι' | 'Ι' | 'ӏ' | 'ı' => 'i',
-        'ј' | 'Ј' => 'j',
-        'к' | 'К' | 'κ' | 'Κ' => 'k',
-        'ⅼ' => 'l',
-        'м' | 'М' | 'Μ' => 'm',
-        'п' | 'η' => 'n',
-        'о' | 'О' | 'ο' | 'Ο' | 'օ' => 'o',
-        'р' | 'Р' | 'ρ' | 'Ρ' => 'p',
-        'ѕ' | 'Ѕ' => 's',
-        'т' | 'Т' | 'τ' | 'Τ' => 't',
-        'υ' | 'ս' => 'u',
-        'ν' | 'ѵ' => 'v',
-        'ѡ' | 'ԝ' | 'ω' => 'w',
-        'х' | 'Х' | 'χ' | 'Χ' => 'x',
-        'у' | 'У' | 'γ' | 'Υ' => 'y',
-        'Ζ' | 'ζ' => 'z',
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::fold::folded, *};
 
     fn plain(text: &str) -> String {
         let (normal, seen) = normalise(text);
-        match seen.lookalikes.then(|| folded(&normal)).flatten() {
-            Some(folded) => folded.text,
-            None => normal.text,
-        }
+        let folded = folded(&normal, &seen.lookalikes, 100).next();
+        folded.map_or_else(|| normal.text.clone(), |(folded, _)| folded.text)
     }
 
     #[test]
@@ -368,12 +372,13 @@ mod tests {
     proptest! {
         #[test]
         fn d6_normal_forms_are_stable_and_ranges_lie_within(text in "(?s).{0,60}") {
-            let (normal, _) = normalise(&text);
+            let (normal, seen) = normalise(&text);
             for (at, c) in normal.text.char_indices() {
                 let range = normal.original(at..at + c.len_utf8(), text.len());
                 prop_assert!(range.start <= range.end && range.end <= text.len());
             }
-            if let Some(folded) = folded(&normal) {
+            for (folded, part) in folded(&normal, &seen.lookalikes, 3) {
+                prop_assert!(folded.text.get(part).is_some());
                 for (at, c) in folded.text.char_indices() {
                     prop_assert!(folded.original(at..at + c.len_utf8(), text.len()).end <= text.len());
                 }

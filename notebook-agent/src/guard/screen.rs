@@ -18,14 +18,15 @@
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_automata::{Input, meta::Regex};
 use serde::Serialize;
 
 use super::{
     encoded,
-    normalise::{Normal, Seen, folded, normalise},
+    fold::folded,
+    normalise::{Normal, Seen, normalise},
     pattern::{Family, Pattern, patterns},
+    words::{Hit, Words},
 };
 
 /// How a labelled text was written.
@@ -117,7 +118,7 @@ const SPECIAL_FROM: usize = 40;
 
 struct Table {
     patterns: Vec<(Pattern, Regex)>,
-    anchors: AhoCorasick,
+    anchors: Words,
     /// The patterns that each anchor belongs to.
     owners: Vec<Vec<usize>>,
 }
@@ -139,45 +140,44 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         let regex = Regex::new(&expression(&pattern)).expect("every expression is valid");
         compiled.push((pattern, regex));
     }
-    let anchors = AhoCorasick::builder()
-        .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(&anchors)
-        .expect("the anchors are an automaton");
+    let anchors = Words::new(anchors, false).expect("the anchors are an automaton");
     Table { patterns: compiled, anchors, owners }
 });
 
-/// The classes `\w`, `\W`, `\s`, `\d`, `\b` of English patterns know ASCII alone: the normal form has taken off what
-/// is more, and the automata stay small.
+/// The classes `\w`, `\W`, `\s`, `\d`, `\b` of patterns in Latin letters know these alone: the normal form has taken off what is more, and
+/// the automata stay small. An automaton that grows too large is given up in the middle of a text, for a search that takes a hundred times
+/// as long.
 fn expression(pattern: &Pattern) -> String {
-    if pattern.family == Family::Language {
-        return pattern.expression.to_owned();
-    }
+    let (word, rest) = match pattern.family {
+        // `ß`, `œ`, `ł` and the like have no form in ASCII.
+        Family::Language if pattern.expression.is_ascii() => ("0-9a-z_ß-ɏ", "[^0-9a-z_ß-ɏ]"),
+        Family::Language => return pattern.expression.to_owned(),
+        _ => ("0-9a-z_", "[^0-9a-z_]"),
+    };
     let mut out = String::with_capacity(pattern.expression.len() * 2);
     let mut class = false;
-    let mut rest = pattern.expression.chars();
-    while let Some(c) = rest.next() {
+    let mut chars = pattern.expression.chars();
+    while let Some(c) = chars.next() {
         if c != '\\' {
             class = (class || c == '[') && c != ']';
             out.push(c);
             continue;
         }
-        let escaped = rest.next();
-        out.push_str(match (escaped, class) {
-            (Some('w'), true) => "0-9a-z_",
-            (Some('w'), false) => "[0-9a-z_]",
-            (Some('W'), false) => "[^0-9a-z_]",
-            (Some('s'), true) => " \n",
-            (Some('s'), false) => "[ \n]",
-            (Some('d'), true) => "0-9",
-            (Some('d'), false) => "[0-9]",
-            (Some('b'), false) => "(?-u:\\b)",
+        let escaped = chars.next();
+        match (escaped, class) {
+            (Some('w'), true) => out.push_str(word),
+            (Some('w'), false) => out.extend(["[", word, "]"]),
+            (Some('W'), false) => out.push_str(rest),
+            (Some('s'), true) => out.push_str(" \n"),
+            (Some('s'), false) => out.push_str("[ \n]"),
+            (Some('d'), true) => out.push_str("0-9"),
+            (Some('d'), false) => out.push_str("[0-9]"),
+            (Some('b'), false) => out.push_str("(?-u:\\b)"),
             _ => {
                 out.push('\\');
                 out.extend(escaped);
-                continue;
             }
-        });
+        }
     }
     out
 }
@@ -189,13 +189,14 @@ fn expression(pattern: &Pattern) -> String {
 pub fn screen(text: &str) -> Screening {
     let mut labels = Vec::new();
     let (normal, seen) = normalise(text);
-    find(&normal, text, Carrier::Plain, &mut labels);
-    if let Some(folded) = seen.lookalikes.then(|| folded(&normal)).flatten() {
-        find(&folded, text, Carrier::Lookalike, &mut labels);
+    find(&normal, 0..normal.text.len(), text, Carrier::Plain, &mut labels);
+    for (folded, part) in folded(&normal, &seen.lookalikes, BEFORE + AFTER) {
+        find(&folded, part, text, Carrier::Lookalike, &mut labels);
     }
     for (range, decoded) in encoded::decoded(text) {
         let mut inner = Vec::new();
-        find(&normalise(&decoded).0, &decoded, Carrier::Encoded, &mut inner);
+        let normal = normalise(&decoded).0;
+        find(&normal, 0..normal.text.len(), &decoded, Carrier::Encoded, &mut inner);
         labels.extend(inner.into_iter().map(|label| Label { span: range.clone(), ..label }));
     }
     let special_ratio = seen.special as f32 / seen.characters.max(1) as f32;
@@ -217,22 +218,29 @@ pub fn is_labelled(text: &str) -> bool {
     !screen(text).labels.is_empty()
 }
 
-fn find(normal: &Normal, original: &str, carrier: Carrier, labels: &mut Vec<Label>) {
+/// The patterns in a part of a normal form.
+fn find(
+    normal: &Normal,
+    part: Range<usize>,
+    original: &str,
+    carrier: Carrier,
+    labels: &mut Vec<Label>,
+) {
     let table = &*TABLE;
     let mut windows: Vec<Vec<Range<usize>>> = vec![Vec::new(); table.patterns.len()];
-    for hit in table.anchors.find_overlapping_iter(&normal.text) {
-        let owners = table.owners.get(hit.pattern().as_usize()).map(Vec::as_slice);
-        for &owner in owners.unwrap_or_default() {
+    table.anchors.each(normal.text.get(part.clone()).unwrap_or_default(), |hit| {
+        let Hit { word, start, end } = hit;
+        for &owner in table.owners.get(word).map(Vec::as_slice).unwrap_or_default() {
             let Some(windows) = windows.get_mut(owner) else { continue };
-            let window =
-                hit.start().saturating_sub(BEFORE)..(hit.end() + AFTER).min(normal.text.len());
+            let start = (part.start + start).saturating_sub(BEFORE).max(part.start);
+            let end = (part.start + end + AFTER).min(part.end);
             // Windows that touch are one, so that no place is read twice.
             match windows.last_mut() {
-                Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
-                _ => windows.push(window),
+                Some(last) if start <= last.end => last.end = last.end.max(end),
+                _ => windows.push(start..end),
             }
         }
-    }
+    });
     for ((pattern, regex), windows) in table.patterns.iter().zip(windows) {
         let found = windows.into_iter().find_map(|window| {
             let start = normal.text.floor_char_boundary(window.start);

@@ -22,68 +22,27 @@
 
 mod path;
 mod pem;
+mod rules;
+mod split;
 mod vendors;
 mod word;
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
-
-use aho_corasick::AhoCorasick;
-use notebook_core::{Error, Result};
+use std::{borrow::Cow, sync::Arc};
 
 use pem::Pem;
+pub use rules::RedactConfig;
+use rules::Rules;
+use split::{
+    has_control, is_control, last_word, no_long_word, split_block, split_last_word, split_word,
+};
 use word::{Found, Kind};
 
 /// The most bytes of a word that are looked at together.
 const WINDOW: usize = 2_304;
 /// How far into them something may begin to be found there.
 const STEP: usize = 2_048;
-/// How many bytes of whole words are looked at together: where something is found in them, each is looked at.
-const BLOCK: usize = 512;
-/// A shorter canary would be found by chance.
-const SHORTEST_CANARY: usize = 8;
-
-/// What is taken out beside what everybody must not see.
-#[derive(Debug, Clone, Default)]
-pub struct RedactConfig {
-    canaries: Vec<String>,
-    folders: Vec<String>,
-}
-
-impl RedactConfig {
-    /// With words that must not be seen in an answer: one that is planted in a system prompt tells that it leaked.
-    ///
-    /// # Errors
-    /// `InvalidInput` when one is shorter than 8 bytes or has white space in it.
-    pub fn canaries(mut self, canaries: impl IntoIterator<Item = String>) -> Result<Self> {
-        for canary in canaries {
-            if canary.len() < SHORTEST_CANARY || canary.chars().any(char::is_whitespace) {
-                let fix = format!("use at least {SHORTEST_CANARY} bytes without white space");
-                return Err(Error::invalid("make redactor", "canaries", fix));
-            }
-            self.canaries.push(canary);
-        }
-        Ok(self)
-    }
-
-    /// With folders of the server whose paths are taken out. Those that are not absolute, or the root, are left alone.
-    #[must_use]
-    pub fn folders(mut self, folders: impl IntoIterator<Item = String>) -> Self {
-        let folders = folders.into_iter().map(|folder| folder.trim_end_matches('/').to_owned());
-        self.folders.extend(folders.filter(|folder| folder.starts_with('/') && folder.len() > 1));
-        self
-    }
-}
-
-/// What one stream is held against.
-#[derive(Debug, Default)]
-struct Rules {
-    canaries: Option<AhoCorasick>,
-    /// The same, in lower case.
-    canary_words: Vec<String>,
-    folders: Vec<String>,
-    /// Paths that the passages say.
-    said: HashSet<String>,
-}
+/// How many bytes of whole words are looked at together; with the rest of a word they are seldom as many as a long word has.
+const BLOCK: usize = 2_048;
 
 /// The filter of one stream.
 #[derive(Debug, Default)]
@@ -124,15 +83,8 @@ impl Redactor {
         marker: Option<&str>,
         passages: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let words = config.canaries.iter().map(String::as_str);
-        let words = words.chain(marker.filter(|marker| marker.len() >= SHORTEST_CANARY));
-        let words: Vec<&str> = words.collect();
-        let canaries = AhoCorasick::builder().ascii_case_insensitive(true).build(&words).ok();
-        let canaries = canaries.filter(|_| !words.is_empty());
-        let canary_words = words.iter().map(|word| word.to_ascii_lowercase()).collect();
-        let folders = config.folders.clone();
-        let said = passages.into_iter().flat_map(|passage| path::all(passage, &folders)).collect();
-        Self { rules: Arc::new(Rules { canaries, canary_words, folders, said }), ..Self::default() }
+        let rules = Rules::new(config, marker, passages);
+        Self { rules: Arc::new(rules), ..Self::default() }
     }
 
     /// How many secrets were taken out.
@@ -144,26 +96,31 @@ impl Redactor {
     /// Takes the next piece, and gives out what is certain.
     pub fn push(&mut self, piece: &str) -> String {
         // As in answers, control characters are no text; between the letters of a secret they would hide it.
-        let piece: Cow<'_, str> = if piece.chars().any(is_control) {
+        let piece: Cow<'_, str> = if has_control(piece) {
             Cow::Owned(piece.chars().filter(|c| !is_control(*c)).collect())
         } else {
             Cow::Borrowed(piece)
         };
-        let mut out = String::with_capacity(self.held.len() + piece.len());
+        let mut out = String::new();
         let Some((whole, rest)) = split_last_word(&piece) else {
             self.held.push_str(&piece);
             self.shorten(&mut out);
             self.show(&mut out);
             return out;
         };
+        out.reserve(self.held.len() + piece.len());
         if self.held.is_empty() && self.before.is_none() {
             self.region(whole, &mut out);
+            self.held.push_str(rest);
         } else {
             let mut joined = std::mem::take(&mut self.held);
             joined.push_str(whole);
             self.region(&joined, &mut out);
+            // Its room is used again; nothing is held after white space.
+            joined.clear();
+            joined.push_str(rest);
+            self.held = joined;
         }
-        self.held.push_str(rest);
         self.shorten(&mut out);
         self.show(&mut out);
         out
@@ -203,16 +160,46 @@ impl Redactor {
         while !rest.is_empty() {
             let (block, tail) = split_block(rest);
             rest = tail;
-            if self.passes(block) {
-                self.give(block, out);
+            self.block(block, out);
+        }
+    }
+
+    fn block(&mut self, block: &str, out: &mut String) {
+        let idle = matches!(self.state, State::Idle) && self.before.is_none();
+        let places = word::suspects(block, &self.rules).filter(|_| idle && no_long_word(block));
+        let Some(mut places) = places else { return self.words(block, out) };
+        places.sort_unstable();
+        // What stands between words to be looked at is given out as it is.
+        let mut at = 0;
+        for place in places {
+            if place < at {
                 continue;
             }
-            let mut words = block;
-            while !words.is_empty() {
-                let (word, space, tail) = split_word(words);
-                words = tail;
-                self.word_and_space(word, space, out);
+            let head = block.get(at..place).unwrap_or_default();
+            let start = at + head.len() - last_word(head).len();
+            if start > at {
+                self.give(block.get(at..start).unwrap_or_default(), out);
+                at = start;
             }
+            // A word may say what the next one is.
+            while at <= place || !matches!(self.state, State::Idle) {
+                let words = block.get(at..).unwrap_or_default();
+                let (word, space, tail) = split_word(words);
+                self.word_and_space(word, space, out);
+                at = block.len() - tail.len();
+                if tail.is_empty() {
+                    return;
+                }
+            }
+        }
+        self.give(block.get(at..).unwrap_or_default(), out);
+    }
+
+    fn words(&mut self, mut words: &str, out: &mut String) {
+        while !words.is_empty() {
+            let (word, space, tail) = split_word(words);
+            words = tail;
+            self.word_and_space(word, space, out);
         }
     }
 
@@ -399,36 +386,6 @@ pub fn redacted(text: &str) -> String {
     let mut out = redactor.push(text);
     out.push_str(&redactor.finish());
     out
-}
-
-fn is_control(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-}
-
-/// The beginning up to and including the last white space, and the word after it.
-fn split_last_word(text: &str) -> Option<(&str, &str)> {
-    let last = text.rfind(char::is_whitespace)?;
-    let space = text.get(last..)?.chars().next()?;
-    Some(text.split_at(last + space.len_utf8()))
-}
-
-/// A word and the white space after it, and the rest.
-fn split_word(text: &str) -> (&str, &str, &str) {
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    let (word, tail) = text.split_at(end);
-    let (space, tail) = tail.split_at(tail.len() - tail.trim_start().len());
-    (word, space, tail)
-}
-
-/// Some whole words with the white space after them, and the rest.
-fn split_block(text: &str) -> (&str, &str) {
-    let from = text.floor_char_boundary(BLOCK);
-    let (_, _, tail) = split_word(text.get(from..).unwrap_or_default());
-    text.split_at(text.len() - tail.len())
-}
-
-fn no_long_word(text: &str) -> bool {
-    text.len() < WINDOW || text.split(char::is_whitespace).all(|word| word.len() < WINDOW)
 }
 
 /// What comes after the rest of a token.

@@ -2,13 +2,11 @@
 
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-
 use super::{
     Rules, path,
     vendors::{SHAPES, Shape, entropy},
 };
-use crate::guard::control::is_hidden;
+use crate::guard::{control::is_hidden, words::Words};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,23 +72,38 @@ const TRIGGERS: [&str; 12] = [
 ];
 
 #[allow(clippy::expect_used, reason = "a fixed list; a test builds it")]
-static SUSPECT: LazyLock<AhoCorasick> = LazyLock::new(|| {
+static SUSPECT: LazyLock<Words> = LazyLock::new(|| {
     let prefixes = SHAPES.iter().map(|shape| shape.prefix);
     // Paths are looked for by their beginnings: a slash alone would make every address suspect.
     let triggers = TRIGGERS.into_iter().filter(|trigger| *trigger != "/");
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(prefixes.chain(triggers).chain(["/home/", "/users/", "/root/", "file:///"]))
-        .expect("the triggers are an automaton")
+    let words = prefixes.chain(triggers).chain(["/home/", "/users/", "/root/", "file:///"]);
+    Words::new(words, true).expect("the triggers are an automaton")
+});
+
+/// The beginnings of keys in the order of [`SHAPES`], then that of tokens.
+#[allow(clippy::expect_used, reason = "a fixed list; a test builds it")]
+static BEGINNINGS: LazyLock<Words> = LazyLock::new(|| {
+    let beginnings = SHAPES.iter().map(|shape| shape.prefix).chain(["eyJ"]);
+    Words::new(beginnings, false).expect("the beginnings are an automaton")
 });
 
 /// Whether words of this text must be looked at one by one.
 pub(super) fn is_suspect(text: &str, rules: &Rules) -> bool {
-    SUSPECT.is_match(text)
-        || rules.canaries.as_ref().is_some_and(|canaries| canaries.is_match(text))
-        || rules.folders.iter().any(|folder| text.contains(folder.as_str()))
-        || hides(text)
+    SUSPECT.any(text) || rules.watched.as_ref().is_some_and(|words| words.any(text)) || hides(text)
+}
+
+/// Where there is something in a text of which [`is_suspect`] is true because of the words in it, not in order; none where something
+/// hides, for that may be anywhere.
+pub(super) fn suspects(text: &str, rules: &Rules) -> Option<Vec<usize>> {
+    if hides(text) {
+        return None;
+    }
+    let mut places = Vec::new();
+    SUSPECT.each(text, |hit| places.push(hit.start));
+    if let Some(watched) = &rules.watched {
+        watched.each(text, |hit| places.push(hit.start));
+    }
+    Some(places)
 }
 
 /// Whether something stands in words that a reader will not see: hidden characters, and marks of citations.
@@ -100,17 +113,25 @@ fn hides(text: &str) -> bool {
     {
         return true;
     }
-    text.match_indices('[').any(|(at, _)| mark(text.get(at..).unwrap_or_default()).is_some())
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('[') {
+        if digits(after).is_some() {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// The length of a citation's mark, such as `[2]`, at the beginning of a text.
 fn mark(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix('[')?;
-    let end = inner.find(']')?;
-    let digits = inner.get(..end)?;
-    let fits =
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
-    fits.then_some(end + 2)
+    digits(text.strip_prefix('[')?).map(|length| length + 2)
+}
+
+/// The length of what stands before the bracket that ends a mark.
+fn digits(inner: &str) -> Option<usize> {
+    let length = run(inner, 0, |byte| byte.is_ascii_digit() || byte == b',');
+    (length > 0 && inner.as_bytes().get(length) == Some(&b']')).then_some(length)
 }
 
 /// A word as a reader will see it: without hidden characters and marks of citations.
@@ -135,21 +156,24 @@ pub(super) fn stripped(word: &str) -> Cow<'_, str> {
 /// Whether no secret can have begun in what there is of a word, whatever comes after: keys and tokens begin at its
 /// beginning or behind a sign, passwords behind one, paths at one or at a drive's letter.
 pub(super) fn is_plain_so_far(word: &str, canaries: &[String]) -> bool {
-    let begins = |secret: &str| secret.starts_with(word) || word.starts_with(secret);
+    let first = word.bytes().next();
+    let begins = |secret: &str| {
+        secret.bytes().next() == first && (secret.starts_with(word) || word.starts_with(secret))
+    };
     word.len() > 1
         && word.chars().all(char::is_alphanumeric)
         && !begins("eyJ")
         && !SHAPES.iter().any(|shape| begins(shape.prefix))
-        && !canaries.iter().any(|canary| may_begin(word, canary))
+        && !canaries.iter().any(|canary| may_begin(word.as_bytes(), canary.as_bytes()))
 }
 
-/// Whether the end of a word is the beginning of a canary.
-fn may_begin(word: &str, canary: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    word.contains(canary)
-        || word
-            .char_indices()
-            .any(|(at, _)| word.get(at..).is_some_and(|end| canary.starts_with(end)))
+/// Whether a canary, or the beginning of one, stands in a word up to its end.
+fn may_begin(word: &[u8], canary: &[u8]) -> bool {
+    (0..word.len()).any(|at| {
+        let end = word.get(at..).unwrap_or_default();
+        let both = end.len().min(canary.len());
+        end.iter().zip(canary).take(both).all(|(a, b)| a.eq_ignore_ascii_case(b))
+    })
 }
 
 /// The secrets in a word, in order, none over another.
@@ -159,11 +183,19 @@ pub(super) fn find(word: &str, before: Option<char>, rules: &Rules) -> Vec<Found
     if let Some(canaries) = &rules.canaries {
         canaries.find_iter(word).for_each(|hit| add(hit.range(), Kind::Canary));
     }
-    if SUSPECT.is_match(word) || rules.folders.iter().any(|folder| word.contains(folder.as_str())) {
-        for shape in &SHAPES {
-            keys(word, before, shape).for_each(|range| add(range, Kind::ApiKey));
-        }
-        tokens(word, before).for_each(|range| add(range, Kind::Token));
+    if SUSPECT.any(word) || rules.watched.as_ref().is_some_and(|watched| watched.any(word)) {
+        BEGINNINGS.each(word, |hit| match SHAPES.get(hit.word) {
+            Some(shape) => {
+                if let Some(range) = key(word, hit.start, before, shape) {
+                    add(range, Kind::ApiKey);
+                }
+            }
+            None => {
+                if let Some(range) = token(word, hit.start, before) {
+                    add(range, Kind::Token);
+                }
+            }
+        });
         address_passwords(word).for_each(|range| add(range, Kind::Password));
         assigned(word).for_each(|range| add(range, Kind::Password));
         for range in path::find(word, before, &rules.folders) {
@@ -197,15 +229,13 @@ fn stands_alone(word: &str, at: usize, before: Option<char>) -> bool {
     !previous.is_some_and(|c| c.is_alphanumeric() || c == '_')
 }
 
-fn keys(word: &str, before: Option<char>, shape: &Shape) -> impl Iterator<Item = Range<usize>> {
-    let starts = word.match_indices(shape.prefix);
-    starts.filter_map(move |(at, prefix)| {
-        let from = at + prefix.len();
-        let end = run(word, from, |byte| shape.alphabet.has(byte));
-        let body = word.get(from..end)?;
-        let fits = body.len() >= shape.least && stands_alone(word, at, before) && is_random(body);
-        fits.then_some(at..end)
-    })
+/// A key of a shape whose beginning stands at a place.
+fn key(word: &str, at: usize, before: Option<char>, shape: &Shape) -> Option<Range<usize>> {
+    let from = at + shape.prefix.len();
+    let end = run(word, from, |byte| shape.alphabet.has(byte));
+    let body = word.get(from..end)?;
+    let fits = body.len() >= shape.least && stands_alone(word, at, before) && is_random(body);
+    fits.then_some(at..end)
 }
 
 /// Whether somebody rolled dice for it: letters and digits, in a mixture that words do not have.
@@ -217,18 +247,16 @@ fn is_random(body: &str) -> bool {
     digits > 0 && letters > 0 && longest >= 10 && entropy(body) >= 2.5
 }
 
-/// JSON web tokens.
-fn tokens(word: &str, before: Option<char>) -> impl Iterator<Item = Range<usize>> {
-    word.match_indices("eyJ").filter_map(move |(at, _)| {
-        let url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=');
-        let head = run(word, at, url);
-        let body = word.get(head..)?.strip_prefix('.').map(|_| head + 1)?;
-        let end = run(word, body, url);
-        let long = head - at >= 10 && end - body >= 10;
-        let sealed = word.get(end..)?.starts_with('.');
-        let end = if sealed { run(word, end + 1, url) } else { end };
-        (long && stands_alone(word, at, before)).then_some(at..end)
-    })
+/// A JSON web token that begins at a place.
+fn token(word: &str, at: usize, before: Option<char>) -> Option<Range<usize>> {
+    let url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=');
+    let head = run(word, at, url);
+    let body = word.get(head..)?.strip_prefix('.').map(|_| head + 1)?;
+    let end = run(word, body, url);
+    let long = head - at >= 10 && end - body >= 10;
+    let sealed = word.get(end..)?.starts_with('.');
+    let end = if sealed { run(word, end + 1, url) } else { end };
+    (long && stands_alone(word, at, before)).then_some(at..end)
 }
 
 /// Passwords in addresses: `scheme://name:password@host`.

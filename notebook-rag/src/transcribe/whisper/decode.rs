@@ -12,6 +12,8 @@ use super::{
     file::Weights,
     mel::Mel,
     net::{Decoder, Encoder, Memory},
+    quiet,
+    sense::{Spoken, before_loop},
     tokens::Tokens,
 };
 
@@ -25,10 +27,8 @@ const DOUBT: f32 = -1.0;
 const TEMPERATURES: [f32; 4] = [0.0, 0.2, 0.5, 0.8];
 /// The first words begin within so many fiftieths of a second.
 const LATEST_BEGIN: u32 = 50;
-/// So many words at least tell whether they repeat.
-const MANY: usize = 24;
-/// Fewer different ones than this share are a repetition.
-const VARIED: f32 = 0.35;
+/// Where the model has lost its way, the next window begins so much later at least.
+const LEAST_STEP: usize = 5 * SAMPLE_RATE;
 /// How long a time mark is.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -46,6 +46,16 @@ struct Written {
     tokens: Vec<u32>,
     /// How sure it was of them, on average: a logarithm.
     sure: f32,
+    /// Whether it found an end by itself.
+    ended: bool,
+}
+
+/// What is made of a window.
+enum Best {
+    Written(Vec<u32>),
+    /// The model lost its way after these.
+    Lost(Vec<u32>),
+    Nobody,
 }
 
 impl Listener {
@@ -67,8 +77,17 @@ impl Listener {
         let seen = self.encoder.listen(&mel, self.threads)?;
         let memory = self.decoder.begin(&seen, self.threads)?;
         let (memory, logits, nobody) = self.prompt(memory)?;
-        let Some(written) = self.best(&memory, &logits, nobody)? else { return Ok(nothing) };
-        Ok(self.heard(&written.tokens, sound.len(), last))
+        Ok(match self.best(&memory, &logits, nobody, quiet::loud(sound))? {
+            Best::Written(tokens) => self.heard(&tokens, sound.len(), last),
+            Best::Lost(tokens) => {
+                let mut heard = self.heard(&tokens, sound.len(), false);
+                // What is said after it is heard with the next window.
+                let said = heard.segments.last().map_or(0, |segment| samples(segment.end));
+                heard.consumed = said.max(LEAST_STEP).min(sound.len());
+                heard
+            }
+            Best::Nobody => nothing,
+        })
     }
 
     /// The model after its prompt: what it would write, and how sure it is that nobody speaks.
@@ -91,25 +110,49 @@ impl Listener {
         Ok((memory, logits, nobody))
     }
 
-    /// The first attempt that neither repeats itself nor is in doubt. None when nobody speaks, or nothing makes sense.
-    fn best(&self, memory: &Memory, logits: &[f32], nobody: f32) -> Result<Option<Written>> {
+    /// The first attempt that makes sense and is not in doubt, or the surest of those that make sense. `seconds` are those that are not
+    /// silent.
+    fn best(&self, memory: &Memory, logits: &[f32], nobody: f32, seconds: f32) -> Result<Best> {
         let mut best: Option<Written> = None;
+        let mut lost: Option<Vec<u32>> = None;
         for (attempt, temperature) in TEMPERATURES.into_iter().enumerate() {
             let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ attempt as u64);
             let written = self.write(memory.clone(), logits.to_vec(), temperature, &mut dice)?;
             let in_doubt = written.sure < DOUBT;
             if in_doubt && nobody > NOBODY_SPEAKS {
-                return Ok(None);
+                return Ok(Best::Nobody);
             }
-            let repeats = self.repeats(&written.tokens);
-            if !repeats && !in_doubt {
-                return Ok(Some(written));
-            }
-            if !repeats && best.as_ref().is_none_or(|best| best.sure < written.sure) {
+            let words = self.words(&written.tokens);
+            let spoken = Spoken { words, ended: written.ended, seconds };
+            if spoken.is_lost() {
+                lost.get_or_insert(written.tokens);
+            } else if !in_doubt {
+                return Ok(Best::Written(written.tokens));
+            } else if best.as_ref().is_none_or(|best| best.sure < written.sure) {
                 best = Some(written);
             }
         }
-        Ok(best)
+        Ok(match (best, lost) {
+            (Some(best), _) => Best::Written(best.tokens),
+            (None, Some(lost)) if nobody <= NOBODY_SPEAKS => Best::Lost(self.sensible(lost)),
+            _ => Best::Nobody,
+        })
+    }
+
+    fn words(&self, tokens: &[u32]) -> Vec<u32> {
+        tokens.iter().copied().filter(|token| !self.tokens.is_time(*token)).collect()
+    }
+
+    /// What was written before it was the same again and again, with the time at its end.
+    fn sensible(&self, mut tokens: Vec<u32>) -> Vec<u32> {
+        let keep = before_loop(&self.words(&tokens));
+        let mut words = 0;
+        let end = tokens.iter().position(|token| {
+            words += usize::from(!self.tokens.is_time(*token));
+            words > keep
+        });
+        tokens.truncate(end.unwrap_or(tokens.len()));
+        tokens
     }
 
     fn write(
@@ -120,7 +163,7 @@ impl Listener {
         dice: &mut Dice,
     ) -> Result<Written> {
         let mut tokens = Vec::new();
-        let (mut sum, mut count) = (0.0, 0_u32);
+        let (mut sum, mut count, mut ended) = (0.0, 0_u32, false);
         // Half of its places are for what was said before, as the model was taught.
         while tokens.len() < self.decoder.longest() / 2 {
             self.rule(&tokens, &mut logits);
@@ -129,12 +172,13 @@ impl Listener {
             sum += chances.get(token as usize).copied().unwrap_or(0.0);
             count += 1;
             if token == self.tokens.end {
+                ended = true;
                 break;
             }
             tokens.push(token);
             logits = self.decoder.step(&mut memory, token)?;
         }
-        Ok(Written { tokens, sure: sum / count.max(1) as f32 })
+        Ok(Written { tokens, sure: sum / count.max(1) as f32, ended })
     }
 
     /// Takes away what may not come next: times come in pairs around words, and rise.
@@ -193,17 +237,6 @@ impl Listener {
         if all > words.iter().copied().fold(f32::NEG_INFINITY, f32::max) {
             words.fill(f32::NEG_INFINITY);
         }
-    }
-
-    fn repeats(&self, tokens: &[u32]) -> bool {
-        let words: Vec<u32> =
-            tokens.iter().copied().filter(|token| !self.tokens.is_time(*token)).collect();
-        if words.len() < MANY {
-            return false;
-        }
-        let runs: Vec<&[u32]> = words.windows(3).collect();
-        let different: std::collections::HashSet<&[u32]> = runs.iter().copied().collect();
-        (different.len() as f32) < VARIED * runs.len() as f32
     }
 
     /// Words between times; those after the last pair of times are heard again with what follows.

@@ -1,8 +1,9 @@
 //! Whisper on this machine's processors: speech models from files in CTranslate2's form.
 //!
 //! The files are `model.bin`, `config.json` and `tokenizer.json`, as conversions for faster-whisper hold them. A window is
-//! thirty seconds. The decoder is greedy, with the rules for time marks of the original; where it repeats itself or is
-//! unsure it tries again less greedily, and what still makes no sense is left out.
+//! thirty seconds. The decoder is greedy, with the rules for time marks of the original; where it loses its way or is
+//! unsure it tries again less greedily. Where it still says the same without end, what it said before is kept, and what comes after is
+//! heard anew.
 
 mod decode;
 mod file;
@@ -10,6 +11,7 @@ mod late;
 mod mel;
 mod net;
 mod quiet;
+mod sense;
 mod tokens;
 
 use std::{path::Path, sync::Arc};
