@@ -147,7 +147,7 @@ mod tests {
             .iter()
             .enumerate()
             .flat_map(|(word, part)| {
-                let starts = (0..text.len()).filter(|at| text[*at..].starts_with(part));
+                let starts = (0..text.len()).filter(move |at| text[*at..].starts_with(part));
                 starts.map(move |start| Hit { word, start, end: start + part.len() })
             })
             .collect();
