@@ -7,8 +7,9 @@ use std::collections::HashSet;
 const MANY: usize = 24;
 /// Fewer different runs of three than this share are a repetition.
 const VARIED: f32 = 0.35;
-/// Nobody says as many tokens in a second: a word has about one and a half of them, and a quick speaker says four words.
-const FASTEST: f32 = 8.0;
+/// Nobody says as many tokens in a second of sound: a word has about one and a half of them, numbers with dashes two each, and who counts
+/// quickly says five numbers.
+const FASTEST: f32 = 15.0;
 
 /// What a model wrote of a window.
 pub(super) struct Spoken {
@@ -62,9 +63,9 @@ mod tests {
         let spoken = |words, ended, seconds| Spoken { words, ended, seconds };
         let refrain = said(&[1, 2, 3, 4, 5, 6, 7, 8], 8);
         assert!(!spoken(refrain.clone(), true, 28.0).is_lost());
-        // It went on until it was cut off, or says in five seconds what takes half a minute.
+        // It went on until it was cut off, or says in three seconds what takes half a minute.
         assert!(spoken(refrain.clone(), false, 28.0).is_lost());
-        assert!(spoken(refrain, true, 5.0).is_lost());
+        assert!(spoken(refrain, true, 3.0).is_lost());
         let speech = (0..120).collect();
         assert!(!spoken(speech, false, 28.0).is_lost());
     }
