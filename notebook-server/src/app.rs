@@ -6,7 +6,7 @@ use notebook_agent::{chat::Chat, mcp::Servers, runs::Runs};
 use notebook_auth::Principal;
 use notebook_core::{
     Clock, Result,
-    embed::Embedder,
+    embed::layers::EmbedStack,
     http::egress::EgressClient,
     identity::audit::NewEntry,
     queue::Queue,
@@ -65,7 +65,7 @@ pub struct Parts {
     /// Finds passages.
     pub retriever: Arc<Retriever>,
     /// Makes vectors, where there is a model for it.
-    pub embedder: Option<Arc<dyn Embedder>>,
+    pub embedder: Option<EmbedStack>,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.

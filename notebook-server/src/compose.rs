@@ -118,7 +118,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let keyword =
         Arc::new(TantivyIndex::new(KeywordConfig::in_folder(folder.join("index/keywords")))?);
 
-    let embedding = models::embedder(&config.embedding, config).await?;
+    let usage = Arc::new(SqlKeyUsage::new(&store));
+    let layers = models::layers(config, usage, clock.clone()).await?;
+    let embedding = models::embedder(config, &layers).await?;
     let vectors = embedding
         .model
         .map(|embedder| {
@@ -136,8 +138,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         }
         _ => None,
     };
-    let chat_models =
-        models::chat(config, Arc::new(SqlKeyUsage::new(&store)), clock.clone()).await?;
+    let chat_models = models::chat(config, layers.clone()).await?;
 
     let pages = web::pages(config)?;
     let ingest = Ingest::new(
@@ -167,7 +168,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     });
     let embedder = vectors.as_ref().map(|(_, embedder)| embedder.clone());
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
-    let reranking = models::reranking(config).await?;
+    let reranking = models::reranking(config, &layers).await?;
     let rerank_status = reranking.as_ref().map(|reranking| RerankStatus {
         model: reranking.model.model().to_owned(),
         place: models::rerank_place(config).to_owned(),

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     extract::{Json, Scope, need},
-    models::{KeyState, ModelState, ProviderState},
+    models::{KeyState, ModelState, ProviderState, Route},
     problem::{Problem, Reply},
     status::{ChatStatus, EmbeddingStatus, RerankStatus},
 };
@@ -23,7 +23,7 @@ const CHECK: Duration = Duration::from_secs(3);
 pub(super) struct StatusReply {
     version: &'static str,
     chat: ChatReply,
-    /// How the models of the configuration stand of which something was heard.
+    /// How the models of the configuration stand.
     models: Vec<ModelState>,
     /// How busy providers are, and how their keys are used: where the person is the operator, in single-user mode.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub(super) async fn status(
     // Names that somebody else's settings hold are nobody's business.
     let configured: Vec<String> = app.models.configured().collect();
     let mut models = layers.models();
-    models.retain(|state| configured.contains(&state.model));
+    models.retain(|state| state.route != Route::Answers || configured.contains(&state.model));
     let load = match app.access.is_single_user() {
         true => Some(LoadReply { providers: layers.limits(), keys: layers.keys().await? }),
         false => None,
@@ -135,11 +135,14 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
         (true, false) => "ok",
     };
     let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let embedding = json!({ "status": if vectors { "ok" } else { "degraded" }, "micros": 0 });
+    let embeds = vectors && app.models.layers().embeds();
+    let embedding = json!({ "status": if embeds { "ok" } else { "degraded" }, "micros": 0 });
     let models = json!({
         "status": if left_alone { "degraded" } else { "ok" },
         "micros": 0,
         "breakers": app.models.layers().phases(),
+        // Calls for vectors of questions: all, those made twice, and those of them that the second one answered.
+        "hedging": app.models.layers().hedging(),
     });
     let mut checks =
         json!({ "database": database, "files": spool, "embedding": embedding, "models": models });

@@ -104,10 +104,10 @@ impl Limit {
     }
 
     fn full(&self) -> Error {
-        Error::new(ErrorKind::RateLimited, "start answer")
+        Error::new(ErrorKind::RateLimited, "call model")
             .with(LAYER, "limit")
             .with("limit", format!("{} calls at once", self.policy.at_once))
-            .with("problem", "too many answers are in the making")
+            .with("problem", "too many calls are under way")
             .retry(Retry::After(COME_BACK))
     }
 }
