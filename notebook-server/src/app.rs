@@ -28,7 +28,7 @@ use crate::{
     erasure::Erasure,
     limit::{Forwarding, Limiter},
     mail::Post,
-    models::Models,
+    models::{ByHand, Models},
     reserve::Reserve,
     status::Status,
     stream::socket::Sockets,
@@ -102,6 +102,8 @@ pub struct Parts {
     pub status: Status,
     /// The models that answer.
     pub models: Arc<Models>,
+    /// Where breakers are set by hand.
+    pub(crate) breakers: Arc<ByHand>,
     /// WebSockets of each user.
     pub sockets: Sockets,
     /// Cancelled when the server goes down; streams end then.

@@ -57,7 +57,7 @@ use crate::{
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
     mail::{self, Post},
-    models,
+    models::{self, ByHand},
     research::{self, Bench},
     reserve::Reserve,
     retention::{self, Retention},
@@ -318,6 +318,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     if let Some(limiter) = &limiter {
         tokio::spawn(Arc::clone(limiter).keep(ending.clone()));
     }
+    let breakers = Arc::new(ByHand::new(chat_models.clone(), store.pubsub().clone()));
+    let (heard, ended) = (breakers.clone(), ending.clone());
+    tokio::spawn(async move { ended.run_until_cancelled(heard.hear()).await });
     let app = App::new(Parts {
         access,
         store: shared_store,
@@ -356,6 +359,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             rerank: rerank_status,
         },
         models: chat_models,
+        breakers,
         sockets: Sockets::new(config.limits.sockets_per_user),
         ending,
     });

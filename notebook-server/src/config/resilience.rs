@@ -1,10 +1,13 @@
 //! What stands around models: how long they may take, what is tried again, when they are left alone.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use notebook_core::chat::layers::{
-    BreakerPolicy, BudgetPolicy, HedgePolicy, KeyPolicy, LimitPolicy, ResponseCachePolicy,
-    RetryPolicy, Slow, Timeouts,
+use notebook_core::{
+    Result,
+    chat::layers::{
+        AdaptPolicy, BreakerPolicy, BudgetPolicy, HedgePolicy, KeyPolicy, Limit, LimitPolicy,
+        ResponseCachePolicy, RetryPolicy, Slow, Timeouts,
+    },
 };
 use serde::Deserialize;
 
@@ -24,8 +27,10 @@ pub struct Resilience {
     pub retries_per_second: u32,
     /// The longest wait that a provider is obeyed in, in seconds.
     pub retry_after_seconds: u32,
-    /// How many calls of a provider are under way at once.
+    /// How many calls of a provider are under way at once, at the most.
     pub at_once: usize,
+    /// How far that is lowered while a provider is overloaded; 0: never.
+    pub at_least: usize,
     /// How many wait for their turn.
     pub waiting: usize,
     /// For how many seconds they wait.
@@ -48,6 +53,8 @@ pub struct EmbeddingResilience {
     pub questions_at_once: usize,
     /// How many calls for sources are.
     pub sources_at_once: usize,
+    /// How far both are lowered while the provider is overloaded; 0: never.
+    pub at_least: usize,
     /// How many wait for their turn, of each.
     pub waiting: usize,
     /// For how many seconds they wait.
@@ -66,6 +73,7 @@ impl Default for EmbeddingResilience {
             source_seconds: 60,
             questions_at_once: 16,
             sources_at_once: 8,
+            at_least: 2,
             waiting: 64,
             waiting_seconds: 30,
             hedge_percent: 5,
@@ -80,12 +88,13 @@ impl EmbeddingResilience {
         [self.question_seconds, self.source_seconds].map(some_seconds)
     }
 
-    /// The same.
-    pub(crate) fn limits(&self) -> [Option<(LimitPolicy, Duration)>; 2] {
-        [self.questions_at_once, self.sources_at_once].map(|at_once| {
-            let policy = LimitPolicy { at_once, waiting: self.waiting };
-            (at_once > 0).then(|| (policy, seconds(self.waiting_seconds)))
-        })
+    /// The same, with limits.
+    ///
+    /// # Errors
+    /// None for settings that were checked.
+    pub(crate) fn limits(&self) -> Result<[Option<Arc<Limit>>; 2]> {
+        let of = |at_once| limit(at_once, self.at_least, (self.waiting, self.waiting_seconds));
+        Ok([of(self.questions_at_once)?, of(self.sources_at_once)?])
     }
 
     pub(crate) fn hedge(&self) -> Option<HedgePolicy> {
@@ -168,6 +177,7 @@ impl Default for Resilience {
             retries_per_second: budget.per_second,
             retry_after_seconds: retry.obeyed.as_secs() as u32,
             at_once: 64,
+            at_least: AdaptPolicy::default().least,
             waiting: 64,
             waiting_seconds: 30,
             breaker: BreakerSettings::default(),
@@ -208,6 +218,23 @@ fn some_seconds(number: u32) -> Option<Duration> {
     (number > 0).then(|| seconds(number))
 }
 
+fn limit(
+    at_once: usize,
+    at_least: usize,
+    (waiting, waiting_seconds): (usize, u32),
+) -> Result<Option<Arc<Limit>>> {
+    if at_once == 0 {
+        return Ok(None);
+    }
+    let limit = Limit::new(LimitPolicy { at_once, waiting }, seconds(waiting_seconds))?;
+    Ok(Some(Arc::new(match at_least {
+        0 => limit,
+        least => {
+            limit.adapting(AdaptPolicy { least: least.min(at_once), ..AdaptPolicy::default() })?
+        }
+    })))
+}
+
 impl Resilience {
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts {
@@ -231,9 +258,12 @@ impl Resilience {
         (self.tries > 1).then_some((policy, budget))
     }
 
-    pub(crate) fn limit(&self) -> Option<(LimitPolicy, Duration)> {
-        let policy = LimitPolicy { at_once: self.at_once, waiting: self.waiting };
-        (self.at_once > 0).then(|| (policy, seconds(self.waiting_seconds)))
+    /// A limit, where there is one.
+    ///
+    /// # Errors
+    /// None for settings that were checked.
+    pub(crate) fn limit(&self) -> Result<Option<Arc<Limit>>> {
+        limit(self.at_once, self.at_least, (self.waiting, self.waiting_seconds))
     }
 
     pub(crate) fn cache(&self) -> Option<(usize, ResponseCachePolicy)> {

@@ -51,11 +51,7 @@ impl Layers {
         let label = model.space().model.clone();
         let breaker = self.breaker(Route::Embeddings, label, &settings.breaker)?;
         let retries = self.provider(provider.to_owned())?.retries;
-        let limit = |limit: Option<_>| {
-            limit.map(|(policy, patience)| Limit::new(policy, patience).map(Arc::new)).transpose()
-        };
-        let [questions, sources] = settings.limits();
-        let limits = [limit(questions)?, limit(sources)?];
+        let limits = settings.limits()?;
         // A model on this machine may take minutes for a batch; and a second call would make the first one slower.
         let [question, source] = if is_local { [None, None] } else { settings.timeouts() };
         let hedge = settings.hedge().filter(|_| !is_local);

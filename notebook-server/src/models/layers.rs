@@ -10,7 +10,7 @@ use std::{
 };
 
 use notebook_core::{
-    Clock, Result, Secret, TenantScope, Timestamp,
+    Clock, Error, ErrorKind, Result, Secret, TenantScope, Timestamp,
     cache::memory::MemoryCache,
     chat::{
         ChatModel,
@@ -218,13 +218,12 @@ impl Layers {
         if let Some(provider) = providers.get(&name) {
             return Ok(provider.clone());
         }
-        let limit = self.settings.limit();
-        let limit = limit.map(|(policy, patience)| Limit::new(policy, patience)).transpose()?;
+        let limit = self.settings.limit()?;
         let retries = self.settings.retry();
         let retries = retries
             .map(|(policy, budget)| Retries::new(policy, budget, Arc::clone(&self.clock)))
             .transpose()?;
-        let provider = Provider { limit: limit.map(Arc::new), retries: retries.map(Arc::new) };
+        let provider = Provider { limit, retries: retries.map(Arc::new) };
         providers.insert(name, provider.clone());
         Ok(provider)
     }
@@ -250,6 +249,29 @@ impl Layers {
             breakers.insert(key, Arc::clone(&breaker));
         }
         Ok(Some(breaker))
+    }
+
+    /// The breaker of a model, for somebody who decides by hand. Nothing is known about a model of answers before it is
+    /// asked for the first time, so that those of the configuration are named in `configured`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such model; `Unsupported` where models of this kind have no breakers.
+    pub(super) fn named(
+        &self,
+        (route, model): (Route, &str),
+        configured: &[String],
+    ) -> Result<Arc<Breaker>> {
+        let known = self.breakers.lock().get(&(route, model.to_owned())).cloned();
+        match known {
+            Some(breaker) => Ok(breaker),
+            None if route == Route::Answers && configured.iter().any(|known| known == model) => {
+                self.breaker(route, model.to_owned(), &self.settings.breaker)?.ok_or_else(|| {
+                    Error::new(ErrorKind::Unsupported, "set breaker")
+                        .with("reason", "chat.resilience.breaker.enabled is false")
+                })
+            }
+            None => Err(Error::not_found("set breaker", "model").with("field", "model")),
+        }
     }
 
     /// Whether any model is left alone now.
@@ -385,7 +407,7 @@ fn pools(chat: &Chat) -> Vec<Pool> {
     pools.collect()
 }
 
-fn state(route: Route, model: &str, breaker: &Breaker) -> ModelState {
+pub(super) fn state(route: Route, model: &str, breaker: &Breaker) -> ModelState {
     let BreakerSnapshot { phase, forced, calls, failed, in_a_row, open_millis, .. } =
         breaker.snapshot();
     let model = model.to_owned();

@@ -1,5 +1,6 @@
 //! Which models work, and why these.
 
+mod by_hand;
 mod chat;
 mod embedding;
 mod embedding_layers;
@@ -8,6 +9,7 @@ mod providers;
 mod rerank;
 mod transcription;
 
+pub(crate) use by_hand::{ByHand, Wanted};
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
 pub(crate) use layers::{KeyState, Layers, ModelState, ProviderState, Route, key_states, layers};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    extract::{Json, Scope, need},
+    extract::{Json, May, need},
     models::{KeyState, ModelState, ProviderState, Route},
     problem::{Problem, Reply},
     status::{ChatStatus, EmbeddingStatus, RerankStatus},
@@ -25,6 +25,8 @@ pub(super) struct StatusReply {
     chat: ChatReply,
     /// How the models of the configuration stand.
     models: Vec<ModelState>,
+    /// Whether whoever asks may set breakers of models by hand.
+    operator: bool,
     /// How busy providers are, and how their keys are used: where the person is the operator, in single-user mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     load: Option<LoadReply>,
@@ -62,7 +64,7 @@ struct LimitsReply {
 #[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReply), (status = 403, body = Problem)))]
 pub(super) async fn status(
     State(app): State<App>,
-    _: Scope<need::NotebookRead>,
+    May(principal, ..): May<need::NotebookRead>,
 ) -> Reply<Json<StatusReply>> {
     let checked = tokio::time::timeout(CHECK, app.models.default_model().check()).await;
     let (check, detail) = match checked {
@@ -83,6 +85,7 @@ pub(super) async fn status(
         version: env!("CARGO_PKG_VERSION"),
         chat: ChatReply { model: app.status.chat.clone(), check, detail },
         models,
+        operator: app.access.operates(&principal).is_ok(),
         load,
         embedding: app.status.embedding.clone(),
         embedding_reason: app.status.embedding_reason.clone(),

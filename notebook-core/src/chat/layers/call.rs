@@ -83,14 +83,20 @@ impl CallLayers {
         asked: Asked<'_>,
         once: &impl Fn() -> F,
     ) -> Result<T> {
-        let _turn = match &self.limit {
+        let turn = match &self.limit {
             Some(limit) => Some(limit.turn(asked.scope, asked.deadline).await?),
             None => None,
         };
-        match &self.hedge {
+        let result = match &self.hedge {
             Some(hedge) if asked.hedged => hedge.run(|| self.tried(once)).await,
             _ => self.tried(once).await,
+        };
+        match (turn, &result) {
+            (Some(mut turn), Ok(_)) => turn.began(),
+            (Some(turn), Err(error)) => turn.failed(error),
+            (None, _) => {}
         }
+        result
     }
 
     async fn tried<T, F: Future<Output = Result<T>>>(&self, once: &impl Fn() -> F) -> Result<T> {

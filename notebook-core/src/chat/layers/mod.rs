@@ -77,7 +77,10 @@ pub use fallback::FallbackChat;
 pub use hedge::{Hedge, HedgeEvent, HedgePolicy, HedgeReply, HedgeSnapshot, Hedging};
 pub(crate) use keys::Keys;
 pub use keys::{KeyPolicy, KeyPool, Pooled, PooledKey};
-pub use limit::{Entry, Limit, LimitChat, LimitPolicy, LimitSnapshot, Line, Turn, Whose};
+pub use limit::{
+    AdaptPolicy, Adaptive, Entry, Limit, LimitChat, LimitPolicy, LimitSnapshot, Line, Sample, Turn,
+    Whose,
+};
 pub use retry::{Budget, BudgetPolicy, Failed, Retries, RetryChat, RetryPolicy, decide};
 pub use timeout::{TimeoutChat, Timeouts};
 
