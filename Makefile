@@ -69,6 +69,7 @@ soak: need web ## Kill, stop, cut and restart everything, an hour for the queue 
 	NOTEBOOK_AGENT_RUNS=100000 cargo test --release --locked -p notebook-agent --lib hostile -- --nocapture && \
 	NOTEBOOK_TIMING_SAMPLES=100000 cargo test --release --locked -p notebook-core --test timing -- --nocapture && \
 	NOTEBOOK_TENANT_STEPS=$(TENANT_STEPS) cargo test --release --locked -p notebook-agent --test tenants -- --nocapture && \
+	NOTEBOOK_STREAMS=10000 cargo test --release --locked -p notebook-server --test scarce z17_ -- --nocapture && \
 	cargo test --release --locked -p notebook-server --test faults -- --nocapture
 
 mutants: need-test ## Take every condition on the tenant out of the SQL in turn: a test must fail, and PostgreSQL still show nothing

@@ -14,7 +14,7 @@ use std::{
 use notebook_core::{
     NotebookId, SourceId, TenantScope,
     document::Span,
-    embed::{EmbedKind, Embedder, HashingEmbedder},
+    embed::{EmbedKind, Embedder, HashingEmbedder, layers::EmbedStack},
     keyword::KeywordIndex,
     model::{Chunk, ChunkKey, Source, Stage},
     sqlite::SqliteConfig,
@@ -135,7 +135,7 @@ impl House {
         }
         keyword.commit(&scope).await?;
         let (keyword, vector) = (Arc::new(keyword), Arc::new(vector));
-        let search = VectorSearch { index: vector.clone(), embedder: embedder.clone() };
+        let search = VectorSearch { index: vector.clone(), embedder: EmbedStack::new(embedder.clone()) };
         let config = RetrieveConfig::default();
         let retriever = Retriever::new(keyword.clone(), Some(search), Arc::new(store), config)?;
         Ok(Self { scope, notebook, embedder, keyword, vector, retriever })

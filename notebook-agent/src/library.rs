@@ -112,8 +112,10 @@ impl Library {
     /// # Errors
     /// `Conflict` when the vector index was built with another embedder.
     pub fn open(backends: Backends, model: Arc<dyn ChatModel>) -> Result<Self> {
-        let search =
-            backends.vectors.clone().map(|(index, embedder)| VectorSearch { index, embedder });
+        let search = backends
+            .vectors
+            .clone()
+            .map(|(index, embedder)| VectorSearch { index, embedder: embedder.into() });
         let retriever = Retriever::new(
             backends.keyword.clone(),
             search,

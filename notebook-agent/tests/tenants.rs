@@ -81,7 +81,7 @@ impl Places {
         let backends = Backends::new(store.clone(), keyword.clone())
             .with_vectors(vectors.clone(), embedder.clone());
         let library = Library::open(backends, Arc::new(ExtractiveModel::default())).unwrap();
-        let search = VectorSearch { index: vectors.clone(), embedder };
+        let search = VectorSearch { index: vectors.clone(), embedder: embedder.into() };
         let config = RetrieveConfig::default();
         let retriever =
             Retriever::new(keyword.clone(), Some(search), store.clone(), config).unwrap();

@@ -15,7 +15,7 @@ use notebook_core::{
     cache::memory::MemoryCache,
     clock::SystemClock,
     document::SourceKind,
-    embed::{EmbedKind, Embedder, HashingEmbedder},
+    embed::{EmbedKind, Embedder, HashingEmbedder, layers::EmbedStack},
     keyword::MemoryKeywordIndex,
     model::Stage,
     queue::{
@@ -103,7 +103,7 @@ async fn b1_a_text_is_embedded_once_and_forgotten_with_its_source() {
         transcriber: None,
         web: None,
         keyword: Arc::new(MemoryKeywordIndex::new()),
-        vectors: Some((index, embedder.clone())),
+        vectors: Some((index, EmbedStack::new(embedder.clone()))),
         shared: None,
         embedding_cache: Some(cache.clone()),
         clock: Arc::new(SystemClock),

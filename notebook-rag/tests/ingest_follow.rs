@@ -7,7 +7,7 @@ use notebook_core::{
     NotebookId, SourceId, TenantScope,
     clock::SystemClock,
     document::SourceKind,
-    embed::{EmbedKind, Embedder, HashingEmbedder},
+    embed::{EmbedKind, Embedder, HashingEmbedder, layers::EmbedStack},
     keyword::{KeywordIndex, MemoryKeywordIndex},
     pubsub::{MemoryPubSub, PubSub},
     queue::{
@@ -81,7 +81,7 @@ impl House {
             transcriber: None,
             web: None,
             keyword: keyword.clone(),
-            vectors: Some((vectors.clone(), Arc::new(HashingEmbedder::new()))),
+            vectors: Some((vectors.clone(), EmbedStack::new(Arc::new(HashingEmbedder::new())))),
             shared: Some(Shared { pubsub, known: folder.join("known") }),
             embedding_cache: None,
             clock: Arc::new(SystemClock),

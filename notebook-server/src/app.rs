@@ -6,7 +6,7 @@ use notebook_agent::{chat::Chat, mcp::Servers, runs::Runs};
 use notebook_auth::Principal;
 use notebook_core::{
     Clock, Result,
-    embed::Embedder,
+    embed::layers::EmbedStack,
     http::egress::EgressClient,
     identity::audit::NewEntry,
     queue::Queue,
@@ -28,7 +28,7 @@ use crate::{
     erasure::Erasure,
     limit::{Forwarding, Limiter},
     mail::Post,
-    models::Models,
+    models::{ByHand, Models},
     reserve::Reserve,
     status::Status,
     stream::socket::Sockets,
@@ -65,7 +65,7 @@ pub struct Parts {
     /// Finds passages.
     pub retriever: Arc<Retriever>,
     /// Makes vectors, where there is a model for it.
-    pub embedder: Option<Arc<dyn Embedder>>,
+    pub embedder: Option<EmbedStack>,
     /// Answers questions.
     pub chat: Chat,
     /// Runs and their events.
@@ -102,6 +102,8 @@ pub struct Parts {
     pub status: Status,
     /// The models that answer.
     pub models: Arc<Models>,
+    /// Where breakers are set by hand.
+    pub(crate) breakers: Arc<ByHand>,
     /// WebSockets of each user.
     pub sockets: Sockets,
     /// Cancelled when the server goes down; streams end then.

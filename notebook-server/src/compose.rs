@@ -57,7 +57,7 @@ use crate::{
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
     mail::{self, Post},
-    models,
+    models::{self, ByHand},
     research::{self, Bench},
     reserve::Reserve,
     retention::{self, Retention},
@@ -118,7 +118,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     let keyword =
         Arc::new(TantivyIndex::new(KeywordConfig::in_folder(folder.join("index/keywords")))?);
 
-    let embedding = models::embedder(&config.embedding, config).await?;
+    let usage = Arc::new(SqlKeyUsage::new(&store));
+    let layers = models::layers(config, usage, clock.clone()).await?;
+    let embedding = models::embedder(config, &layers).await?;
     let vectors = embedding
         .model
         .map(|embedder| {
@@ -136,8 +138,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         }
         _ => None,
     };
-    let chat_models =
-        models::chat(config, Arc::new(SqlKeyUsage::new(&store)), clock.clone()).await?;
+    let chat_models = models::chat(config, layers.clone()).await?;
 
     let pages = web::pages(config)?;
     let ingest = Ingest::new(
@@ -167,7 +168,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     });
     let embedder = vectors.as_ref().map(|(_, embedder)| embedder.clone());
     let search = vectors.map(|(index, embedder)| VectorSearch { index, embedder });
-    let reranking = models::reranking(config).await?;
+    let reranking = models::reranking(config, &layers).await?;
     let rerank_status = reranking.as_ref().map(|reranking| RerankStatus {
         model: reranking.model.model().to_owned(),
         place: models::rerank_place(config).to_owned(),
@@ -317,6 +318,9 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
     if let Some(limiter) = &limiter {
         tokio::spawn(Arc::clone(limiter).keep(ending.clone()));
     }
+    let breakers = Arc::new(ByHand::new(chat_models.clone(), store.pubsub().clone()));
+    let (heard, ended) = (breakers.clone(), ending.clone());
+    tokio::spawn(async move { ended.run_until_cancelled(heard.hear()).await });
     let app = App::new(Parts {
         access,
         store: shared_store,
@@ -355,6 +359,7 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
             rerank: rerank_status,
         },
         models: chat_models,
+        breakers,
         sockets: Sockets::new(config.limits.sockets_per_user),
         ending,
     });

@@ -4,11 +4,13 @@ use async_trait::async_trait;
 
 use crate::{Result, vector::VectorSpace};
 
+mod batch;
 mod caching;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "google")]
 pub mod google;
+pub mod layers;
 mod memory;
 #[cfg(feature = "ollama")]
 pub mod ollama;
@@ -17,6 +19,7 @@ pub mod openai;
 #[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]
 mod remote;
 
+pub use batch::BatchSize;
 pub use caching::{CachingEmbedder, ScopedEmbedder};
 pub use memory::HashingEmbedder;
 #[cfg(any(feature = "google", feature = "ollama", feature = "openai"))]

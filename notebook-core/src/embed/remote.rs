@@ -1,10 +1,11 @@
 //! What the remote embedders share: prefixes, batches, and checks of what comes back.
 
-use std::ops::Range;
-
 use async_trait::async_trait;
 
-use super::{EmbedKind, Embedder};
+use super::{
+    EmbedKind, Embedder,
+    batch::{BatchSize, batches},
+};
 use crate::{
     Error, Result, cache::CacheKey, chat::TokenCount, http::protocol, vector::VectorSpace,
 };
@@ -28,16 +29,25 @@ pub struct RemoteEmbedOptions {
     pub batch_bytes: usize,
 }
 
+impl RemoteEmbedOptions {
+    /// How much one call takes.
+    #[must_use]
+    pub const fn batch(&self) -> BatchSize {
+        BatchSize { texts: self.batch_texts, bytes: self.batch_bytes }
+    }
+}
+
 impl Default for RemoteEmbedOptions {
     /// 512 tokens a text, no prefixes, calls of 64 texts or 256 KiB.
     fn default() -> Self {
+        let batch = BatchSize::default();
         Self {
             dimensions: None,
             max_tokens: 512,
             query_prefix: String::new(),
             passage_prefix: String::new(),
-            batch_texts: 64,
-            batch_bytes: 256 * 1024,
+            batch_texts: batch.texts,
+            batch_bytes: batch.bytes,
         }
     }
 }
@@ -104,7 +114,7 @@ impl<D: Dialect> Embedder for Remote<D> {
     async fn embed(&self, kind: EmbedKind, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let prepared: Vec<String> = texts.iter().map(|text| self.prepare(kind, text)).collect();
         let mut all = Vec::with_capacity(texts.len());
-        for range in batches(&prepared, self.options.batch_texts, self.options.batch_bytes) {
+        for range in batches(&prepared, self.options.batch()) {
             let batch = prepared.get(range).unwrap_or_default();
             let vectors = self.dialect.call(kind, batch).await?;
             all.extend(unit_vectors(vectors, batch.len(), self.space.dimensions)?);
@@ -165,22 +175,6 @@ pub(crate) fn cut(text: &str, max_tokens: usize) -> &str {
         }
     }
     text
-}
-
-/// Neighbours that fit into one call.
-fn batches(texts: &[String], max_texts: usize, max_bytes: usize) -> Vec<Range<usize>> {
-    let (mut ranges, mut start, mut bytes) = (Vec::new(), 0, 0_usize);
-    for (at, text) in texts.iter().enumerate() {
-        if at > start && (at - start == max_texts || bytes + text.len() > max_bytes) {
-            ranges.push(start..at);
-            (start, bytes) = (at, 0);
-        }
-        bytes += text.len();
-    }
-    if start < texts.len() {
-        ranges.push(start..texts.len());
-    }
-    ranges
 }
 
 /// Checks number, length and values, and scales to unit length.
@@ -247,18 +241,6 @@ pub(super) fn check_model(model: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::ErrorKind;
-
-    fn texts(lengths: &[usize]) -> Vec<String> {
-        lengths.iter().map(|length| "x".repeat(*length)).collect()
-    }
-
-    #[test]
-    fn batches_keep_both_limits_and_lose_nothing() {
-        assert!(batches(&[], 2, 10).is_empty());
-        assert_eq!(batches(&texts(&[1, 1, 1, 1, 1]), 2, 10), [0..2, 2..4, 4..5]);
-        assert_eq!(batches(&texts(&[6, 6, 30, 1]), 9, 10), [0..1, 1..2, 2..3, 3..4]);
-        assert_eq!(batches(&texts(&[4, 6, 1]), 9, 10), [0..2, 2..3]);
-    }
 
     #[test]
     fn texts_are_cut_on_a_character() {

@@ -44,6 +44,9 @@ pub(super) struct Pool {
     waits: Arc<Waits>,
 }
 
+/// When those who found all connections taken should come back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
 /// How long calls waited for a connection, its making included.
 #[derive(Debug, Default)]
 struct Waits {
@@ -176,7 +179,8 @@ impl Pool {
         const USED_UP: &str = "repeat it later, or allow more connections: all are in use";
         const SILENT: &str = "check that PostgreSQL runs and can be reached: it does not answer";
         let away = |fix| {
-            Error::new(ErrorKind::Unavailable, operation).retry(Retry::Backoff).with("fix", fix)
+            let again = if fix == USED_UP { Retry::After(COME_BACK) } else { Retry::Backoff };
+            Error::new(ErrorKind::Unavailable, operation).retry(again).with("fix", fix)
         };
         let Ok(got) = tokio::time::timeout(self.patience, self.connections.get()).await else {
             let status = self.connections.status();

@@ -10,6 +10,7 @@ use crate::Result;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod layers;
 mod memory;
 #[cfg(feature = "openai")]
 pub mod remote;

@@ -28,7 +28,7 @@ use notebook_core::{
     Clock, Error, ErrorKind, NotebookId, Result, SourceId, TenantScope,
     cache::Cache,
     document::{Document, SourceKind},
-    embed::Embedder,
+    embed::layers::EmbedStack,
     keyword::KeywordIndex,
     model::{Chunk, Progress, Source, SourceFailure, Stage},
     queue::{
@@ -81,8 +81,8 @@ pub struct IngestParts {
     pub transcriber: Option<Arc<dyn Transcriber>>,
     /// The keyword index.
     pub keyword: Arc<dyn KeywordIndex>,
-    /// The vector index and its embedder; without them sources are found by keywords alone.
-    pub vectors: Option<(Arc<dyn VectorIndex>, Arc<dyn Embedder>)>,
+    /// The vector index, and its embedder with what stands around it; without them sources are found by keywords alone.
+    pub vectors: Option<(Arc<dyn VectorIndex>, EmbedStack)>,
     /// Keeps vectors by the hash of their texts, so that a text that was there before is not embedded
     /// again: a new version of a source, a source in two notebooks.
     pub embedding_cache: Option<Arc<dyn Cache>>,

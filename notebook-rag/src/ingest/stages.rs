@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     document::{Document, SourceKind},
-    embed::{CachingEmbedder, Embedder, ScopedEmbedder},
+    embed::{CachingEmbedder, Embedder, ScopedEmbedder, layers::Purpose},
     model::{Chunk, Progress, Source, Stage},
     queue::runner::{Ended, Work},
     vector::{ChunkFilter, VectorRecord},
@@ -238,7 +238,8 @@ impl Inner {
     pub(super) fn cached(&self, scope: &TenantScope) -> Option<ScopedEmbedder> {
         let (_, embedder) = self.parts.vectors.as_ref()?;
         let cache = self.parts.embedding_cache.as_ref()?;
-        Some(CachingEmbedder::new(embedder.clone(), cache.clone()).for_scope(scope))
+        let embedder = Arc::new(embedder.for_scope(Some(scope), Purpose::Source));
+        Some(CachingEmbedder::new(embedder, cache.clone()).for_scope(scope))
     }
 
     /// Embeds the chunks that have no vector yet.
@@ -249,7 +250,7 @@ impl Inner {
         };
         let embedder: Arc<dyn Embedder> = match self.cached(scope) {
             Some(cached) => Arc::new(cached),
-            None => embedder.clone(),
+            None => Arc::new(embedder.for_scope(Some(scope), Purpose::Source)),
         };
         let source = self.parts.store.source(scope, id).await?;
         // Batches are stored whole and in order, so their number tells where to go on.

@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, TenantScope,
-    embed::{EmbedKind, Embedder},
+    embed::{
+        EmbedKind, Embedder,
+        layers::{EmbedStack, Purpose},
+    },
     keyword::KeywordIndex,
     model::{Chunk, ChunkKey, RetrievalMode, Source, StageTiming},
     store::Store,
@@ -30,8 +33,8 @@ const JUDGED: usize = 5;
 pub struct VectorSearch {
     /// The index.
     pub index: Arc<dyn VectorIndex>,
-    /// The model that the index was built with.
-    pub embedder: Arc<dyn Embedder>,
+    /// The model that the index was built with, and what stands around it.
+    pub embedder: EmbedStack,
 }
 
 /// Indexes that follow a store which other processes write to.
@@ -263,13 +266,16 @@ impl Retriever {
             return VectorHalf::default();
         };
         let question = std::slice::from_ref(&request.question);
+        let limit = clock.limit(self.config.limits.embed);
+        let embedder = embedder
+            .for_scope(Some(scope), Purpose::Waiting)
+            .until(std::time::Instant::now().checked_add(limit));
         let embed = async {
             let vectors = embedder.embed(EmbedKind::Query, question).await?;
             vectors.into_iter().next().ok_or_else(|| {
                 Error::new(ErrorKind::Protocol, "embed question").with("vectors", "none")
             })
         };
-        let limit = clock.limit(self.config.limits.embed);
         let Staged { result, timing } = staged(StageName::EmbedQuestion, limit, embed).await;
         let vector = match result {
             Ok(vector) => vector,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope, Timestamp,
     document::{SourceKind, Span},
-    embed::{EmbedKind, Embedder},
+    embed::{EmbedKind, Embedder, layers::EmbedStack},
     keyword::{KeywordIndex, KeywordRecord, MemoryKeywordIndex},
     model::{Chunk, ChunkKey, Notebook, NotebookSettings, Progress, RetrievalMode, Source, Stage},
     store::{NotebookStore, SourceStore, memory::MemoryStore},
@@ -192,7 +192,7 @@ async fn house(words: Mood, embedder: Option<Mood>) -> House {
     keyword.commit(&scope).await.unwrap();
     let vector = embedder.map(|mood| VectorSearch {
         index: Arc::new(vector),
-        embedder: Arc::new(Letters(space(), mood)),
+        embedder: EmbedStack::new(Arc::new(Letters(space(), mood))),
     });
     let store = Arc::new(store);
     let limit = Duration::from_millis(50);
@@ -373,7 +373,7 @@ async fn wrong_limits_and_mixed_models_are_refused() {
     let other = VectorSpace { model: "other".to_owned(), dimensions: 26 };
     let vector = VectorSearch {
         index: Arc::new(MemoryVectorIndex::new(other)),
-        embedder: Arc::new(Letters(space(), Mood::Well)),
+        embedder: EmbedStack::new(Arc::new(Letters(space(), Mood::Well))),
     };
     let keyword = Arc::new(MemoryKeywordIndex::new());
     let made = Retriever::new(

@@ -15,9 +15,9 @@ mod tidy;
 
 use std::sync::Arc;
 
-use notebook_auth::{Auth, ClosedTenants, Principal};
+use notebook_auth::{Auth, ClosedTenants, Principal, rbac::Permission};
 use notebook_core::{
-    Tenants,
+    Error, ErrorKind, Result, TenantScope, Tenants, UserId,
     identity::{Identity, audit::AuditKeys},
 };
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,7 @@ pub struct Accounts {
     pub(crate) origins: Origins,
     audit_keys: Option<AuditKeys>,
     streams: Arc<Streams>,
+    operators: Vec<UserId>,
 }
 
 impl Accounts {
@@ -80,6 +81,25 @@ impl Access {
     /// Whether there is no login.
     pub(crate) const fn is_single_user(&self) -> bool {
         matches!(self, Self::SingleUser(_))
+    }
+
+    /// Where what somebody does for the whole installation is logged, if they may: the one user, and with accounts those whom
+    /// the configuration names, when they have signed in themselves.
+    ///
+    /// # Errors
+    /// `Forbidden` for all others.
+    pub(crate) fn operates(&self, principal: &Principal) -> Result<TenantScope> {
+        match self {
+            Self::SingleUser(_) => Ok(principal.scope.clone()),
+            Self::Accounts(accounts) => {
+                let named = principal.key.is_none() && accounts.operators.contains(&principal.user);
+                named.then(notebook_auth::installation).ok_or_else(|| {
+                    Error::new(ErrorKind::Forbidden, "check permission")
+                        .with("permission", Permission::Operate.name())
+                        .with("fix", "sign in as a user whom auth.operators names")
+                })
+            }
+        }
     }
 
     /// The origin of our page, where it is configured.

@@ -57,6 +57,7 @@ impl Access {
                     oidc,
                     audit_keys,
                     streams,
+                    operators: config.auth.operators.clone(),
                 };
                 Ok(Self::Accounts(Arc::new(accounts)))
             }

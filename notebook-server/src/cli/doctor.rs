@@ -10,7 +10,7 @@ use super::{Outcome, out};
 use crate::{
     assets, compose,
     config::{Config, Loaded, Profile},
-    models,
+    models::{self, Layers},
 };
 
 /// Prints a line for each part. Fails when something that is needed does not work.
@@ -29,7 +29,14 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
     report.mail(&config).await;
     // Nothing is asked of a model here, so nothing is counted.
     let uncounted = Arc::new(MemoryKeyUsage::new());
-    match models::chat(&config, uncounted, Arc::new(SystemClock)).await {
+    let layers = match models::layers(&config, uncounted, Arc::new(SystemClock)).await {
+        Ok(layers) => layers,
+        Err(error) => {
+            report.bad("answers", &error.to_string());
+            return report.end();
+        }
+    };
+    match models::chat(&config, layers.clone()).await {
         Ok(chat) => {
             let status = chat.status();
             report.good("answers", &format!("{}: {}", status.label, status.reason));
@@ -48,12 +55,12 @@ pub(super) async fn run(loaded: Loaded) -> Outcome {
         Err(error) => report.bad("answers", &error.to_string()),
     }
     report.recordings(&config).await;
-    match models::embedder(&config.embedding, &config).await {
+    match models::embedder(&config, &layers).await {
         Ok(embedding) if embedding.model.is_some() => report.good("search", &embedding.reason),
         Ok(embedding) => report.warn("search", &embedding.reason),
         Err(error) => report.bad("search", &error.to_string()),
     }
-    report.reranking(&config).await;
+    report.reranking(&config, &layers).await;
     report.end()
 }
 
@@ -200,8 +207,8 @@ impl Report {
     }
 
     /// Judges two passages, where a model does.
-    async fn reranking(&mut self, config: &Config) {
-        let last = match models::reranking(config).await {
+    async fn reranking(&mut self, config: &Config, layers: &Layers) {
+        let last = match models::reranking(config, layers).await {
             Ok(None) => return,
             Ok(Some(last)) => last,
             Err(error) => return self.bad("rerank", &error.to_string()),

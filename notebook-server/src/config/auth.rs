@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use notebook_core::Secret;
+use notebook_core::{Secret, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
@@ -39,6 +39,8 @@ pub struct Auth {
     pub oidc: BTreeMap<String, OidcProvider>,
     /// Whether people may ask for mail by which they set a forgotten password; only where mail is sent.
     pub password_reset: bool,
+    /// The ids of users who run the installation: by ids, for an address is anybody's until it is confirmed.
+    pub operators: Vec<UserId>,
 }
 
 /// How people reach the server.
@@ -89,6 +91,7 @@ impl Default for Auth {
             strict_refresh: false,
             oidc: BTreeMap::new(),
             password_reset: true,
+            operators: Vec::new(),
         }
     }
 }

@@ -154,6 +154,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
         errors.extend(keys.errors(provider));
     }
     errors.extend(config.chat.resilience.errors());
+    errors.extend(config.embedding.resilience.errors());
     errors.extend(config.guard.errors());
     errors.extend(config.tools.errors());
     errors.extend(config.mcp.errors());

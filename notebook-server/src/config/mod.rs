@@ -40,7 +40,9 @@ pub(crate) use providers::preset_names;
 pub use providers::{Anthropic, Azure, PresetServer, Price};
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub use rerank::Rerank;
-pub use resilience::{BreakerSettings, CacheSettings, KeySettings, Resilience};
+pub use resilience::{
+    BreakerSettings, CacheSettings, EmbeddingResilience, KeySettings, Resilience,
+};
 pub(crate) use secrets::Place;
 pub use secrets::{Secrets, Vault};
 pub use tools::Tools;
@@ -302,6 +304,8 @@ pub struct Embedding {
     pub dimensions: Option<usize>,
     /// The most bytes of vectors that are kept by the hash of their texts; 0 for none.
     pub cache_bytes: usize,
+    /// What stands around models of other machines.
+    pub resilience: EmbeddingResilience,
 }
 
 /// A server that speaks OpenAI's dialect.
@@ -477,6 +481,7 @@ impl Default for Embedding {
             dimensions: None,
             cache_bytes: 256 << 20,
             onnxruntime: None,
+            resilience: EmbeddingResilience::default(),
         }
     }
 }

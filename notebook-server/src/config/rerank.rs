@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use notebook_core::Secret;
 use serde::Deserialize;
 
+use super::BreakerSettings;
 use crate::models::RERANK_PROVIDERS;
 
 /// Which model has the last word on the order of passages.
@@ -30,6 +31,8 @@ pub struct Rerank {
     pub candidates: usize,
     /// How many milliseconds that may take before the passages stay as they were found.
     pub millis: u32,
+    /// For `http`, when the server is left alone.
+    pub breaker: BreakerSettings,
 }
 
 impl Default for Rerank {
@@ -44,6 +47,7 @@ impl Default for Rerank {
             max_tokens: None,
             candidates: 32,
             millis: 2_000,
+            breaker: BreakerSettings::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl Rerank {
         );
         need((1..=100).contains(&self.candidates), "rerank.candidates must be from 1 to 100");
         need((1..=60_000).contains(&self.millis), "rerank.millis must be from 1 to 60000");
+        errors.extend(self.breaker.errors("rerank.breaker"));
         errors
     }
 

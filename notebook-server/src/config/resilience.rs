@@ -1,10 +1,13 @@
 //! What stands around models: how long they may take, what is tried again, when they are left alone.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use notebook_core::chat::layers::{
-    BreakerPolicy, BudgetPolicy, KeyPolicy, LimitPolicy, ResponseCachePolicy, RetryPolicy, Slow,
-    Timeouts,
+use notebook_core::{
+    Result,
+    chat::layers::{
+        AdaptPolicy, BreakerPolicy, BudgetPolicy, HedgePolicy, KeyPolicy, Limit, LimitPolicy,
+        ResponseCachePolicy, RetryPolicy, Slow, Timeouts,
+    },
 };
 use serde::Deserialize;
 
@@ -24,8 +27,10 @@ pub struct Resilience {
     pub retries_per_second: u32,
     /// The longest wait that a provider is obeyed in, in seconds.
     pub retry_after_seconds: u32,
-    /// How many calls of a provider are under way at once.
+    /// How many calls of a provider are under way at once, at the most.
     pub at_once: usize,
+    /// How far that is lowered while a provider is overloaded; 0: never.
+    pub at_least: usize,
     /// How many wait for their turn.
     pub waiting: usize,
     /// For how many seconds they wait.
@@ -34,6 +39,83 @@ pub struct Resilience {
     pub breaker: BreakerSettings,
     /// Answers that are given again.
     pub cache: CacheSettings,
+}
+
+/// What stands around an embedding model of another machine, beside the retries of its provider. 0 means without.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddingResilience {
+    /// How many seconds a try may take that somebody waits for.
+    pub question_seconds: u32,
+    /// How many seconds a try for a source may take.
+    pub source_seconds: u32,
+    /// How many calls are under way at once that somebody waits for.
+    pub questions_at_once: usize,
+    /// How many calls for sources are.
+    pub sources_at_once: usize,
+    /// How far both are lowered while the provider is overloaded; 0: never.
+    pub at_least: usize,
+    /// How many wait for their turn, of each.
+    pub waiting: usize,
+    /// For how many seconds they wait.
+    pub waiting_seconds: u32,
+    /// For so many of a hundred questions a call is made once more that takes longer than 95 of a hundred do.
+    pub hedge_percent: u32,
+    /// When the model is left alone.
+    pub breaker: BreakerSettings,
+}
+
+impl Default for EmbeddingResilience {
+    fn default() -> Self {
+        Self {
+            // Less than a question has for its vector, so that there is time for a second try.
+            question_seconds: 3,
+            source_seconds: 60,
+            questions_at_once: 16,
+            sources_at_once: 8,
+            at_least: 2,
+            waiting: 64,
+            waiting_seconds: 30,
+            hedge_percent: 5,
+            breaker: BreakerSettings::default(),
+        }
+    }
+}
+
+impl EmbeddingResilience {
+    /// For calls that somebody waits for, and for those for sources.
+    pub(crate) fn timeouts(&self) -> [Option<Duration>; 2] {
+        [self.question_seconds, self.source_seconds].map(some_seconds)
+    }
+
+    /// The same, with limits.
+    ///
+    /// # Errors
+    /// None for settings that were checked.
+    pub(crate) fn limits(&self) -> Result<[Option<Arc<Limit>>; 2]> {
+        let of = |at_once| limit(at_once, self.at_least, (self.waiting, self.waiting_seconds));
+        Ok([of(self.questions_at_once)?, of(self.sources_at_once)?])
+    }
+
+    pub(crate) fn hedge(&self) -> Option<HedgePolicy> {
+        let policy = HedgePolicy { percent: self.hedge_percent, ..HedgePolicy::default() };
+        (self.hedge_percent > 0).then_some(policy)
+    }
+
+    /// What is wrong, as sentences.
+    pub(super) fn errors(&self) -> Vec<String> {
+        const SECTION: &str = "embedding.resilience";
+        let ranges = [
+            ("question_seconds", self.question_seconds, 0..=3_600),
+            ("source_seconds", self.source_seconds, 0..=3_600),
+            ("waiting_seconds", self.waiting_seconds, 0..=600),
+            ("hedge_percent", self.hedge_percent, 0..=5),
+        ];
+        let outside = |(name, value, range)| outside(SECTION, name, value, range);
+        let mut errors: Vec<_> = ranges.into_iter().filter_map(outside).collect();
+        errors.extend(self.breaker.errors("embedding.resilience.breaker"));
+        errors
+    }
 }
 
 /// When a model is left alone.
@@ -95,6 +177,7 @@ impl Default for Resilience {
             retries_per_second: budget.per_second,
             retry_after_seconds: retry.obeyed.as_secs() as u32,
             at_once: 64,
+            at_least: AdaptPolicy::default().least,
             waiting: 64,
             waiting_seconds: 30,
             breaker: BreakerSettings::default(),
@@ -135,6 +218,23 @@ fn some_seconds(number: u32) -> Option<Duration> {
     (number > 0).then(|| seconds(number))
 }
 
+fn limit(
+    at_once: usize,
+    at_least: usize,
+    (waiting, waiting_seconds): (usize, u32),
+) -> Result<Option<Arc<Limit>>> {
+    if at_once == 0 {
+        return Ok(None);
+    }
+    let limit = Limit::new(LimitPolicy { at_once, waiting }, seconds(waiting_seconds))?;
+    Ok(Some(Arc::new(match at_least {
+        0 => limit,
+        least => {
+            limit.adapting(AdaptPolicy { least: least.min(at_once), ..AdaptPolicy::default() })?
+        }
+    })))
+}
+
 impl Resilience {
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts {
@@ -158,9 +258,12 @@ impl Resilience {
         (self.tries > 1).then_some((policy, budget))
     }
 
-    pub(crate) fn limit(&self) -> Option<(LimitPolicy, Duration)> {
-        let policy = LimitPolicy { at_once: self.at_once, waiting: self.waiting };
-        (self.at_once > 0).then(|| (policy, seconds(self.waiting_seconds)))
+    /// A limit, where there is one.
+    ///
+    /// # Errors
+    /// None for settings that were checked.
+    pub(crate) fn limit(&self) -> Result<Option<Arc<Limit>>> {
+        limit(self.at_once, self.at_least, (self.waiting, self.waiting_seconds))
     }
 
     pub(crate) fn cache(&self) -> Option<(usize, ResponseCachePolicy)> {
@@ -173,30 +276,25 @@ impl Resilience {
     /// What is wrong, as sentences.
     pub(super) fn errors(&self) -> Vec<String> {
         let mut errors = Vec::new();
-        let breaker = &self.breaker;
         for (name, value, range) in [
             ("tries", self.tries, 0..=10),
             ("retry_percent", self.retry_percent, 0..=100),
             ("retries_per_second", self.retries_per_second, 0..=1_000),
             ("retry_after_seconds", self.retry_after_seconds, 0..=300),
             ("waiting_seconds", self.waiting_seconds, 0..=600),
-            ("breaker.failed_percent", breaker.failed_percent, 0..=100),
-            ("breaker.slow_percent", breaker.slow_percent, 0..=100),
-            ("breaker.slow_seconds", breaker.slow_seconds, 1..=3_600),
-            ("breaker.calls", breaker.calls, 1..=1_000_000),
-            ("breaker.window_seconds", breaker.window_seconds, 1..=3_600),
-            ("breaker.open_seconds", breaker.open_seconds, 1..=3_600),
-            ("breaker.longest_seconds", breaker.longest_seconds, breaker.open_seconds..=86_400),
-            ("breaker.successes", breaker.successes, 1..=100),
             ("cache.seconds", self.cache.seconds, 1..=86_400),
         ] {
-            if !range.contains(&value) {
-                let (from, to) = range.into_inner();
-                errors.push(format!("chat.resilience.{name} must be from {from} to {to}"));
-            }
+            errors.extend(outside("chat.resilience", name, value, range));
         }
+        errors.extend(self.breaker.errors("chat.resilience.breaker"));
         errors
     }
+}
+
+/// What is wrong with a number that is not in its range.
+fn outside(section: &str, name: &str, value: u32, range: RangeInclusive<u32>) -> Option<String> {
+    let (from, to) = (*range.start(), *range.end());
+    (!range.contains(&value)).then(|| format!("{section}.{name} must be from {from} to {to}"))
 }
 
 impl BreakerSettings {
@@ -215,6 +313,22 @@ impl BreakerSettings {
             trials: self.successes.saturating_sub(1),
             ..BreakerPolicy::default()
         })
+    }
+
+    /// What is wrong, as sentences.
+    pub(super) fn errors(&self, section: &str) -> Vec<String> {
+        let ranges = [
+            ("failed_percent", self.failed_percent, 0..=100),
+            ("slow_percent", self.slow_percent, 0..=100),
+            ("slow_seconds", self.slow_seconds, 1..=3_600),
+            ("calls", self.calls, 1..=1_000_000),
+            ("window_seconds", self.window_seconds, 1..=3_600),
+            ("open_seconds", self.open_seconds, 1..=3_600),
+            ("longest_seconds", self.longest_seconds, self.open_seconds..=86_400),
+            ("successes", self.successes, 1..=100),
+        ];
+        let outside = |(name, value, range)| outside(section, name, value, range);
+        ranges.into_iter().filter_map(outside).collect()
     }
 }
 

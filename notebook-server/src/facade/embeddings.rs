@@ -2,7 +2,10 @@
 
 use axum::extract::State;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use notebook_core::{Error, ErrorKind, embed::EmbedKind};
+use notebook_core::{
+    Error, ErrorKind,
+    embed::{EmbedKind, Embedder as _, layers::Purpose},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -55,7 +58,7 @@ pub(super) struct Embeddings {
     responses((status = 200, body = Embeddings), (status = 404, body = Problem), (status = 422, body = Problem), (status = 501, body = Problem)))]
 pub(super) async fn create(
     State(app): State<App>,
-    _: Scope<need::Chat>,
+    Scope(scope, ..): Scope<need::Chat>,
     Json(body): Json<CreateEmbeddings>,
 ) -> Reply<Json<Embeddings>> {
     let embedder = app.embedder.as_ref().ok_or_else(|| {
@@ -92,6 +95,7 @@ pub(super) async fn create(
         return Err(wrong("input", "send 1 to 256 texts that are not empty").into());
     }
     let tokens: usize = texts.iter().map(|text| embedder.count_tokens(text)).sum();
+    let embedder = embedder.for_scope(Some(&scope), Purpose::Waiting);
     let vectors = embedder.embed(EmbedKind::Passage, &texts).await?;
     let data = vectors.iter().enumerate().map(|(index, vector)| {
         let embedding = if base64 { json!(packed(vector)) } else { json!(vector) };

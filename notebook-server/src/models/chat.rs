@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use notebook_agent::chat::ModelSource;
 use notebook_core::{
-    Clock, Error, Result, TenantScope, chat::ChatModel, http::HttpClient, key_usage::KeyUsage,
-    model::ModelSettings,
+    Error, Result, TenantScope, chat::ChatModel, http::HttpClient, model::ModelSettings,
 };
 use notebook_rag::extractive::ExtractiveModel;
 
@@ -25,7 +24,7 @@ pub struct Models {
     extractive: Arc<ExtractiveModel>,
     /// Those that stand in for another, in their order.
     fallback: Vec<Arc<dyn ChatModel>>,
-    layers: Layers,
+    layers: Arc<Layers>,
     reason: String,
 }
 
@@ -33,15 +32,10 @@ pub struct Models {
 ///
 /// # Errors
 /// Those of a provider that the configuration asks for by name.
-pub(crate) async fn chat(
-    config: &Config,
-    usage: Arc<dyn KeyUsage>,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<Models>> {
+pub(crate) async fn chat(config: &Config, layers: Arc<Layers>) -> Result<Arc<Models>> {
     let http = super::http()?;
     let config = config.chat.clone();
     let extractive = Arc::new(ExtractiveModel::default());
-    let layers = Layers::new(&config, usage, clock).await?;
     let remote = |provider: &str, model: Option<&str>| {
         layers.keyed(&config, provider, |config| make(config, &http, provider, model))
     };
@@ -139,7 +133,7 @@ impl Models {
     }
 
     /// What stands around the models.
-    pub(crate) const fn layers(&self) -> &Layers {
+    pub(crate) fn layers(&self) -> &Layers {
         &self.layers
     }
 

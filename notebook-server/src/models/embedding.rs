@@ -1,15 +1,18 @@
 //! The model that makes vectors.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use notebook_core::{
-    Error, Result, Secret,
+    Error, ErrorKind, Result, Secret,
+    chat::layers::Pooled,
     embed::{
-        Embedder, RemoteEmbedOptions,
+        BatchSize, Embedder, RemoteEmbedOptions,
         google::{GoogleEmbedConfig, GoogleEmbedder},
+        layers::{EmbedKeyPool, EmbedStack},
         ollama::{OllamaEmbedConfig, OllamaEmbedder},
         openai::{OpenAiEmbedConfig, OpenAiEmbedder},
     },
+    http::{BaseUrl, HttpClient},
 };
 use notebook_rag::{
     embed::{
@@ -20,6 +23,7 @@ use notebook_rag::{
     models::{ModelPlaces, download::Wanted},
 };
 
+use super::layers::{Layers, keys_of};
 use crate::config::{Config, Embedding};
 
 /// Values of `embedding.provider`.
@@ -31,14 +35,14 @@ const LOCAL: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
 /// The model that makes vectors, if there is one, and why.
 pub(crate) struct Chosen {
-    pub(crate) model: Option<Arc<dyn Embedder>>,
+    pub(crate) model: Option<EmbedStack>,
     pub(crate) reason: String,
 }
 
 impl Chosen {
     fn model(embedder: impl Embedder, why: &str) -> Self {
         let reason = format!("keywords and vectors ({}, {why})", embedder.space().model);
-        Self { model: Some(Arc::new(embedder)), reason }
+        Self { model: Some(EmbedStack::new(Arc::new(embedder))), reason }
     }
 }
 
@@ -46,7 +50,8 @@ impl Chosen {
 ///
 /// # Errors
 /// Those of a model that the configuration asks for by name.
-pub(crate) async fn embedder(settings: &Embedding, config: &Config) -> Result<Chosen> {
+pub(crate) async fn embedder(config: &Config, layers: &Layers) -> Result<Chosen> {
+    let settings = &config.embedding;
     match settings.provider.as_str() {
         "none" => Ok(Chosen {
             model: None,
@@ -58,7 +63,7 @@ pub(crate) async fn embedder(settings: &Embedding, config: &Config) -> Result<Ch
         }),
         "candle" => Ok(Chosen::model(local(settings).await?, "on this machine")),
         "ort" => Ok(Chosen::model(onnxruntime(settings).await?, "on this machine, by onnxruntime")),
-        remote => connect(remote, settings, config).await,
+        remote => connect(remote, config, layers).await,
     }
 }
 
@@ -100,57 +105,106 @@ fn model_folder(settings: &Embedding, files: &[&str]) -> Result<(String, PathBuf
 
 /// Reading 90 MB of weights is no work for an async thread.
 async fn loaded<T: Send + 'static>(load: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(load).await.map_err(|error| {
-        Error::new(notebook_core::ErrorKind::Internal, "load model").caused_by(error)
-    })?
+    tokio::task::spawn_blocking(load)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Internal, "load model").caused_by(error))?
 }
 
-async fn connect(provider: &str, settings: &Embedding, config: &Config) -> Result<Chosen> {
-    let model = settings.model.clone().ok_or_else(|| {
-        Error::invalid(
-            "choose embedding model",
-            "embedding.model",
-            "name the model that the provider should use",
-        )
-    })?;
-    let http = super::http()?;
-    let with = |options: RemoteEmbedOptions| RemoteEmbedOptions {
-        dimensions: settings.dimensions,
-        ..options
-    };
-    match provider {
-        "openai" => {
-            let server = &config.chat.openai;
-            let mut wanted = OpenAiEmbedConfig::new(&server.base_url, model);
-            wanted.api_key = first_key(&server.api_key, &server.api_keys);
-            wanted.headers =
-                server.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-            wanted.options = with(wanted.options);
-            Ok(Chosen::model(OpenAiEmbedder::connect(http, wanted).await?, &server.base_url))
-        }
-        "ollama" => {
-            let mut wanted = OllamaEmbedConfig::new(model);
-            wanted.base_url.clone_from(&config.chat.ollama.base_url);
-            wanted.options = with(wanted.options);
-            Ok(Chosen::model(
-                OllamaEmbedder::connect(http, wanted).await?,
-                &config.chat.ollama.base_url,
-            ))
-        }
-        _ => {
-            let server = &config.chat.google;
-            let key = first_key(&server.api_key, &server.api_keys).ok_or_else(|| {
-                Error::invalid("choose embedding model", "chat.google.api_key", "set the key")
-            })?;
-            let mut wanted = GoogleEmbedConfig::new(model, key);
-            wanted.base_url.clone_from(&server.base_url);
-            wanted.options = with(wanted.options);
-            Ok(Chosen::model(GoogleEmbedder::connect(http, wanted).await?, &server.base_url))
-        }
+fn missing(setting: &str, fix: &str) -> Error {
+    Error::invalid("choose embedding model", setting, fix)
+}
+
+/// A model of another process: with one key, or with each of several.
+async fn connect(provider: &str, config: &Config, layers: &Layers) -> Result<Chosen> {
+    let settings = &config.embedding;
+    if settings.model.is_none() {
+        return Err(missing("embedding.model", "name the model that the provider should use"));
     }
+    let remote = Remote { provider, config, http: super::http()? };
+    let (address, key) = match provider {
+        "openai" => (&config.chat.openai.base_url, config.chat.openai.api_key.clone()),
+        "ollama" => (&config.chat.ollama.base_url, None),
+        _ => (&config.chat.google.base_url, config.chat.google.api_key.clone()),
+    };
+    let several = keys_of(&config.chat, provider);
+    let model: Arc<dyn Embedder> = match several {
+        None => remote.adapter(key, settings.dimensions).await?,
+        Some((keys, rules)) => {
+            let dimensions = remote.dimensions(keys.values()).await?;
+            let mut pooled = Vec::with_capacity(keys.len());
+            for key in keys.values() {
+                let adapter = remote.adapter(Some(key.clone()), Some(dimensions)).await?;
+                pooled.push(Pooled::new(key, adapter));
+            }
+            let (usage, clock) = (Arc::clone(&layers.usage), Arc::clone(&layers.clock));
+            Arc::new(EmbedKeyPool::new(pooled, rules.policy(), usage, clock)?)
+        }
+    };
+    let is_local = BaseUrl::parse(address)?.is_loopback();
+    let reason = format!("keywords and vectors ({}, {address})", model.space().model);
+    let (named, batch) = ((provider, is_local), BatchSize::default());
+    let stack = layers.around_embedder(&settings.resilience, named, model, batch)?;
+    Ok(Chosen { model: Some(stack), reason })
 }
 
-/// Of several keys the first: calls for vectors are not counted with those for answers.
-fn first_key(one: &Option<Secret>, several: &BTreeMap<String, Secret>) -> Option<Secret> {
-    one.clone().or_else(|| several.values().next().cloned())
+struct Remote<'c> {
+    provider: &'c str,
+    config: &'c Config,
+    http: HttpClient,
+}
+
+impl Remote<'_> {
+    /// The model as it is called with a key. It is asked for its dimensions where they are not given.
+    async fn adapter(
+        &self,
+        key: Option<Secret>,
+        dimensions: Option<usize>,
+    ) -> Result<Arc<dyn Embedder>> {
+        let model = self.config.embedding.model.clone().unwrap_or_default();
+        let http = self.http.clone();
+        let with = |options: RemoteEmbedOptions| RemoteEmbedOptions { dimensions, ..options };
+        Ok(match self.provider {
+            "openai" => {
+                let server = &self.config.chat.openai;
+                let mut wanted = OpenAiEmbedConfig::new(&server.base_url, model);
+                wanted.api_key = key;
+                let headers = server.headers.iter();
+                wanted.headers =
+                    headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+                wanted.options = with(wanted.options);
+                Arc::new(OpenAiEmbedder::connect(http, wanted).await?)
+            }
+            "ollama" => {
+                let mut wanted = OllamaEmbedConfig::new(model);
+                wanted.base_url.clone_from(&self.config.chat.ollama.base_url);
+                wanted.options = with(wanted.options);
+                Arc::new(OllamaEmbedder::connect(http, wanted).await?)
+            }
+            _ => {
+                let key = key.ok_or_else(|| missing("chat.google.api_key", "set the key"))?;
+                let mut wanted = GoogleEmbedConfig::new(model, key);
+                wanted.base_url.clone_from(&self.config.chat.google.base_url);
+                wanted.options = with(wanted.options);
+                Arc::new(GoogleEmbedder::connect(http, wanted).await?)
+            }
+        })
+    }
+
+    /// The length of the vectors. Where it has to be asked for, a key without credit does not keep the server from starting.
+    async fn dimensions(&self, keys: impl Iterator<Item = &Secret>) -> Result<usize> {
+        if let Some(dimensions) = self.config.embedding.dimensions {
+            return Ok(dimensions);
+        }
+        let mut refused = None;
+        for key in keys {
+            match self.adapter(Some(key.clone()), None).await {
+                Ok(adapter) => return Ok(adapter.space().dimensions),
+                Err(error) => match error.kind() {
+                    ErrorKind::RateLimited | ErrorKind::Unauthorized => refused = Some(error),
+                    _ => return Err(error),
+                },
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::new(ErrorKind::Internal, "choose embedding model")))
+    }
 }

@@ -1,4 +1,5 @@
-//! What stands around the models that answer, composed once: the order is [`Stack`]'s.
+//! What stands around the models, composed once: the order is [`Stack`]'s. What is of embedding models alone is in
+//! `embedding_layers`.
 //!
 //! Breakers are of a model, retries and limits of a provider, kept answers of a tenant. Models in this process have none but
 //! the timeout of the whole answer: nothing between us and them can break.
@@ -9,7 +10,7 @@ use std::{
 };
 
 use notebook_core::{
-    Clock, Result, Secret, TenantScope, Timestamp,
+    Clock, Error, ErrorKind, Result, Secret, TenantScope, Timestamp,
     cache::memory::MemoryCache,
     chat::{
         ChatModel,
@@ -21,10 +22,11 @@ use notebook_core::{
     key_usage::{Day, KeyHash, KeyUsage},
 };
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::config::{Chat, KeySettings, Resilience};
+use super::embedding_layers::EmbeddingLoad;
+use crate::config::{BreakerSettings, Chat, Config, KeySettings, Resilience};
 
 /// Providers whose models are in this process.
 const HERE: [&str; 2] = ["gguf", "extractive"];
@@ -34,18 +36,31 @@ const MOST: usize = 256;
 /// What the layers share.
 pub(crate) struct Layers {
     settings: Resilience,
-    clock: Arc<dyn Clock>,
-    usage: Arc<dyn KeyUsage>,
+    pub(super) embedding: EmbeddingLoad,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) usage: Arc<dyn KeyUsage>,
     cache: Option<Arc<ResponseCache>>,
     providers: Mutex<HashMap<String, Provider>>,
-    breakers: Mutex<BTreeMap<String, Arc<Breaker>>>,
+    breakers: Mutex<BTreeMap<(Route, String), Arc<Breaker>>>,
     pools: Vec<Pool>,
 }
 
 #[derive(Clone)]
-struct Provider {
+pub(super) struct Provider {
     limit: Option<Arc<Limit>>,
-    retries: Option<Arc<Retries>>,
+    pub(super) retries: Option<Arc<Retries>>,
+}
+
+/// What a model is called for. A model that does several has a breaker for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Route {
+    /// Answers.
+    Answers,
+    /// Vectors.
+    Embeddings,
+    /// The order of passages.
+    Rerank,
 }
 
 /// The keys of a provider, as they are counted.
@@ -60,6 +75,10 @@ struct Pool {
 pub(crate) struct ModelState {
     /// `provider/model`.
     pub(crate) model: String,
+    /// What it is called for.
+    pub(crate) route: Route,
+    /// Whether somebody has decided by hand how it stands.
+    forced: bool,
     /// `closed`: calls are made; `open`: none are; `half_open`: some are, to try.
     #[schema(value_type = String)]
     state: Phase,
@@ -77,13 +96,15 @@ pub(crate) struct ModelState {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ProviderState {
     /// The provider.
-    provider: String,
+    pub(super) provider: String,
+    /// What is called: `answers`, or vectors for `questions` or for `sources`.
+    pub(super) purpose: &'static str,
     /// Calls under way.
-    calling: usize,
+    pub(super) calling: usize,
     /// Those that wait.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// The most at once.
-    at_once: usize,
+    pub(super) at_once: usize,
 }
 
 /// How a key is used.
@@ -121,6 +142,7 @@ impl Layers {
         usage.prune(Day(Day::of(now, 0).0 - 2), now).await?;
         Ok(Self {
             settings: chat.resilience,
+            embedding: EmbeddingLoad::default(),
             pools: pools(chat),
             clock,
             usage,
@@ -187,47 +209,82 @@ impl Layers {
         layered.timeouts = if local { Timeouts::default() } else { timeouts };
         let Provider { limit, retries } = self.provider(provider)?;
         (layered.limit, layered.retries) = (limit, retries);
-        layered.breaker = self.breaker(label)?;
+        layered.breaker = self.breaker(Route::Answers, label, &self.settings.breaker)?;
         Ok(layered)
     }
 
-    fn provider(&self, name: String) -> Result<Provider> {
+    pub(super) fn provider(&self, name: String) -> Result<Provider> {
         let mut providers = self.providers.lock();
         if let Some(provider) = providers.get(&name) {
             return Ok(provider.clone());
         }
-        let limit = self.settings.limit();
-        let limit = limit.map(|(policy, patience)| Limit::new(policy, patience)).transpose()?;
+        let limit = self.settings.limit()?;
         let retries = self.settings.retry();
         let retries = retries
             .map(|(policy, budget)| Retries::new(policy, budget, Arc::clone(&self.clock)))
             .transpose()?;
-        let provider = Provider { limit: limit.map(Arc::new), retries: retries.map(Arc::new) };
+        let provider = Provider { limit, retries: retries.map(Arc::new) };
         providers.insert(name, provider.clone());
         Ok(provider)
     }
 
-    fn breaker(&self, label: String) -> Result<Option<Arc<Breaker>>> {
-        let Some(policy) = self.settings.breaker.policy() else { return Ok(None) };
+    pub(super) fn breaker(
+        &self,
+        route: Route,
+        label: String,
+        settings: &BreakerSettings,
+    ) -> Result<Option<Arc<Breaker>>> {
+        let Some(policy) = settings.policy() else { return Ok(None) };
         let mut breakers = self.breakers.lock();
-        if let Some(breaker) = breakers.get(&label) {
+        let key = (route, label);
+        if let Some(breaker) = breakers.get(&key) {
             return Ok(Some(Arc::clone(breaker)));
         }
         if breakers.len() >= MOST {
             // One that is closed and new says the same as one that is forgotten.
             breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1 || !is_quiet(breaker));
         }
-        let breaker = Arc::new(Breaker::new(label.clone(), policy, Arc::clone(&self.clock))?);
+        let breaker = Arc::new(Breaker::new(key.1.clone(), policy, Arc::clone(&self.clock))?);
         if breakers.len() < MOST {
-            breakers.insert(label, Arc::clone(&breaker));
+            breakers.insert(key, Arc::clone(&breaker));
         }
         Ok(Some(breaker))
+    }
+
+    /// The breaker of a model, for somebody who decides by hand. Nothing is known about a model of answers before it is
+    /// asked for the first time, so that those of the configuration are named in `configured`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such model; `Unsupported` where models of this kind have no breakers.
+    pub(super) fn named(
+        &self,
+        (route, model): (Route, &str),
+        configured: &[String],
+    ) -> Result<Arc<Breaker>> {
+        let known = self.breakers.lock().get(&(route, model.to_owned())).cloned();
+        match known {
+            Some(breaker) => Ok(breaker),
+            None if route == Route::Answers && configured.iter().any(|known| known == model) => {
+                self.breaker(route, model.to_owned(), &self.settings.breaker)?.ok_or_else(|| {
+                    Error::new(ErrorKind::Unsupported, "set breaker")
+                        .with("reason", "chat.resilience.breaker.enabled is false")
+                })
+            }
+            None => Err(Error::not_found("set breaker", "model").with("field", "model")),
+        }
     }
 
     /// Whether any model is left alone now.
     pub(crate) fn is_degraded(&self) -> bool {
         let breakers = self.breakers.lock();
         breakers.values().any(|breaker| breaker.snapshot().phase != Phase::Closed)
+    }
+
+    /// Whether the model that makes vectors is.
+    pub(crate) fn embeds(&self) -> bool {
+        let breakers = self.breakers.lock();
+        let mut of_it = breakers.iter().filter(|((route, _), _)| *route == Route::Embeddings);
+        of_it.all(|(_, breaker)| breaker.snapshot().phase == Phase::Closed)
     }
 
     /// How many models stand how: numbers that say nothing of a tenant.
@@ -247,12 +304,7 @@ impl Layers {
     /// How the models of which something was heard stand.
     pub(crate) fn models(&self) -> Vec<ModelState> {
         let breakers = self.breakers.lock();
-        let states = breakers.iter().map(|(model, breaker)| {
-            let BreakerSnapshot { phase, calls, failed, in_a_row, open_millis, .. } =
-                breaker.snapshot();
-            ModelState { model: model.clone(), state: phase, calls, failed, in_a_row, open_millis }
-        });
-        states.collect()
+        breakers.iter().map(|((route, model), breaker)| state(*route, model, breaker)).collect()
     }
 
     /// How busy the providers are.
@@ -260,10 +312,11 @@ impl Layers {
         let providers = self.providers.lock();
         let limits = providers.iter().filter_map(|(name, provider)| {
             let LimitSnapshot { calling, at_once, waiting } = provider.limit.as_ref()?.snapshot();
-            Some(ProviderState { provider: name.clone(), calling, waiting, at_once })
+            let (provider, purpose) = (name.clone(), "answers");
+            Some(ProviderState { provider, purpose, calling, waiting, at_once })
         });
-        let mut limits: Vec<_> = limits.collect();
-        limits.sort_by(|a, b| a.provider.cmp(&b.provider));
+        let mut limits: Vec<_> = limits.chain(self.embedding.limits()).collect();
+        limits.sort_by(|a, b| (&a.provider, a.purpose).cmp(&(&b.provider, b.purpose)));
         limits
     }
 
@@ -301,6 +354,18 @@ impl Layers {
             None => Ok(()),
         }
     }
+}
+
+/// What stands around all models of this process.
+///
+/// # Errors
+/// Those of the store of keys' uses, which forgets what is over.
+pub(crate) async fn layers(
+    config: &Config,
+    usage: Arc<dyn KeyUsage>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Layers>> {
+    Layers::new(&config.chat, usage, clock).await.map(Arc::new)
 }
 
 /// How the keys of the configuration are used, for somebody who has no models.
@@ -342,13 +407,20 @@ fn pools(chat: &Chat) -> Vec<Pool> {
     pools.collect()
 }
 
+pub(super) fn state(route: Route, model: &str, breaker: &Breaker) -> ModelState {
+    let BreakerSnapshot { phase, forced, calls, failed, in_a_row, open_millis, .. } =
+        breaker.snapshot();
+    let model = model.to_owned();
+    ModelState { model, route, forced, state: phase, calls, failed, in_a_row, open_millis }
+}
+
 fn is_quiet(breaker: &Breaker) -> bool {
     let seen = breaker.snapshot();
-    seen.phase == Phase::Closed && seen.in_a_row == 0
+    seen.phase == Phase::Closed && seen.in_a_row == 0 && !seen.forced
 }
 
 /// A provider's keys by their names, where it has several.
-fn keys_of<'c>(
+pub(super) fn keys_of<'c>(
     chat: &'c Chat,
     provider: &str,
 ) -> Option<(&'c BTreeMap<String, Secret>, KeySettings)> {

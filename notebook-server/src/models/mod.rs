@@ -1,15 +1,18 @@
 //! Which models work, and why these.
 
+mod by_hand;
 mod chat;
 mod embedding;
+mod embedding_layers;
 mod layers;
 mod providers;
 mod rerank;
 mod transcription;
 
+pub(crate) use by_hand::{ByHand, Wanted};
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
-pub(crate) use layers::{KeyState, ModelState, ProviderState, key_states};
+pub(crate) use layers::{KeyState, Layers, ModelState, ProviderState, Route, key_states, layers};
 pub(crate) use providers::{CHAT_PROVIDERS, price};
 pub(crate) use rerank::{RERANK_PROVIDERS, rerank_place, reranking};
 pub(crate) use transcription::{TRANSCRIPTION_PROVIDERS, transcriber};

@@ -16,6 +16,7 @@ use notebook_rag::{
     retrieve::Reranking,
 };
 
+use super::layers::Layers;
 use crate::config::{Config, Rerank};
 
 /// Values of `rerank.provider`.
@@ -25,12 +26,12 @@ pub(crate) const RERANK_PROVIDERS: &[&str] = &["none", "candle", "http"];
 ///
 /// # Errors
 /// Those of a model that is missing or damaged, or of a wrong setting.
-pub(crate) async fn reranking(config: &Config) -> Result<Option<Reranking>> {
+pub(crate) async fn reranking(config: &Config, layers: &Layers) -> Result<Option<Reranking>> {
     let settings = &config.rerank;
     let model: Arc<dyn Reranker> = match settings.provider.as_str() {
         "none" => return Ok(None),
         "candle" => Arc::new(local(settings).await?),
-        _ => Arc::new(remote(settings)?),
+        _ => layers.around_reranker(settings, Arc::new(remote(settings)?))?,
     };
     Ok(Some(Reranking { model, candidates: settings.candidates }))
 }

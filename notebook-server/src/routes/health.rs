@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    extract::{Json, Scope, need},
-    models::{KeyState, ModelState, ProviderState},
+    extract::{Json, May, need},
+    models::{KeyState, ModelState, ProviderState, Route},
     problem::{Problem, Reply},
     status::{ChatStatus, EmbeddingStatus, RerankStatus},
 };
@@ -23,8 +23,10 @@ const CHECK: Duration = Duration::from_secs(3);
 pub(super) struct StatusReply {
     version: &'static str,
     chat: ChatReply,
-    /// How the models of the configuration stand of which something was heard.
+    /// How the models of the configuration stand.
     models: Vec<ModelState>,
+    /// Whether whoever asks may set breakers of models by hand.
+    operator: bool,
     /// How busy providers are, and how their keys are used: where the person is the operator, in single-user mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     load: Option<LoadReply>,
@@ -62,7 +64,7 @@ struct LimitsReply {
 #[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReply), (status = 403, body = Problem)))]
 pub(super) async fn status(
     State(app): State<App>,
-    _: Scope<need::NotebookRead>,
+    May(principal, ..): May<need::NotebookRead>,
 ) -> Reply<Json<StatusReply>> {
     let checked = tokio::time::timeout(CHECK, app.models.default_model().check()).await;
     let (check, detail) = match checked {
@@ -74,7 +76,7 @@ pub(super) async fn status(
     // Names that somebody else's settings hold are nobody's business.
     let configured: Vec<String> = app.models.configured().collect();
     let mut models = layers.models();
-    models.retain(|state| configured.contains(&state.model));
+    models.retain(|state| state.route != Route::Answers || configured.contains(&state.model));
     let load = match app.access.is_single_user() {
         true => Some(LoadReply { providers: layers.limits(), keys: layers.keys().await? }),
         false => None,
@@ -83,6 +85,7 @@ pub(super) async fn status(
         version: env!("CARGO_PKG_VERSION"),
         chat: ChatReply { model: app.status.chat.clone(), check, detail },
         models,
+        operator: app.access.operates(&principal).is_ok(),
         load,
         embedding: app.status.embedding.clone(),
         embedding_reason: app.status.embedding_reason.clone(),
@@ -135,11 +138,14 @@ async fn ready(State(app): State<App>) -> (StatusCode, axum::Json<Value>) {
         (true, false) => "ok",
     };
     let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let embedding = json!({ "status": if vectors { "ok" } else { "degraded" }, "micros": 0 });
+    let embeds = vectors && app.models.layers().embeds();
+    let embedding = json!({ "status": if embeds { "ok" } else { "degraded" }, "micros": 0 });
     let models = json!({
         "status": if left_alone { "degraded" } else { "ok" },
         "micros": 0,
         "breakers": app.models.layers().phases(),
+        // Calls for vectors of questions: all, those made twice, and those of them that the second one answered.
+        "hedging": app.models.layers().hedging(),
     });
     let mut checks =
         json!({ "database": database, "files": spool, "embedding": embedding, "models": models });

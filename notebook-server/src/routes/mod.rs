@@ -2,6 +2,7 @@
 
 mod accounts;
 mod approvals;
+mod breakers;
 mod conversations;
 mod event_source;
 mod exports;
@@ -126,6 +127,7 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(audit::check))
+        .routes(routes!(breakers::list, breakers::set))
         .routes(routes!(health::status))
         .layer(DefaultBodyLimit::max(app.limits.body_bytes))
         .layer(middleware::from_fn_with_state(app.reserve.clone(), reserve::for_deletions))

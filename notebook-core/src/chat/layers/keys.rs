@@ -1,6 +1,6 @@
 //! Several keys for one provider: the next one when the one before has done its part.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tracing::warn;
@@ -30,19 +30,31 @@ impl Default for KeyPolicy {
 }
 
 /// One key of several, and the model as it is called with it.
-pub struct PooledKey {
+pub struct Pooled<M: ?Sized> {
     /// Under which its uses are counted.
     pub key: KeyHash,
     /// The adapter that has the key.
-    pub model: Arc<dyn ChatModel>,
+    pub model: Arc<M>,
 }
 
-impl PooledKey {
+/// One of several keys of a model that answers.
+pub type PooledKey = Pooled<dyn ChatModel>;
+
+impl<M: ?Sized> Pooled<M> {
     /// An adapter that has this key. The key itself is not kept here.
     #[must_use]
-    pub fn new(key: &Secret, model: Arc<dyn ChatModel>) -> Self {
+    pub fn new(key: &Secret, model: Arc<M>) -> Self {
         Self { key: KeyHash::of(key), model }
     }
+}
+
+/// Several keys, and which of them is used: what all pools have in common.
+pub(crate) struct Keys<M: ?Sized> {
+    first: Pooled<M>,
+    others: Vec<Pooled<M>>,
+    policy: KeyPolicy,
+    usage: Arc<dyn KeyUsage>,
+    clock: Arc<dyn Clock>,
 }
 
 /// A model with several keys, used one after the other: the first that has met no limit. A call that a key is refused for
@@ -51,13 +63,7 @@ impl PooledKey {
 ///
 /// Uses are counted in a [`KeyUsage`], so that processes share them and a restart forgets none. While that is away the keys are
 /// used uncounted, with a warning in the log.
-pub struct KeyPool {
-    first: PooledKey,
-    others: Vec<PooledKey>,
-    policy: KeyPolicy,
-    usage: Arc<dyn KeyUsage>,
-    clock: Arc<dyn Clock>,
-}
+pub struct KeyPool(Keys<dyn ChatModel>);
 
 impl KeyPool {
     /// A pool of these keys, used in this order.
@@ -66,6 +72,17 @@ impl KeyPool {
     /// `InvalidInput` when there is no key, or a setting is wrong.
     pub fn new(
         keys: Vec<PooledKey>,
+        policy: KeyPolicy,
+        usage: Arc<dyn KeyUsage>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Keys::new(keys, policy, usage, clock).map(Self)
+    }
+}
+
+impl<M: ?Sized> Keys<M> {
+    pub(crate) fn new(
+        keys: Vec<Pooled<M>>,
         policy: KeyPolicy,
         usage: Arc<dyn KeyUsage>,
         clock: Arc<dyn Clock>,
@@ -80,7 +97,12 @@ impl KeyPool {
         Ok(Self { first, others: others.collect(), policy, usage, clock })
     }
 
-    fn keys(&self) -> impl Iterator<Item = &PooledKey> {
+    /// The model as it is called with the first key.
+    pub(crate) fn first(&self) -> &M {
+        &self.first.model
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Pooled<M>> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
@@ -111,15 +133,13 @@ impl KeyPool {
         }
         until.since(now)
     }
-}
 
-#[async_trait]
-impl ChatModel for KeyPool {
-    fn info(&self) -> &ChatModelInfo {
-        self.first.model.info()
-    }
-
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+    /// Calls with the first key that may be used, and with the next one where it is refused.
+    pub(crate) async fn call<T, F: Future<Output = Result<T>>>(
+        &self,
+        operation: &'static str,
+        once: impl Fn(Arc<M>) -> F,
+    ) -> Result<T> {
         let mut soonest: Option<Duration> = None;
         let mut refused = None;
         for pooled in self.keys() {
@@ -127,7 +147,7 @@ impl ChatModel for KeyPool {
             let day = Day::of(now, self.policy.day_offset_minutes);
             let wait = match self.take(pooled.key, day, now).await {
                 Some(wait) => wait,
-                None => match begun(pooled.model.stream(request.clone())).await {
+                None => match once(Arc::clone(&pooled.model)).await {
                     Err(error) if is_of_the_key(&error) => {
                         let wait = self.rest(pooled.key, &error, day, now).await;
                         refused = Some(error);
@@ -142,21 +162,36 @@ impl ChatModel for KeyPool {
         // A key that is wrong is told as such: waiting would not help.
         Err(match refused.filter(|error| error.kind() == ErrorKind::Unauthorized) {
             Some(error) => error.with(LAYER, "keys"),
-            None => Error::new(ErrorKind::RateLimited, "start answer")
+            None => Error::new(ErrorKind::RateLimited, operation)
                 .with(LAYER, "keys")
                 .with("problem", "every key has met its limit")
                 .retry(wait),
         })
     }
+}
+
+#[async_trait]
+impl ChatModel for KeyPool {
+    fn info(&self) -> &ChatModelInfo {
+        self.0.first().info()
+    }
+
+    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+        let once = |model: Arc<dyn ChatModel>| {
+            let request = request.clone();
+            async move { begun(model.stream(request)).await }
+        };
+        self.0.call("start answer", once).await
+    }
 
     fn count_tokens(&self, text: &str) -> TokenCount {
-        self.first.model.count_tokens(text)
+        self.0.first().count_tokens(text)
     }
 
     /// Whether any key is accepted. Counts no use.
     async fn check(&self) -> Result<()> {
         let mut first = None;
-        for pooled in self.keys() {
+        for pooled in self.0.keys() {
             match pooled.model.check().await {
                 Ok(()) => return Ok(()),
                 Err(error) => first = first.or(Some(error)),

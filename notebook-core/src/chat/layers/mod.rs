@@ -22,6 +22,8 @@
 //!
 //! A try that fails after the first token is not made again by anybody: the reader has seen its text.
 //!
+//! Calls whose answer comes whole, as vectors do, have the same states around them: [`CallLayers`] holds their order.
+//!
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //! use futures::StreamExt;
@@ -50,10 +52,12 @@
 
 mod breaker;
 mod cache;
+mod call;
 mod dice;
 mod elapsed;
 mod fallback;
 mod guarded;
+mod hedge;
 mod keys;
 mod limit;
 mod retry;
@@ -68,9 +72,15 @@ pub use breaker::{
     Permit, Phase, Reply, Slow, is_fault,
 };
 pub use cache::{CachedChat, ResponseCache, ResponseCachePolicy};
+pub use call::{Asked, CallLayers};
 pub use fallback::FallbackChat;
-pub use keys::{KeyPolicy, KeyPool, PooledKey};
-pub use limit::{Entry, Limit, LimitChat, LimitPolicy, LimitSnapshot, Line, Turn, Whose};
+pub use hedge::{Hedge, HedgeEvent, HedgePolicy, HedgeReply, HedgeSnapshot, Hedging};
+pub(crate) use keys::Keys;
+pub use keys::{KeyPolicy, KeyPool, Pooled, PooledKey};
+pub use limit::{
+    AdaptPolicy, Adaptive, Entry, Limit, LimitChat, LimitPolicy, LimitSnapshot, Line, Sample, Turn,
+    Whose,
+};
 pub use retry::{Budget, BudgetPolicy, Failed, Retries, RetryChat, RetryPolicy, decide};
 pub use timeout::{TimeoutChat, Timeouts};
 

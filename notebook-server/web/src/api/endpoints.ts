@@ -1,5 +1,6 @@
 import { json, send } from './client';
 import type { Approval, Tool } from './approvals';
+import type { BreakerSetting, ModelState } from './breakers';
 import type { McpServer } from './mcp';
 import type {
   Conversation,
@@ -23,6 +24,12 @@ const query = (values: Record<string, string | number | boolean | null | undefin
   const used = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
   return used.length ? `?${new URLSearchParams(used.map(([key, value]) => [key, String(value)]))}` : '';
 };
+
+/** Sets a model's breaker by hand: for operators. */
+export const setBreaker = (
+  { route, model }: Pick<ModelState, 'route' | 'model'>,
+  state: BreakerSetting,
+): Promise<ModelState> => json('/api/breakers', { method: 'PUT', body: { route, model, state } });
 
 export const status = (signal?: AbortSignal): Promise<Status> =>
   json('/api/status', signal ? { signal } : {});

@@ -1,3 +1,4 @@
+import type { ModelState } from './breakers';
 import type { ApprovalState } from './approvals';
 
 /** Shapes of docs/rest.md. Times are milliseconds since the Unix epoch. */
@@ -210,6 +211,9 @@ export interface Status {
     check: string;
     detail?: string | null;
   };
+  models: ModelState[];
+  /** Whether whoever asks may set breakers of models by hand. */
+  operator: boolean;
   embedding: { model: string; dimensions: number } | null;
   embedding_reason: string | null;
   rerank: { model: string; place: string; candidates: number } | null;

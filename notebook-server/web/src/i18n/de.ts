@@ -229,6 +229,15 @@ export const de: Dictionary = {
   statusKeywords: 'Nur Stichwörter',
   statusUnreachable: 'nicht erreichbar',
   statusUnknown: 'Server nicht erreicht',
+  breakerState: (state: 'closed' | 'open' | 'half_open') =>
+    ({ closed: 'in Gebrauch', open: 'in Ruhe gelassen', half_open: 'wird versucht' })[state],
+  breakerForced: 'von Hand gesetzt',
+  breakerRoute: (route: 'answers' | 'embeddings' | 'rerank') =>
+    ({ answers: 'Antworten', embeddings: 'Suche nach Bedeutung', rerank: 'Reihenfolge der Stellen' })[route],
+  breakerSetting: (setting: 'auto' | 'closed' | 'open') =>
+    ({ auto: 'In Ruhe gelassen, wenn es versagt', closed: 'Immer gerufen', open: 'Nie gerufen' })[setting],
+  breakerSet: (model: string, route: string) => `Wann ${model} gerufen wird: ${route}`,
+  breakerFailed: 'Das konnte nicht gesetzt werden.',
   online: 'Verbunden',
   reconnecting: 'Verbindet neu',
   version: (version) => `Version ${version}`,

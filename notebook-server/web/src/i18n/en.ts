@@ -226,6 +226,15 @@ export const en = {
   statusKeywords: 'Keywords only',
   statusUnreachable: 'not reachable',
   statusUnknown: 'Server not reached',
+  breakerState: (state: 'closed' | 'open' | 'half_open') =>
+    ({ closed: 'in use', open: 'left alone', half_open: 'being tried' })[state],
+  breakerForced: 'set by hand',
+  breakerRoute: (route: 'answers' | 'embeddings' | 'rerank') =>
+    ({ answers: 'answers', embeddings: 'search by meaning', rerank: 'order of passages' })[route],
+  breakerSetting: (setting: 'auto' | 'closed' | 'open') =>
+    ({ auto: 'Left alone while it fails', closed: 'Always called', open: 'Never called' })[setting],
+  breakerSet: (model: string, route: string) => `When ${model} is called for ${route}`,
+  breakerFailed: 'This could not be set.',
   online: 'Online',
   reconnecting: 'Reconnecting',
   version: (version: string) => `Version ${version}`,

@@ -96,7 +96,7 @@ impl Breaker {
     }
 
     fn refusal(&self, wait: Option<Duration>) -> Error {
-        Error::new(ErrorKind::Unavailable, "start answer")
+        Error::new(ErrorKind::Unavailable, "call model")
             .with(LAYER, "breaker")
             .with("model", self.label.clone())
             .with("problem", "the provider failed again and again, and is left alone for a while")

@@ -125,6 +125,11 @@ impl Line {
                 self.calling.remove(&whose);
             }
         }
+        self.admit(policy)
+    }
+
+    /// Who calls now, if there is room and anybody waits: after a call is over, and when the limit was raised.
+    pub fn admit(&mut self, policy: &LimitPolicy) -> Option<(u64, Whose)> {
         if self.total >= policy.at_once {
             return None;
         }

@@ -1,5 +1,8 @@
 //! Bounds how many call a provider at once.
 
+mod adapt;
+#[cfg(test)]
+mod adapt_tests;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -13,9 +16,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use adapt::{AdaptPolicy, Adaptive, Sample};
 pub use line::{Entry, LimitPolicy, Line, Whose};
 
-use super::guarded::{LAYER, Watch, guarded};
+use super::{
+    breaker::is_fault,
+    guarded::{LAYER, Watch, guarded, is_answer, is_ours},
+};
 use crate::{
     Error, ErrorKind, Result, Retry, TenantScope,
     chat::{ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount},
@@ -29,12 +36,15 @@ pub struct Limit {
     policy: LimitPolicy,
     /// How long somebody waits at the most.
     patience: Duration,
+    adapt: Option<AdaptPolicy>,
+    began: Instant,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     line: Line,
+    adaptive: Option<Adaptive>,
     doors: HashMap<u64, oneshot::Sender<Turn>>,
 }
 
@@ -56,14 +66,32 @@ impl Limit {
     /// `InvalidInput` that names a wrong setting.
     pub fn new(policy: LimitPolicy, patience: Duration) -> Result<Self> {
         policy.check()?;
-        Ok(Self { policy, patience, state: Mutex::default() })
+        let state = Mutex::default();
+        Ok(Self { policy, patience, adapt: None, began: Instant::now(), state })
+    }
+
+    /// The same, but what [`LimitPolicy`] says is the most: it follows what the provider can do.
+    ///
+    /// # Errors
+    /// `InvalidInput` that names a wrong setting.
+    pub fn adapting(mut self, adapt: AdaptPolicy) -> Result<Self> {
+        adapt.check(self.policy.at_once)?;
+        self.adapt = Some(adapt);
+        self.state.get_mut().adaptive = Some(Adaptive::new(self.policy.at_once));
+        Ok(self)
+    }
+
+    /// What holds now.
+    fn policy(&self, state: &State) -> LimitPolicy {
+        let at_once = state.adaptive.as_ref().map_or(self.policy.at_once, Adaptive::limit);
+        LimitPolicy { at_once, ..self.policy }
     }
 
     /// What is to be seen of it.
     #[must_use]
     pub fn snapshot(&self) -> LimitSnapshot {
         let state = self.state.lock();
-        let at_once = self.policy.at_once;
+        let at_once = self.policy(&state).at_once;
         LimitSnapshot { calling: state.line.calling(), at_once, waiting: state.line.waiting() }
     }
 
@@ -79,8 +107,9 @@ impl Limit {
         let whose = scope.map(TenantScope::tenant);
         let (number, opened) = {
             let mut state = self.state.lock();
-            match state.line.enter(&self.policy, whose) {
-                Entry::Go => return Ok(Turn { limit: Arc::clone(self), whose }),
+            let policy = self.policy(&state);
+            match state.line.enter(&policy, whose) {
+                Entry::Go => return Ok(Turn::of(self, whose)),
                 Entry::Full => return Err(self.full()),
                 Entry::Wait { number, instead_of } => {
                     if let Some(other) = instead_of {
@@ -103,11 +132,31 @@ impl Limit {
         }
     }
 
+    /// Something came of a call. Those for whom there is room now.
+    fn tell(self: &Arc<Self>, sample: Sample) {
+        let Some(adapt) = &self.adapt else { return };
+        let now = self.began.elapsed();
+        let mut state = self.state.lock();
+        let calling = state.line.calling();
+        if let Some(adaptive) = &mut state.adaptive {
+            adaptive.step((adapt, self.policy.at_once), sample, calling, now);
+        }
+        let policy = self.policy(&state);
+        let mut opened = Vec::new();
+        while let Some((number, whose)) = state.line.admit(&policy) {
+            opened.extend(state.doors.remove(&number).map(|door| (door, whose)));
+        }
+        drop(state);
+        for (door, whose) in opened {
+            drop(door.send(Turn::of(self, whose)));
+        }
+    }
+
     fn full(&self) -> Error {
-        Error::new(ErrorKind::RateLimited, "start answer")
+        Error::new(ErrorKind::RateLimited, "call model")
             .with(LAYER, "limit")
-            .with("limit", format!("{} calls at once", self.policy.at_once))
-            .with("problem", "too many answers are in the making")
+            .with("limit", format!("{} calls at once", self.snapshot().at_once))
+            .with("problem", "too many calls are under way")
             .retry(Retry::After(COME_BACK))
     }
 }
@@ -132,23 +181,61 @@ impl Drop for Waiting {
 pub struct Turn {
     limit: Arc<Limit>,
     whose: Whose,
+    since: Instant,
+    told: bool,
+}
+
+impl Turn {
+    fn of(limit: &Arc<Limit>, whose: Whose) -> Self {
+        Self { limit: Arc::clone(limit), whose, since: Instant::now(), told: false }
+    }
+
+    fn tell(&mut self, sample: Sample) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.limit.tell(sample);
+        }
+    }
+
+    /// The answer began. Only the first time counts.
+    pub fn began(&mut self) {
+        self.tell(Sample::Began(self.since.elapsed()));
+    }
+
+    /// It failed.
+    pub fn failed(mut self, error: &Error) {
+        self.saw_failure(error);
+    }
+
+    fn saw_failure(&mut self, error: &Error) {
+        let too_much = error.kind() == ErrorKind::RateLimited && !is_ours(error);
+        if too_much || is_fault(error) {
+            self.tell(Sample::Overloaded);
+        }
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.limit.state.lock();
-        let next = state.line.leave(&self.limit.policy, self.whose);
+        let policy = self.limit.policy(&state);
+        let next = state.line.leave(&policy, self.whose);
         let next = next.and_then(|(number, whose)| Some((state.doors.remove(&number)?, whose)));
         drop(state);
         if let Some((door, whose)) = next {
             // Who is not there any more gives it back by dropping it.
-            drop(door.send(Turn { limit: Arc::clone(&self.limit), whose }));
+            drop(door.send(Self::of(&self.limit, whose)));
         }
     }
 }
 
 impl Watch for Turn {
-    fn saw(&mut self, _: &Result<ChatEvent>) {}
+    fn saw(&mut self, item: &Result<ChatEvent>) {
+        match item {
+            Ok(event) if is_answer(event) => self.began(),
+            Ok(_) => {}
+            Err(error) => self.saw_failure(error),
+        }
+    }
 }
 
 /// A model behind a [`Limit`].
@@ -178,7 +265,13 @@ impl ChatModel for LimitChat {
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         let turn = self.limit.turn(self.scope.as_ref(), request.call.deadline).await?;
-        Ok(guarded(self.inner.stream(request).await?, turn))
+        match self.inner.stream(request).await {
+            Ok(answer) => Ok(guarded(answer, turn)),
+            Err(error) => {
+                turn.failed(&error);
+                Err(error)
+            }
+        }
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

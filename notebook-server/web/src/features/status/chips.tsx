@@ -5,6 +5,7 @@ import type { Status } from '@/api/types';
 import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
 import { connection } from '@/state/connection';
+import { Breakers } from './breakers';
 
 export const useStatus = () =>
   useQuery({
@@ -74,7 +75,8 @@ export function ModelChip() {
   );
 }
 
-function ModelCard({ status: { chat, embedding, embedding_reason: reason, version } }: { status: Status }) {
+function ModelCard({ status }: { status: Status }) {
+  const { chat, embedding, embedding_reason: reason, version } = status;
   const text = useText();
   return (
     <div className="absolute end-0 top-full z-30 mt-2 grid w-80 max-w-[calc(100vw-2rem)] animate-rise gap-3 rounded-2xl border border-line bg-raised p-4 text-sm shadow-float">
@@ -98,6 +100,7 @@ function ModelCard({ status: { chat, embedding, embedding_reason: reason, versio
         <p className="font-medium break-words">{embedding ? embedding.model : text.statusKeywords}</p>
         {reason && <p className="pt-0.5 text-soft">{reason}</p>}
       </div>
+      <Breakers models={status.models} operator={status.operator} />
       <p className="text-xs text-faint">{text.version(version)}</p>
     </div>
   );
