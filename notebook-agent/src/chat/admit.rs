@@ -83,7 +83,7 @@ impl Inner {
         }
         #[cfg(feature = "tools")]
         if let (Some(research), Work::Jobs { .. }) = (self.research.get(), &self.work) {
-            return research.select(notebook, model).await.map(Some);
+            return research.select(scope, notebook, model).await.map(Some);
         }
         let _ = (notebook, model);
         Err(Error::invalid("ask", "mode", "ask with the mode `answer`: there are no tools here"))
