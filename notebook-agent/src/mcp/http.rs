@@ -326,3 +326,21 @@ fn said(status: StatusCode, body: &[u8]) -> Failed {
     let beginning = String::from_utf8_lossy(body.get(..TOLD).unwrap_or(body)).into_owned();
     StreamableHttpError::UnexpectedServerResponse(Cow::Owned(format!("HTTP {status}: {beginning}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G9: a server that repeats what it was sent may leave out the word before it.
+    #[test]
+    fn g9_what_stands_behind_a_word_in_a_header_is_a_secret_too() {
+        let headers = [("authorization", "Bearer hunter2"), ("x-key", "hunter3")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value)));
+        let token = Some(Secret::new("hunter4"));
+        let endpoint = Endpoint { url: String::new(), headers: headers.into(), token };
+        let said = "no: Bearer hunter2, hunter2, hunter3, hunter4";
+        let told =
+            endpoint.secrets().iter().fold(said.to_owned(), |told, secret| secret.redact(&told));
+        assert_eq!(told, "no: …, …, …, …");
+    }
+}
