@@ -10,8 +10,8 @@ const BYTES: Bucket = Bucket::new((64 << 20) as f64, (4 << 20) as f64);
 const LOG: Bucket = Bucket::new((4 << 20) as f64, (64 << 10) as f64);
 /// A line of the log counts as so many bytes at least: an empty one is work, too.
 const LOG_LINE: usize = 64;
-/// How many questions of a server may wait for their answer: each is kept until the server takes it.
-const QUESTIONS: usize = 64;
+/// How many answers to a server's questions may be on their way: each is kept until the server takes it.
+const ANSWERS: usize = 64;
 /// The longest id of such a question, which its answer repeats.
 pub(super) const LONGEST_ID: usize = 1 << 10;
 
@@ -47,8 +47,8 @@ pub(super) enum Excess {
     Bytes,
     /// What it writes beside.
     Log,
-    /// Questions whose answers it does not take.
-    Questions,
+    /// Answers that it asks for and does not take.
+    Answers,
 }
 
 impl Excess {
@@ -64,7 +64,7 @@ impl Excess {
             Self::Log => {
                 "it was cut off: it writes to its standard error without end (more than 4 MiB at once and 64 KiB a second)"
             }
-            Self::Questions => {
+            Self::Answers => {
                 "it was cut off: it asks and does not take the answers (more than 64 wait for it)"
             }
         }
@@ -77,12 +77,12 @@ pub(super) struct Flood {
     messages: Bucket,
     bytes: Bucket,
     log: Bucket,
-    questions: usize,
+    answers: usize,
 }
 
 impl Flood {
     pub(super) const fn new() -> Self {
-        Self { messages: MESSAGES, bytes: BYTES, log: LOG, questions: 0 }
+        Self { messages: MESSAGES, bytes: BYTES, log: LOG, answers: 0 }
     }
 
     /// So many messages and bytes came.
@@ -105,15 +105,15 @@ impl Flood {
         if self.log.put(bytes.max(LOG_LINE), now) { Ok(()) } else { Err(Excess::Log) }
     }
 
-    /// It asks for something.
-    pub(super) fn asked(&mut self) -> Result<(), Excess> {
-        self.questions += 1;
-        if self.questions <= QUESTIONS { Ok(()) } else { Err(Excess::Questions) }
+    /// An answer is on its way to it.
+    pub(super) fn answering(&mut self) -> Result<(), Excess> {
+        self.answers += 1;
+        if self.answers <= ANSWERS { Ok(()) } else { Err(Excess::Answers) }
     }
 
-    /// It has taken an answer, or it was given up.
+    /// It has taken an answer, or that was given up.
     pub(super) fn answered(&mut self) {
-        self.questions = self.questions.saturating_sub(1);
+        self.answers = self.answers.saturating_sub(1);
     }
 }
 
@@ -159,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn d4_questions_whose_answers_are_not_taken_are_few() {
+    fn d4_answers_that_are_not_taken_are_few() {
         let mut flood = Flood::new();
-        assert!((0..10 * QUESTIONS).all(|_| {
-            let asked = flood.asked();
+        assert!((0..10 * ANSWERS).all(|_| {
+            let sent = flood.answering();
             flood.answered();
-            asked.is_ok()
+            sent.is_ok()
         }));
-        assert!((0..QUESTIONS).all(|_| flood.asked().is_ok()));
-        assert_eq!(flood.asked(), Err(Excess::Questions));
+        assert!((0..ANSWERS).all(|_| flood.answering().is_ok()));
+        assert_eq!(flood.answering(), Err(Excess::Answers));
     }
 }

@@ -76,19 +76,24 @@ impl Leash {
         self.hold(self.flood.lock().logged(bytes, self.since.elapsed()))
     }
 
-    /// A question came, which is answered under its id.
-    fn asked(&self, id: &RequestId) -> Result<(), &'static str> {
+    /// A question came, whose answer repeats its id.
+    fn asked(&self, id: &RequestId) {
         if matches!(id, NumberOrString::String(id) if id.len() > LONGEST_ID) {
-            let why = "it was cut off: it asks under an id of more than 1024 bytes";
-            self.cut(why);
-            return Err(why);
+            self.cut("it was cut off: it asks under an id of more than 1024 bytes");
         }
-        self.hold(self.flood.lock().asked())
     }
 }
 
 /// An answer on its way to a server.
 struct Answering(Arc<Leash>);
+
+impl Answering {
+    fn new(leash: &Arc<Leash>) -> Self {
+        // The connection ends where there are too many.
+        let _ = leash.hold(leash.flood.lock().answering());
+        Self(Arc::clone(leash))
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -110,7 +115,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Leashed<T> {
         item: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
         let is_answer = matches!(item, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_));
-        let answering = is_answer.then(|| Answering(Arc::clone(&self.leash)));
+        let answering = is_answer.then(|| Answering::new(&self.leash));
         let sent = self.inner.send(item);
         async move {
             let sent = sent.await;
@@ -122,9 +127,9 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Leashed<T> {
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         let message = self.inner.receive().await?;
         if let JsonRpcMessage::Request(request) = &message {
-            self.leash.asked(&request.id).ok()?;
+            self.leash.asked(&request.id);
         }
-        Some(message)
+        self.leash.why().is_none().then_some(message)
     }
 
     async fn close(&mut self) -> Result<(), Self::Error> {
@@ -190,7 +195,7 @@ mod tests {
     async fn d4_who_asks_and_takes_no_answer_is_cut_off() {
         assert_eq!(through(true, "a").await, (100, None));
         let (seen, why) = through(false, "a").await;
-        assert!(seen == 64 && why.as_ref().unwrap().contains("does not take"), "{seen} {why:?}");
+        assert!(seen == 65 && why.as_ref().unwrap().contains("does not take"), "{seen} {why:?}");
         let (seen, why) = through(true, &"i".repeat(LONGEST_ID + 1)).await;
         assert!(seen == 0 && why.as_ref().unwrap().contains("id of more"), "{seen} {why:?}");
         assert_eq!(through(true, &"i".repeat(LONGEST_ID)).await.0, 100);

@@ -1,5 +1,6 @@
 """An MCP server over standard streams that does what no server should. Arguments: a file that it notes things in, and words of how it is."""
 
+import itertools
 import json
 import os
 import signal
@@ -141,11 +142,12 @@ def restless():
     time.sleep(0.02)
 
 
+COUNT = itertools.count()
 FLOODS = {
     "notices": lambda: send({"method": "notifications/message", "params": {"level": "info", "data": "x"}}),
     "progress": lambda: send({"method": "notifications/progress", "params": {"progressToken": 0, "progress": 1}}),
     "changes": lambda: send({"method": "notifications/tools/list_changed"}),
-    "questions": lambda: send({"id": "q", "method": "ping"}),
+    "questions": lambda: send({"id": f"q{next(COUNT)}", "method": "ping"}),
     "fat": lambda: send({"method": "notifications/message", "params": {"level": "info", "data": "x" * (1 << 20)}}),
     "noise": lambda: send({"nothing": "that is a message"}),
     "blank": blank,
