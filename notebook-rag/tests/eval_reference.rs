@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use notebook_core::{
-    Result,
+    ErrorKind, Result,
     embed::{EmbedKind, Embedder},
     model::RetrievalMode,
     rerank::Reranker,
@@ -85,8 +85,8 @@ impl Reranker for Fisher {
     }
 }
 
-#[tokio::test]
-async fn b3_all_ways_are_measured_and_progress_is_told() {
+/// Three documents of one line each, and two questions.
+fn collection() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("qrels")).unwrap();
     let corpus = [("a", "a bee is an insect"), ("b", "a cod is a fish"), ("c", "a wren is a bird")];
@@ -95,7 +95,37 @@ async fn b3_all_ways_are_measured_and_progress_is_told() {
     let queries = "{\"_id\":\"1\",\"text\":\"which insect\"}\n{\"_id\":\"2\",\"text\":\"cod\"}";
     fs::write(folder.path().join("queries.jsonl"), queries).unwrap();
     fs::write(folder.path().join("qrels/test.tsv"), "h\n1\ta\t1\n2\tb\t1\n").unwrap();
+    folder
+}
 
+/// Says these numbers, whatever was asked.
+struct Liar(&'static [f32]);
+
+#[async_trait]
+impl Reranker for Liar {
+    fn model(&self) -> &str {
+        "liar"
+    }
+    async fn scores(&self, _: &str, _: &[String]) -> Result<Vec<f32>> {
+        Ok(self.0.to_vec())
+    }
+}
+
+/// B3: what is no number for each passage is refused in a measurement as it is in an answer, and measures nothing.
+#[tokio::test]
+async fn b3_a_reranker_that_breaks_its_promise_is_not_measured() {
+    let folder = collection();
+    for numbers in [&[][..], &[1.0, 2.0, 3.0], &[f32::NAN], &[f32::INFINITY]] {
+        let reranking = Reranking { model: Arc::new(Liar(numbers)), candidates: 1 };
+        let config = EvalConfig::default();
+        let measured = run(folder.path(), None, Some(reranking), config, &|_| ()).await;
+        assert_eq!(measured.unwrap_err().kind(), ErrorKind::Protocol, "{numbers:?}");
+    }
+}
+
+#[tokio::test]
+async fn b3_all_ways_are_measured_and_progress_is_told() {
+    let folder = collection();
     let space = VectorSpace { model: "directions".to_owned(), dimensions: 4 };
     let told = Mutex::new(Vec::new());
     let progress = |step: EvalProgress| told.lock().unwrap().push(step);

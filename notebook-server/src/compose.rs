@@ -11,7 +11,7 @@ use std::{
 
 use notebook_agent::{
     chat::{Chat, ChatConfig, Work},
-    mcp::Servers,
+    mcp::{Begin, Servers},
     runs::Runs,
 };
 use notebook_core::{
@@ -89,11 +89,16 @@ pub(crate) struct Running {
     _lock: File,
 }
 
-/// Opens the data folder and starts the workers. Unfinished work of an earlier process is taken up.
+/// Opens the data folder and starts the workers. Unfinished work of an earlier process is taken up. Other programs whose tools models may be
+/// given are begun as `programs` says.
 ///
 /// # Errors
 /// `Conflict` when another process uses the folder; those of the parts.
-pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<Running> {
+pub(crate) async fn open(
+    config: &Config,
+    programs: Begin,
+    ending: CancellationToken,
+) -> Result<Running> {
     let folder = config.data_dir.clone();
     for part in ["index", "spool"] {
         std::fs::create_dir_all(folder.join(part)).map_err(|error| cannot_use(&folder, error))?;
@@ -196,8 +201,8 @@ pub(crate) async fn open(config: &Config, ending: CancellationToken) -> Result<R
         chat_config(config)?,
         Work::Jobs { outbox: queue.clone(), queue: queue.clone(), bell: bell.clone() },
     );
-    let programs =
-        Servers::start(config.mcp.settings(&folder)?, &(clock.clone() as Arc<dyn Clock>))?;
+    let settings = config.mcp.settings(&folder)?;
+    let programs = Servers::start(settings, &(clock.clone() as Arc<dyn Clock>), programs)?;
     let bench = Bench {
         rows: store.clone(),
         store: shared_store.clone(),

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging. `RUST_LOG` chooses what; a terminal gets text, anything else JSON.
 pub(crate) fn start(default: &str) {
-    // Why a connection to an MCP server ends is told by us, once and with its name.
-    let usual = || EnvFilter::new(format!("{default},rmcp::transport::worker=off"));
+    // What an MCP server says is not repeated here, message by message; why its connection ends is told by us, once and with its name.
+    let usual = || EnvFilter::new(format!("{default},rmcp=error,rmcp::transport::worker=off"));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.

@@ -138,6 +138,65 @@ async fn d4_offers_that_are_too_much_or_none_are_told() {
     assert_eq!(events.iter().filter(warned).count(), 1, "{events:#?}");
 }
 
+/// D4: a definition that cannot be read, or a name that is there twice, costs that tool alone: it is said which and why.
+#[tokio::test]
+async fn d4_one_definition_that_cannot_be_read_costs_no_other_tool() {
+    let (folder, talker) = (folder(), Talker::start(obedient).await);
+    let notes = folder.path().join("notes");
+    let toml = fake("fake", &notes, &["unreadable"], READS);
+    let server = setup(folder.path(), &talker, &toml).start();
+    let known = until(&server, "fake", "connected").await;
+    let tools = known["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| tool["tool"].as_str().unwrap()).collect();
+    assert_eq!((names, &known["not_offered"]), (vec!["first", "last"], &json!(5)), "{known:#}");
+    for (place, (name, why)) in [
+        ("no_map", "cannot be read"),
+        ("no_schema", "inputSchema"),
+        ("(without a name)", "integer"),
+        ("odd", "cannot be read"),
+        ("first", "same name"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let told = known["refused"][place].as_str().unwrap();
+        assert!(told.starts_with(&format!("{name}: ")) && told.contains(why), "{told}");
+    }
+    let (_, conversation) = notebook(&server, allowed()).await;
+    let run = research(&server, conversation, "fake__last").await;
+    assert_eq!(failures(&ended(&server, &run).await), [Value::Null]);
+}
+
+/// D4: a server that lives and does not reply is ended and begun anew; one whose tool is slow, and that replies to a ping, is not.
+#[tokio::test]
+async fn d4_a_server_that_hangs_but_lives_is_begun_anew() {
+    let (folder, talker) = (folder(), Talker::start(obedient).await);
+    let notes = folder.path().join("notes");
+    let reads = "read_only_tools = [\"*\"]\ntimeout_seconds = 1";
+    let server = setup(folder.path(), &talker, &fake("fake", &notes, &[], reads)).start();
+    until(&server, "fake", "connected").await;
+    let first = *pids(&notes).last().unwrap();
+    let (place, conversation) = notebook(&server, allowed()).await;
+    let run = research(&server, conversation, "fake__hang, fake__hang, fake__hang").await;
+    assert_eq!(failures(&ended(&server, &run).await), ["timeout"; 3]);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let run = research(&server, server.conversation(place).await, "fake__keep").await;
+    assert_eq!(failures(&ended(&server, &run).await), [Value::Null]);
+    assert_eq!(pids(&notes), [first], "it has replied");
+
+    // It is stopped by a signal: its pipes stay open, and nothing comes.
+    let conversation = server.conversation(place).await;
+    let run = research(&server, conversation, "fake__freeze, fake__keep, fake__keep").await;
+    let known = until(&server, "fake", "error").await;
+    assert!(known["reason"].as_str().unwrap().starts_with("it does not reply"), "{known}");
+    gone(first).await;
+    ended(&server, &run).await;
+    until(&server, "fake", "connected").await;
+    assert_eq!(pids(&notes).len(), 2);
+    let run = research(&server, server.conversation(place).await, "fake__keep").await;
+    assert_eq!(failures(&ended(&server, &run).await), [Value::Null]);
+}
+
 /// D5: a tool that is described differently once it was shown is not called, whatever was allowed; also when all were killed meanwhile.
 #[tokio::test]
 async fn d5_what_was_allowed_is_the_tool_as_it_was_described() {

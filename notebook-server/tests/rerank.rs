@@ -135,7 +135,9 @@ async fn b3_a_reranker_changes_the_order_and_a_late_one_only_costs_its_limit() {
 
     let server = service.setup(folder.path()).start();
     let status = server.json("/api/status").await["rerank"].clone();
-    assert_eq!(status, json!({ "model": "played", "place": service.base_url, "candidates": 32 }));
+    let known =
+        json!({ "model": "played", "place": service.base_url, "candidates": 32, "check": null });
+    assert_eq!(status, known, "nobody has asked it yet");
     for (source, name) in sources.iter().zip(["Anna", "Bert", "Carl"]) {
         service.is(Mood::Likes(name));
         let (cited, events, message) = asked(&server, notebook).await;
@@ -147,6 +149,7 @@ async fn b3_a_reranker_changes_the_order_and_a_late_one_only_costs_its_limit() {
         assert_eq!(stage(&retrieved(&events)["timings"]), Some(true));
         assert_eq!(stage(&message["timings"]), Some(true));
     }
+    assert_eq!(server.json("/api/status").await["rerank"]["check"], "ok");
     let seen = service.seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 3);
     for (key, body) in seen {
@@ -170,6 +173,8 @@ async fn b3_a_reranker_changes_the_order_and_a_late_one_only_costs_its_limit() {
         let warnings: Vec<&Value> = events.iter().filter(warned).collect();
         assert_eq!(warnings.len(), 1, "{events:?}");
         assert!(!warnings[0].to_string().contains("rr-key"));
+        let check = if finished { "protocol" } else { "timeout" };
+        assert_eq!(server.json("/api/status").await["rerank"]["check"], check);
     }
 }
 

@@ -29,7 +29,7 @@ impl Inner {
         let notebook = self.store.notebook(scope, conversation.notebook).await?;
         let settings = self.settings(&ask.settings, &notebook);
         let model = self.models.model(scope, &settings)?;
-        let tools = self.tools_for(&ask, &notebook, &*model).await?;
+        let tools = self.tools_for(scope, &ask, &notebook, &*model).await?;
         if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
             return Err(busy());
         }
@@ -74,6 +74,7 @@ impl Inner {
     /// The tools of a research, which are fixed from here on; none of a plain answer.
     async fn tools_for(
         &self,
+        scope: &TenantScope,
         ask: &Ask,
         notebook: &Notebook,
         model: &dyn ChatModel,
@@ -83,9 +84,9 @@ impl Inner {
         }
         #[cfg(feature = "tools")]
         if let (Some(research), Work::Jobs { .. }) = (self.research.get(), &self.work) {
-            return research.select(notebook, model).await.map(Some);
+            return research.select(scope, notebook, model).await.map(Some);
         }
-        let _ = (notebook, model);
+        let _ = (scope, notebook, model);
         Err(Error::invalid("ask", "mode", "ask with the mode `answer`: there are no tools here"))
     }
 

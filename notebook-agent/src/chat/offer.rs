@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use notebook_core::{Error, Result, chat::ChatModel, model::Notebook};
+use notebook_core::{Error, Result, TenantScope, chat::ChatModel, model::Notebook};
 
 use super::Researching;
 use crate::tools::{Registry, ToolClass, research};
@@ -15,6 +15,7 @@ impl Researching {
     /// that it allows.
     pub(super) async fn select(
         &self,
+        scope: &TenantScope,
         notebook: &Notebook,
         model: &dyn ChatModel,
     ) -> Result<BTreeSet<String>> {
@@ -28,32 +29,38 @@ impl Researching {
             None => self.tools.info(name).is_some_and(|info| info.class == ToolClass::Read),
         };
         let own: BTreeSet<String> = self.tools.names().into_iter().filter(allowed).collect();
-        let all = self.tools.clone().only(&own).and(self.more(notebook).await);
+        let all = self.tools.clone().only(&own).and(self.more(scope, notebook).await);
         research::fits(&all)?;
         Ok(all.names())
     }
 
     /// These tools, as far as the notebook still allows them.
-    pub(super) async fn registry(&self, notebook: &Notebook, names: &BTreeSet<String>) -> Registry {
-        self.tools.clone().and(self.more(notebook).await).only(names)
+    pub(super) async fn registry(
+        &self,
+        scope: &TenantScope,
+        notebook: &Notebook,
+        names: &BTreeSet<String>,
+    ) -> Registry {
+        self.tools.clone().and(self.more(scope, notebook).await).only(names)
     }
 
     /// What other programs offer here: what is being begun is waited for, what is away is not.
-    async fn more(&self, notebook: &Notebook) -> Registry {
+    async fn more(&self, scope: &TenantScope, notebook: &Notebook) -> Registry {
         let programs = &notebook.settings.mcp_servers;
         match &self.more {
             Some(more) if !programs.is_empty() => {
-                more.settled(programs, BEGIN).await;
-                more.offered(programs)
+                more.settled(scope, programs, BEGIN).await;
+                more.offered(scope, programs)
             }
             _ => Registry::new(),
         }
     }
 
     /// That programs which a notebook allows cannot be asked now.
-    pub(super) fn away(&self, notebook: &Notebook) -> Option<String> {
+    pub(super) fn away(&self, scope: &TenantScope, notebook: &Notebook) -> Option<String> {
         let programs = &notebook.settings.mcp_servers;
-        let away = self.more.as_ref().map_or_else(|| programs.clone(), |more| more.away(programs));
+        let more = self.more.as_ref();
+        let away = more.map_or_else(|| programs.clone(), |more| more.away(scope, programs));
         (!away.is_empty())
             .then(|| format!("These MCP servers cannot be asked now: {}.", away.join(", ")))
     }

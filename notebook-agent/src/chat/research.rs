@@ -141,9 +141,9 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
             as u64,
         ..research.limits.clone()
     };
-    let registry = research.registry(&task.notebook, &tools).await;
+    let registry = research.registry(scope, &task.notebook, &tools).await;
     let is_begun = research.checkpoints.read(scope, run.id).await?.is_some();
-    if let (false, Some(away)) = (is_begun, research.away(&task.notebook)) {
+    if let (false, Some(away)) = (is_begun, research.away(scope, &task.notebook)) {
         desk.lock().await.warn("mcp_away", away);
     }
     let researcher = research.researcher(chat, registry, limits)?.with_approvals(Arc::new(asking));

@@ -4,10 +4,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, collections::HashMap, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _, future, stream, stream::BoxStream};
 use http::{HeaderName, HeaderValue, StatusCode};
 use notebook_core::{
-    Error, Secret,
+    Error, ErrorKind, Secret,
     http::{HttpClient, HttpRequest, HttpResponse, Timeouts},
     sse::{EventStream, Parser},
 };
@@ -20,7 +20,7 @@ use rmcp::{
 };
 use sse_stream::Sse;
 
-use super::stdio::MOST_MESSAGE;
+use super::{leash::Leash, stdio::MOST_MESSAGE};
 
 /// The most bytes of a refusal.
 const MOST_REFUSAL: usize = 64 << 10;
@@ -28,6 +28,8 @@ const MOST_REFUSAL: usize = 64 << 10;
 const TOLD: usize = 200;
 /// How long a stream may say nothing: servers keep them for what they have to tell.
 const QUIET: Duration = Duration::from_secs(3_600);
+/// A stream that ended is not opened again before.
+const AGAIN: Duration = Duration::from_secs(1);
 const SESSION: &str = "mcp-session-id";
 const BOTH: &str = "application/json, text/event-stream";
 const EVENTS: &str = "text/event-stream";
@@ -40,13 +42,28 @@ pub struct Endpoint {
     pub url: String,
     /// Headers of each call, such as `authorization`.
     pub headers: BTreeMap<String, Secret>,
+    /// Sent with each call as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+}
+
+impl Endpoint {
+    /// What must stand nowhere: also what a header has behind a word such as `Bearer`.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let behind = |secret: &Secret| {
+            let (_, behind) = secret.expose().split_once(' ')?;
+            Some(Secret::new(behind.trim()))
+        };
+        let whole = self.headers.values().chain(&self.token);
+        whole.clone().cloned().chain(whole.filter_map(behind)).collect()
+    }
 }
 
 /// The client of one server.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) http: HttpClient,
-    pub(super) headers: Arc<BTreeMap<String, Secret>>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) leash: Arc<Leash>,
     /// How long an answer may take to begin.
     pub(super) time: Duration,
 }
@@ -73,10 +90,12 @@ impl Caller {
         if let Some(session) = session {
             request = shown(request, SESSION, session)?;
         }
-        for (name, value) in &*self.headers {
+        for (name, value) in &self.endpoint.headers {
             request =
                 request.secret_header(name, name, value).map_err(StreamableHttpError::Client)?;
         }
+        let token = self.endpoint.token.as_ref();
+        request = request.bearer(token).map_err(StreamableHttpError::Client)?;
         let response = self.http.send(request).await.map_err(StreamableHttpError::Client)?;
         let status = response.status();
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -105,10 +124,21 @@ fn unexpected(what: &'static str) -> Failed {
     StreamableHttpError::UnexpectedServerResponse(Cow::Borrowed(what))
 }
 
-/// The events of an answer, each within so many bytes.
-fn events(response: HttpResponse, most: usize) -> BoxStream<'static, Result<Sse, SseError>> {
-    let chunks = stream::try_unfold(response, |mut response| async move {
-        Ok::<_, Error>(response.chunk().await?.map(|chunk| (chunk, response)))
+fn cut_off(why: &'static str) -> Error {
+    Error::new(ErrorKind::TooLarge, "listen to MCP server").with("reason", why)
+}
+
+/// The events of an answer, each within so many bytes, and all of them within what the leash allows.
+fn events(
+    response: HttpResponse,
+    most: usize,
+    leash: &Arc<Leash>,
+) -> BoxStream<'static, Result<Sse, SseError>> {
+    let (bytes, each) = (Arc::clone(leash), Arc::clone(leash));
+    let chunks = stream::try_unfold((response, bytes), |(mut response, leash)| async move {
+        let Some(chunk) = response.chunk().await? else { return Ok(None) };
+        leash.said(0, chunk.len()).map_err(cut_off)?;
+        Ok::<_, Error>(Some((chunk, (response, leash))))
     });
     let parser = Parser::with_max_event_bytes(most.min(MOST_MESSAGE));
     EventStream::with_parser(chunks, parser)
@@ -116,9 +146,14 @@ fn events(response: HttpResponse, most: usize) -> BoxStream<'static, Result<Sse,
             event: Some(event.event.into_owned()),
             data: Some(event.data),
             id: event.id,
-            retry: event.retry.and_then(|retry| u64::try_from(retry.as_millis()).ok()),
+            // However soon it wants to be asked again: not in a loop.
+            retry: event.retry.map(|retry| retry.max(AGAIN).as_millis() as u64),
         })
         .map_err(|error| SseError::Body(Box::new(error)))
+        .and_then(move |event| {
+            let said = each.said(1, 0).map_err(|why| SseError::Body(Box::new(cut_off(why))));
+            future::ready(said.map(|()| event))
+        })
         .boxed()
 }
 
@@ -170,7 +205,7 @@ impl StreamableHttpClient for Caller {
         let kind = response.media_type();
         if status.is_success() && kind == EVENTS {
             return Ok(StreamableHttpPostResponse::Sse(
-                events(response, max_sse_event_size),
+                events(response, max_sse_event_size, &self.leash),
                 session,
             ));
         }
@@ -233,6 +268,8 @@ impl StreamableHttpClient for Caller {
         custom_headers: Headers,
         max_sse_event_size: usize,
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, Failed> {
+        // Streams that end at once and are opened again are a flood, too.
+        self.leash.said(1, 0).map_err(unexpected)?;
         let timeouts = Timeouts { first_byte: QUIET, idle: QUIET };
         let mut request = HttpRequest::get("listen to MCP server", &*uri, timeouts).accept(BOTH);
         if let Some(last) = &last_event_id {
@@ -247,7 +284,7 @@ impl StreamableHttpClient for Caller {
             _ if response.media_type() != EVENTS => {
                 Err(StreamableHttpError::UnexpectedContentType(Some(response.media_type())))
             }
-            _ => Ok(events(response, max_sse_event_size)),
+            _ => Ok(events(response, max_sse_event_size, &self.leash)),
         }
     }
 }
@@ -288,4 +325,22 @@ fn refused(
 fn said(status: StatusCode, body: &[u8]) -> Failed {
     let beginning = String::from_utf8_lossy(body.get(..TOLD).unwrap_or(body)).into_owned();
     StreamableHttpError::UnexpectedServerResponse(Cow::Owned(format!("HTTP {status}: {beginning}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G9: a server that repeats what it was sent may leave out the word before it.
+    #[test]
+    fn g9_what_stands_behind_a_word_in_a_header_is_a_secret_too() {
+        let headers = [("authorization", "Bearer hunter2"), ("x-key", "hunter3")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value)));
+        let token = Some(Secret::new("hunter4"));
+        let endpoint = Endpoint { url: String::new(), headers: headers.into(), token };
+        let said = "no: Bearer hunter2, hunter2, hunter3, hunter4";
+        let told =
+            endpoint.secrets().iter().fold(said.to_owned(), |told, secret| secret.redact(&told));
+        assert_eq!(told, "no: …, …, …, …");
+    }
 }

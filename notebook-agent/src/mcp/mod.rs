@@ -13,24 +13,36 @@
 //! Revision 2026-07-28 of the protocol is tried first, then those of 2025 and 2024 by their handshake.
 
 mod content;
+mod flood;
+mod health;
 mod http;
 mod keep;
+mod leash;
 mod lines;
+mod listing;
 pub mod names;
 pub mod offer;
+mod pace;
 mod server;
 pub mod state;
 mod stdio;
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::future;
-use notebook_core::{Clock, Result};
+use notebook_core::{Clock, Result, TenantId, TenantScope};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use http::Endpoint;
 pub use keep::keep;
+pub use listing::{Listed, Unreadable};
 pub use server::{About, Standing};
 pub use stdio::Program;
 
@@ -59,6 +71,17 @@ pub struct ServerSettings {
     pub reach: Reach,
     /// Files with more certificate authorities to trust, as PEM.
     pub extra_roots: Vec<PathBuf>,
+    /// The workspaces that it is there for; all when absent. For the others there is no such server.
+    pub workspaces: Option<BTreeSet<TenantId>>,
+}
+
+/// When servers are begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At once: somebody will want them soon.
+    AtOnce,
+    /// Each when a run wants its tools.
+    WhenWanted,
 }
 
 /// The servers of this program.
@@ -72,11 +95,15 @@ struct Inner {
 }
 
 impl Servers {
-    /// Begins them all, and waits for none.
+    /// Begins them, all or none yet, and waits for none.
     ///
     /// # Errors
     /// `InvalidInput` when a file of certificates cannot be read.
-    pub fn start(settings: Vec<ServerSettings>, clock: &Arc<dyn Clock>) -> Result<Self> {
+    pub fn start(
+        settings: Vec<ServerSettings>,
+        clock: &Arc<dyn Clock>,
+        begin: Begin,
+    ) -> Result<Self> {
         let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
         let mut servers = BTreeMap::new();
         for settings in settings {
@@ -84,29 +111,32 @@ impl Servers {
             servers.insert(server.settings.taking.server.clone(), server);
         }
         for server in servers.values() {
+            if begin == Begin::AtOnce {
+                server.want();
+            }
             tasks.spawn(server.clone().keep(ending.clone()));
         }
         tasks.close();
         Ok(Self(Arc::new(Inner { servers, tasks, ending })))
     }
 
-    /// How each stands, by name.
+    /// How each stands that there is for a workspace, by name.
     #[must_use]
-    pub fn standing(&self) -> BTreeMap<String, Standing> {
+    pub fn standing(&self, scope: &TenantScope) -> BTreeMap<String, Standing> {
         let standing = |(name, server): (&String, &Arc<Server>)| (name.clone(), server.standing());
-        self.0.servers.iter().map(standing).collect()
+        self.there(scope).map(standing).collect()
     }
 
-    /// Whether there is one of this name.
+    /// Whether there is one of this name for a workspace.
     #[must_use]
-    pub fn knows(&self, name: &str) -> bool {
-        self.0.servers.contains_key(name)
+    pub fn knows(&self, scope: &TenantScope, name: &str) -> bool {
+        self.one(scope, name).is_some()
     }
 
-    /// The names of all.
+    /// The names of all that there are for a workspace.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.0.servers.keys().cloned().collect()
+    pub fn names(&self, scope: &TenantScope) -> Vec<String> {
+        self.there(scope).map(|(name, _)| name.clone()).collect()
     }
 
     /// Ends all connections and children.
@@ -117,26 +147,39 @@ impl Servers {
         }
     }
 
-    fn of<'s>(&'s self, names: &'s [String]) -> impl Iterator<Item = &'s Arc<Server>> {
-        names.iter().filter_map(|name| self.0.servers.get(name))
+    fn there(&self, scope: &TenantScope) -> impl Iterator<Item = (&String, &Arc<Server>)> {
+        self.0.servers.iter().filter(|(_, server)| server.serves(scope))
+    }
+
+    fn one(&self, scope: &TenantScope, name: &str) -> Option<&Arc<Server>> {
+        self.0.servers.get(name).filter(|server| server.serves(scope))
+    }
+
+    fn of<'s>(
+        &'s self,
+        scope: &TenantScope,
+        names: &'s [String],
+    ) -> impl Iterator<Item = &'s Arc<Server>> {
+        names.iter().filter_map(|name| self.one(scope, name))
     }
 }
 
 #[async_trait]
 impl MoreTools for Servers {
-    async fn settled(&self, programs: &[String], wait: Duration) {
-        let settled = future::join_all(self.of(programs).map(|server| server.settled()));
+    async fn settled(&self, scope: &TenantScope, programs: &[String], wait: Duration) {
+        let settled = future::join_all(self.of(scope, programs).map(|server| server.settled()));
         // Whoever is not there by then is away.
         let _ = tokio::time::timeout(wait, settled).await;
     }
 
-    fn offered(&self, programs: &[String]) -> Registry {
-        let registries = self.of(programs).map(|server| server.standing().offer.registry.clone());
+    fn offered(&self, scope: &TenantScope, programs: &[String]) -> Registry {
+        let registries =
+            self.of(scope, programs).map(|server| server.standing().offer.registry.clone());
         registries.fold(Registry::new(), Registry::and)
     }
 
-    fn away(&self, programs: &[String]) -> Vec<String> {
-        let away = |name: &&String| match self.0.servers.get(*name) {
+    fn away(&self, scope: &TenantScope, programs: &[String]) -> Vec<String> {
+        let away = |name: &&String| match self.one(scope, name) {
             Some(server) => server.standing().connection.status() != state::Status::Connected,
             None => true,
         };

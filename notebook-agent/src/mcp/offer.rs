@@ -7,7 +7,7 @@ use rmcp::model::Tool;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::names;
+use super::{listing::Listed, names};
 use crate::{
     context::neutralise,
     tools::{Foreign, RawTool, Registry, ToolClass, ToolInfo},
@@ -72,24 +72,33 @@ impl Offer {
     #[must_use]
     pub fn of(
         taking: &Taking,
-        tools: &[Tool],
+        tools: &[Listed],
         call: impl Fn(&str, &str) -> Arc<dyn RawTool>,
     ) -> Self {
         let (mut offer, mut room) = (Self::default(), MOST_OFFER);
-        for tool in tools {
-            let wanted = taking.tools.as_ref().is_none_or(|tools| tools.contains(&*tool.name));
+        for listed in tools {
+            let name = listed.as_ref().map_or_else(|bad| bad.name.as_str(), |tool| &tool.name);
+            let wanted = taking.tools.as_ref().is_none_or(|tools| tools.contains(name));
             if !wanted {
                 continue;
             }
-            if let Err(why) = offer.take(taking, tool, &mut room, &call) {
-                offer.not_taken += 1;
-                if offer.refused.len() < TOLD {
-                    let name: String = tool.name.chars().take(60).collect();
-                    offer.refused.push(format!("{}: {why}", visible(&name)));
-                }
+            let taken = match listed {
+                Ok(tool) => offer.take(taking, tool, &mut room, &call),
+                Err(bad) => Err(visible(&bad.why)),
+            };
+            if let Err(why) = taken {
+                offer.refuse(name, &why);
             }
         }
         offer
+    }
+
+    fn refuse(&mut self, name: &str, why: &str) {
+        self.not_taken += 1;
+        if self.refused.len() < TOLD {
+            let name: String = name.chars().take(60).collect();
+            self.refused.push(format!("{}: {why}", visible(&name)));
+        }
     }
 
     fn take(
@@ -101,6 +110,9 @@ impl Offer {
     ) -> Result<(), String> {
         let name = names::exposed(&taking.server, &tool.name)
             .ok_or("its name is none that the protocol allows")?;
+        if self.taken.iter().any(|taken| taken.tool == *tool.name) {
+            return Err("another tool before it has the same name".to_owned());
+        }
         if self.taken.len() >= MOST_TOOLS {
             return Err(format!(
                 "no more than {MOST_TOOLS} tools of a server are offered: name them in `tools`"
@@ -215,6 +227,7 @@ mod tests {
     use super::*;
     use crate::{
         graph::Failure,
+        mcp::listing::listed,
         tools::{At, Observation},
     };
 
@@ -237,7 +250,8 @@ mod tests {
     }
 
     fn offer(taking: &Taking, tools: Value) -> Offer {
-        let tools: Vec<Tool> = serde_json::from_value(tools).unwrap();
+        let Value::Array(tools) = tools else { panic!("{tools}") };
+        let tools: Vec<Listed> = tools.into_iter().map(listed).collect();
         Offer::of(taking, &tools, |_, _| Arc::new(Nothing))
     }
 
@@ -315,7 +329,30 @@ mod tests {
             ]),
         );
         assert_eq!((offer.taken.len(), offer.not_taken), (1, 3), "{:?}", offer.refused);
+        assert_eq!(
+            (&*offer.taken[0].description, &*offer.refused[2]),
+            ("1", "x: another tool before it has the same name")
+        );
         assert!(offer.refused.iter().all(|told| !told.contains('\u{1b}')), "{:?}", offer.refused);
+    }
+
+    /// What cannot be read at all is told like what is not taken, with nothing hidden; and not at all where nobody wants it.
+    #[test]
+    fn d4_what_cannot_be_read_is_refused_and_the_others_are_offered() {
+        let tools = json!([
+            tool("first", "d"),
+            { "name": "bad\u{1b}\u{202e}", "inputSchema": "\u{1b}[2J".repeat(5) },
+            tool("last", "d"),
+        ]);
+        let all = offer(&taking(), tools.clone());
+        let names: Vec<&str> = all.taken.iter().map(|taken| &*taken.tool).collect();
+        assert_eq!((names.as_slice(), all.not_taken), (&["first", "last"][..], 1));
+        let [told] = all.refused.as_slice() else { panic!("{:?}", all.refused) };
+        assert!(told.starts_with("bad") && told.contains("cannot be read"), "{told}");
+        assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told}");
+        let named = Taking { tools: Some(BTreeSet::from(["last".to_owned()])), ..taking() };
+        let named = offer(&named, tools);
+        assert_eq!((named.taken.len(), named.not_taken), (1, 0), "{:?}", named.refused);
     }
 
     #[test]

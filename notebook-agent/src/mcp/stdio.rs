@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap, io, os::unix::fs::DirBuilderExt as _, path::PathBuf, process::Stdio,
-    time::Duration,
+    sync::Arc, time::Duration,
 };
 
 use notebook_core::{Secret, approval::visible};
@@ -13,7 +13,10 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
 };
 
-use super::lines::Lines;
+use super::{
+    leash::{Leash, Leashed},
+    lines::Lines,
+};
 
 /// The most bytes of a message.
 pub(super) const MOST_MESSAGE: usize = 4 << 20;
@@ -42,7 +45,7 @@ pub struct Program {
 }
 
 /// How the streams of a child are read.
-pub(super) type Pipes = AsyncRwTransport<RoleClient, Lines<ChildStdout>, ChildStdin>;
+pub(super) type Pipes = Leashed<AsyncRwTransport<RoleClient, Lines<ChildStdout>, ChildStdin>>;
 
 /// A running child. Dropping it ends it, and all in its group.
 pub(super) struct Running {
@@ -51,7 +54,7 @@ pub(super) struct Running {
 
 impl Program {
     /// Starts it.
-    pub(super) fn start(&self, server: &str) -> io::Result<(Running, Pipes)> {
+    pub(super) fn start(&self, server: &str, leash: &Arc<Leash>) -> io::Result<(Running, Pipes)> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let mut command = match &self.keeper {
             Some((keeper, first)) => {
@@ -79,10 +82,11 @@ impl Program {
         let output = child.stdout.take().ok_or_else(no_pipe)?;
         if let Some(errors) = child.stderr.take() {
             let secrets = self.env.values().cloned().collect();
-            tokio::spawn(log(server.to_owned(), errors, secrets));
+            tokio::spawn(log(server.to_owned(), errors, secrets, Arc::clone(leash)));
         }
-        let pipes = AsyncRwTransport::new(Lines::new(output, MOST_MESSAGE), input);
-        Ok((Running { child }, pipes.with_max_line_length(MOST_MESSAGE + 1)))
+        let lines = Lines::new(output, MOST_MESSAGE, Arc::clone(leash));
+        let inner = AsyncRwTransport::new(lines, input).with_max_line_length(MOST_MESSAGE + 1);
+        Ok((Running { child }, Leashed { inner, leash: Arc::clone(leash) }))
     }
 }
 
@@ -124,14 +128,15 @@ fn kill(group: Option<Pid>) {
     }
 }
 
-/// What a child says beside: into the log, the first lines of it, without what it was given as secrets.
-async fn log(server: String, errors: ChildStderr, secrets: Vec<Secret>) {
+/// What a child says beside: into the log, the first lines of it, without what it was given as secrets. Without end it costs the connection.
+async fn log(server: String, errors: ChildStderr, secrets: Vec<Secret>, leash: Arc<Leash>) {
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     for told in 0_usize.. {
         line.clear();
         match (&mut errors).take(LOG_LINE).read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
+            Ok(_) if leash.logged(line.len()).is_err() => return,
             Ok(_) if told < LOG_LINES => {
                 let text = String::from_utf8_lossy(&line);
                 let text =

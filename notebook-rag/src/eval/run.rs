@@ -1,4 +1,4 @@
-use std::{cmp::Ordering, collections::HashSet, path::Path, sync::Arc, time::Instant};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, SourceId, TenantId, TenantScope,
@@ -15,7 +15,7 @@ use crate::{
         vector_records,
     },
     keyword::{KeywordConfig, TantivyIndex},
-    retrieve::{Reranking, RetrieveConfig, assess, fuse, is_relevant},
+    retrieve::{Reranking, RetrieveConfig, assess, best_first, fuse, is_relevant},
     words::Stemming,
 };
 
@@ -219,9 +219,9 @@ impl<'a> Bench<'a> {
             let (judged, _) = order.split_at_mut(most);
             let texts: Vec<String> =
                 judged.iter().filter_map(|key| self.chunk(*key)).map(search_text).collect();
-            let scores = reranking.model.scores(&one.question, &texts).await?;
+            let scores = reranking.scores(&one.question, &texts).await?;
             let mut scored: Vec<(ChunkKey, f32)> = judged.iter().copied().zip(scores).collect();
-            scored.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal));
+            scored.sort_by(|(_, one), (_, other)| best_first(*one, *other));
             judged.iter_mut().zip(scored).for_each(|(place, (key, _))| *place = key);
             orders.push(order);
             progress(EvalProgress { stage: "rerank", done: orders.len(), total: found.len() });

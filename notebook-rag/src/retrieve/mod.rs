@@ -20,6 +20,8 @@ pub use config::{RetrieveConfig, StageLimits};
 pub use fusion::{Fused, FusionConfig, fuse};
 pub use relevance::{Relevance, RelevanceConfig, assess, is_relevant};
 pub use request::{Passage, RetrieveRequest, Retrieved};
-pub use rerank::Reranking;
+#[cfg(feature = "keyword")]
+pub(crate) use rerank::best_first;
+pub use rerank::{LastAsked, Reranking};
 pub use retriever::{CatchUp, Retriever, VectorSearch};
 pub use stage::{StageName, StageWarning};

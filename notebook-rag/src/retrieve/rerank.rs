@@ -22,6 +22,24 @@ pub struct Reranking {
     pub candidates: usize,
 }
 
+/// What a reranker did when it was asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LastAsked {
+    /// It was not asked yet.
+    #[default]
+    Never,
+    /// It gave the passages their order.
+    Well,
+    /// It failed; [`ErrorKind::Timeout`] when it was too slow.
+    Failed(ErrorKind),
+}
+
+impl LastAsked {
+    pub(super) fn of(result: &Result<()>) -> Self {
+        result.as_ref().map_or_else(|error| Self::Failed(error.kind()), |()| Self::Well)
+    }
+}
+
 impl fmt::Debug for Reranking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reranking")
@@ -48,12 +66,17 @@ impl Reranking {
     ) -> Staged<()> {
         let (judged, _) = passages.split_at_mut(self.candidates.min(passages.len()));
         let texts: Vec<String> = judged.iter().map(|passage| search_text(&passage.chunk)).collect();
-        let ask = async {
-            let scores = self.model.scores(question, &texts).await?;
-            checked(scores, texts.len())
-        };
+        let ask = self.scores(question, &texts);
         let Staged { result, timing } = staged(StageName::Rerank, limit, ask).await;
-        Staged { result: result.map(|scores| order(judged, &scores)), timing }
+        Staged { result: result.map(|scores| put_in_order(judged, &scores)), timing }
+    }
+
+    /// What the model says of passages, one number each, as it has promised.
+    ///
+    /// # Errors
+    /// Those of the model; `Protocol` when a number is missing or is none.
+    pub(crate) async fn scores(&self, question: &str, passages: &[String]) -> Result<Vec<f32>> {
+        checked(self.model.scores(question, passages).await?, passages.len())
     }
 }
 
@@ -68,14 +91,18 @@ fn checked(scores: Vec<f32>, passages: usize) -> Result<Vec<f32>> {
         .with("reason", "a score is missing or is not finite"))
 }
 
-/// The best first; what is judged alike stays in fused order.
-fn order(passages: &mut [Passage], scores: &[f32]) {
+fn put_in_order(passages: &mut [Passage], scores: &[f32]) {
     for (passage, score) in passages.iter_mut().zip(scores) {
         passage.rerank_score = Some(*score);
     }
     passages.sort_by(|one, other| match (one.rerank_score, other.rerank_score) {
-        // Equal numbers with unlike signs are equal: zero has two.
-        (Some(one), Some(other)) => other.partial_cmp(&one).unwrap_or(Ordering::Equal),
+        (Some(one), Some(other)) => best_first(one, other),
         _ => Ordering::Equal,
     });
+}
+
+/// The best first; a stable sort leaves what is judged alike in fused order.
+pub(crate) fn best_first(one: f32, other: f32) -> Ordering {
+    // Equal numbers with unlike signs are equal: zero has two.
+    other.partial_cmp(&one).unwrap_or(Ordering::Equal)
 }

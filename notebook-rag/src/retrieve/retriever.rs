@@ -18,9 +18,11 @@ use notebook_core::{
     vector::{ChunkFilter, Hit, VectorIndex},
 };
 
+use parking_lot::Mutex;
+
 use super::{
-    Fused, Passage, Relevance, Reranking, RetrieveConfig, RetrieveRequest, Retrieved, StageName,
-    StageWarning, assess, dedup, fuse, is_relevant,
+    Fused, LastAsked, Passage, Relevance, Reranking, RetrieveConfig, RetrieveRequest, Retrieved,
+    StageName, StageWarning, assess, dedup, fuse, is_relevant,
     stage::{Staged, staged, warning},
 };
 
@@ -55,6 +57,7 @@ pub struct Retriever {
     store: Arc<dyn Store>,
     following: Option<Arc<dyn CatchUp>>,
     reranking: Option<Reranking>,
+    last: Arc<Mutex<LastAsked>>,
     pub(super) config: RetrieveConfig,
 }
 
@@ -91,7 +94,15 @@ impl Retriever {
                 .with("embedder", embedder.space().model.clone())
                 .with("fix", "index the sources again with this embedder, or choose the other"));
         }
-        Ok(Self { keyword, vector, store, following: None, reranking: None, config })
+        Ok(Self {
+            keyword,
+            vector,
+            store,
+            following: None,
+            reranking: None,
+            last: Arc::default(),
+            config,
+        })
     }
 
     /// Asks no question before the indexes hold what the store says: what one process has added, another must not miss.
@@ -109,6 +120,12 @@ impl Retriever {
         reranking.check()?;
         self.reranking = Some(reranking);
         Ok(self)
+    }
+
+    /// What the reranker did when it was asked last, by whoever that was.
+    #[must_use]
+    pub fn reranker(&self) -> LastAsked {
+        *self.last.lock()
     }
 
     /// The passages for a question, best first.
@@ -188,6 +205,7 @@ impl Retriever {
         let Some(last) = self.reranking.as_ref().filter(|_| passages.len() > 1) else { return };
         let limit = clock.limit(self.config.limits.rerank);
         let Staged { result, timing } = last.stage(&request.question, passages, limit).await;
+        *self.last.lock() = LastAsked::of(&result);
         found.timings.push(timing);
         found.warnings.extend(result.err().map(|error| warning(StageName::Rerank, &error)));
     }

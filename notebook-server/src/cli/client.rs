@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use futures::{Stream, StreamExt};
+use notebook_agent::mcp::Begin;
 use notebook_core::{JobId, Secret, sse::EventStream};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,7 +64,8 @@ impl Client {
         let ending = CancellationToken::new();
         let listener = server::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let running = compose::open(config, ending.clone()).await?;
+        // Answers need no other programs; a research that an earlier process left unfinished does.
+        let running = compose::open(config, Begin::WhenWanted, ending.clone()).await?;
         let router = routes::server(running.app.clone());
         let (ended, head) = (ending.clone(), config.limits.head());
         let serving = tokio::spawn(async move {

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use notebook_agent::mcp::Begin;
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, out};
@@ -21,7 +22,7 @@ impl Serve {
         let address = listener.local_addr()?;
         let ending = CancellationToken::new();
         server::end_on_signals(ending.clone())?;
-        let running = compose::open(&config, ending.clone()).await?;
+        let running = compose::open(&config, Begin::AtOnce, ending.clone()).await?;
         running.announce(address)?;
         let status = &running.app.status;
         tracing::info!(

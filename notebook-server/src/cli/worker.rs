@@ -1,3 +1,4 @@
+use notebook_agent::mcp::Begin;
 use notebook_core::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     }
     let ending = CancellationToken::new();
     server::end_on_signals(ending.clone())?;
-    let running = compose::open(&config, ending.clone()).await?;
+    let running = compose::open(&config, Begin::AtOnce, ending.clone()).await?;
     out::line("worker is ready");
     ending.cancelled().await;
     running.shutdown().await;

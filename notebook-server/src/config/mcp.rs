@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::HeaderName;
 use notebook_agent::mcp::{Endpoint, Program, Reach, ServerSettings, names, offer::Taking};
-use notebook_core::{Error, ErrorKind, Result, Secret, http::BaseUrl};
+use notebook_core::{Error, ErrorKind, Result, Secret, TenantId, http::BaseUrl};
 use serde::Deserialize;
 
 /// The most servers: each is a process, and its tools stand in prompts.
@@ -48,12 +48,16 @@ pub struct McpServer {
     pub url: Option<String>,
     /// Headers of each call, such as `authorization`.
     pub headers: BTreeMap<String, Secret>,
+    /// Sent with each call as `Authorization: Bearer`.
+    pub token: Option<Secret>,
     /// Files with more certificate authorities to trust, as PEM.
     pub extra_roots: Vec<PathBuf>,
     /// Its tools that only read, by your word: they are called without a person, also in a run that has read untrusted text. `*` for all.
     pub read_only_tools: BTreeSet<String>,
     /// Only these of its tools; all when absent.
     pub tools: Option<BTreeSet<String>>,
+    /// The workspaces that it is there for, by their ids; all when absent. For the others there is no such server.
+    pub workspaces: Option<BTreeSet<String>>,
     /// How many seconds a call may take: 1 to 600.
     pub timeout_seconds: u32,
 }
@@ -67,9 +71,11 @@ impl Default for McpServer {
             env: BTreeMap::new(),
             url: None,
             headers: BTreeMap::new(),
+            token: None,
             extra_roots: Vec::new(),
             read_only_tools: BTreeSet::new(),
             tools: None,
+            workspaces: None,
             timeout_seconds: 30,
         }
     }
@@ -111,7 +117,8 @@ impl Mcp {
     /// What is called with a secret: the setting, the address, and whether there is one.
     pub(super) fn secret_calls(&self) -> impl Iterator<Item = (String, Option<&str>, bool)> {
         self.servers.iter().map(|(name, server)| {
-            (format!("mcp.servers.{name}.url"), server.url.as_deref(), !server.headers.is_empty())
+            let has_secret = !server.headers.is_empty() || server.token.is_some();
+            (format!("mcp.servers.{name}.url"), server.url.as_deref(), has_secret)
         })
     }
 }
@@ -134,8 +141,31 @@ impl McpServer {
             ".args and .env are for a program: give command, or take them out",
         );
         need(
-            self.url.is_some() || (self.headers.is_empty() && self.extra_roots.is_empty()),
-            ".headers and .extra_roots are for an address: give url, or take them out",
+            self.url.is_some()
+                || (self.headers.is_empty() && self.token.is_none() && self.extra_roots.is_empty()),
+            ".headers, .token and .extra_roots are for an address: give url, or take them out",
+        );
+        let has_own = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        need(
+            self.token.is_none() || !has_own,
+            ".token is sent as the header authorization: give one of the two",
+        );
+        let is_token = |token: &Secret| {
+            !token.is_empty() && token.expose().chars().all(|c| c.is_ascii_graphic())
+        };
+        need(
+            self.token.as_ref().is_none_or(is_token),
+            ".token must be the token alone, without the word Bearer and without spaces",
+        );
+        let ids = self.workspaces.iter().flatten();
+        let unknown = ids.filter(|id| id.parse::<TenantId>().is_err()).map(String::as_str);
+        let unknown: Vec<&str> = unknown.collect();
+        need(
+            unknown.is_empty(),
+            &format!(
+                ".workspaces has what is no id of a workspace: {} (GET /api/workspaces has them)",
+                unknown.join(", ")
+            ),
         );
         let bad = |text: &str| text.contains('\0');
         let args = self.args.iter().chain(&self.command).any(|text| bad(text));
@@ -171,9 +201,11 @@ impl McpServer {
                 folder: folder.join("mcp").join(name),
                 keeper: Some((own.to_owned(), vec![crate::cli::KEEPER.to_owned()])),
             }),
-            (None, Some(url)) => {
-                Reach::Http(Endpoint { url: url.trim().to_owned(), headers: self.headers.clone() })
-            }
+            (None, Some(url)) => Reach::Http(Endpoint {
+                url: url.trim().to_owned(),
+                headers: self.headers.clone(),
+                token: self.token.clone(),
+            }),
             (None, None) => return None,
         };
         let taking = Taking {
@@ -182,7 +214,9 @@ impl McpServer {
             tools: self.tools.clone(),
             time: Duration::from_secs(self.timeout_seconds.into()),
         };
-        Some(ServerSettings { taking, reach, extra_roots: self.extra_roots.clone() })
+        let ids = |ids: &BTreeSet<String>| ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let workspaces = self.workspaces.as_ref().map(ids);
+        Some(ServerSettings { taking, reach, extra_roots: self.extra_roots.clone(), workspaces })
     }
 }
 
@@ -208,7 +242,7 @@ mod tests {
             ("[servers.a]\nurl = \"http://h/\"\nargs = [\"x\"]", ".a.args and .env"),
             (
                 "[servers.a]\ncommand = \"x\"\nheaders = { x = \"y\" }",
-                ".a.headers and .extra_roots",
+                ".a.headers, .token and .extra_roots",
             ),
             ("[servers.a]\nurl = \"h/mcp\"", ".a.url"),
             ("[servers.a]\nurl = \"http://h/?key=1\"", ".a.url"),
@@ -219,6 +253,14 @@ mod tests {
             ("[servers.a]\nurl = \"http://h/\"\nheaders = { \"a b\" = \"y\" }", ".a.headers.a b"),
             ("[servers.a]\ncommand = \"x\"\nenv = { \"A=B\" = \"y\" }", ".a.env"),
             ("[servers.a]\ncommand = \"x\"\ntimeout_seconds = 0", ".a.timeout_seconds"),
+            ("[servers.a]\ncommand = \"x\"\ntoken = \"y\"", ".a.headers, .token"),
+            (
+                "[servers.a]\nurl = \"http://h/\"\ntoken = \"y\"\nheaders = { Authorization = \"x\" }",
+                ".a.token is sent as",
+            ),
+            ("[servers.a]\nurl = \"http://h/\"\ntoken = \"Bearer y\"", ".a.token must be"),
+            ("[servers.a]\nurl = \"http://h/\"\ntoken = \"\"", ".a.token must be"),
+            ("[servers.a]\ncommand = \"x\"\nworkspaces = [\"mine\"]", ".a.workspaces has"),
         ] {
             let errors = mcp(toml).errors();
             assert!(
@@ -231,7 +273,7 @@ mod tests {
     #[test]
     fn d4_what_is_switched_off_is_not_begun_and_no_secret_prints() {
         let mcp = mcp(
-            "[servers.a]\ncommand = \"x\"\nenabled = false\n[servers.b]\ncommand = \"y\"\nenv = { T = \"hunter2\" }\n[servers.c]\nurl = \"https://h/mcp\"\nheaders = { x-key = \"hunter3\" }",
+            "[servers.a]\ncommand = \"x\"\nenabled = false\n[servers.b]\ncommand = \"y\"\nenv = { T = \"hunter2\" }\n[servers.c]\nurl = \"https://h/mcp\"\ntoken = \"hunter4\"\nheaders = { x-key = \"hunter3\" }",
         );
         let settings = mcp.settings(Path::new("data")).unwrap();
         let names: Vec<_> =
@@ -239,5 +281,20 @@ mod tests {
         assert_eq!(names, ["b", "c"]);
         let shown = format!("{mcp:?}{settings:?}");
         assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    /// An empty list is nobody, and not everybody.
+    #[test]
+    fn d4_workspaces_are_those_that_are_named() {
+        let id = "01980000-0000-7000-8000-000000000001";
+        let toml = format!(
+            "[servers.a]\ncommand = \"x\"\n[servers.b]\ncommand = \"x\"\nworkspaces = [\"{id}\"]\n[servers.c]\ncommand = \"x\"\nworkspaces = []"
+        );
+        let mcp = mcp(&toml);
+        assert_eq!(mcp.errors(), Vec::<String>::new());
+        let settings = mcp.settings(Path::new("data")).unwrap();
+        let workspaces: Vec<_> = settings.into_iter().map(|settings| settings.workspaces).collect();
+        let one = BTreeSet::from([id.parse::<TenantId>().unwrap()]);
+        assert_eq!(workspaces, [None, Some(one), Some(BTreeSet::new())]);
     }
 }

@@ -31,6 +31,7 @@ pub(super) const SECRET_SETTINGS: &[&str] = &[
     "mail.url",
     "mcp.servers.*.env.*",
     "mcp.servers.*.headers.*",
+    "mcp.servers.*.token",
     "secrets.vault.token",
     "secrets.vault.secret_id",
 ];

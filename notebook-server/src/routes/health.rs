@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use notebook_core::{document::SourceKind, redis::RedisPubSub};
+use notebook_rag::retrieve::LastAsked;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -32,7 +33,7 @@ pub(super) struct StatusReply {
     load: Option<LoadReply>,
     embedding: Option<EmbeddingStatus>,
     embedding_reason: String,
-    rerank: Option<RerankStatus>,
+    rerank: Option<RerankReply>,
     limits: LimitsReply,
     kinds: Vec<SourceKind>,
 }
@@ -44,6 +45,26 @@ struct ChatReply {
     /// `ok`, or the code of what is wrong.
     check: String,
     detail: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RerankReply {
+    #[serde(flatten)]
+    model: RerankStatus,
+    /// What came of it when it was asked last: `ok`, or the code of what went wrong; `null` when nobody has asked yet.
+    check: Option<&'static str>,
+}
+
+impl RerankReply {
+    /// What it said of its failure may have the words of somebody's question: the code has not.
+    fn new(model: RerankStatus, last: LastAsked) -> Self {
+        let check = match last {
+            LastAsked::Never => None,
+            LastAsked::Well => Some("ok"),
+            LastAsked::Failed(kind) => Some(kind.code()),
+        };
+        Self { model, check }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -72,7 +93,7 @@ pub(super) async fn status(
         Ok(Err(error)) => (error.kind().code().to_owned(), Some(error.to_string())),
         Err(_) => ("timeout".to_owned(), Some(format!("no answer within {} s", CHECK.as_secs()))),
     };
-    let layers = app.models.layers();
+    let (layers, rerank) = (app.models.layers(), app.status.rerank.clone());
     // Names that somebody else's settings hold are nobody's business.
     let configured: Vec<String> = app.models.configured().collect();
     let mut models = layers.models();
@@ -89,7 +110,7 @@ pub(super) async fn status(
         load,
         embedding: app.status.embedding.clone(),
         embedding_reason: app.status.embedding_reason.clone(),
-        rerank: app.status.rerank.clone(),
+        rerank: rerank.map(|model| RerankReply::new(model, app.retriever.reranker())),
         limits: LimitsReply {
             document_bytes: app.limits.document_bytes,
             image_bytes: app.limits.image_bytes,

@@ -37,9 +37,9 @@ pub(super) struct McpServerReply {
     about: Option<String>,
     /// Its tools; those of its last connection, where it has none.
     tools: Vec<McpToolReply>,
-    /// How many of its tools are not offered, such as for what their schema is.
+    /// How many of its tools are not offered: for what their schema is, or because their definition cannot be read.
     not_offered: usize,
-    /// Why, of the first of them.
+    /// Which, and why, of the first of them.
     refused: Vec<String>,
 }
 
@@ -82,12 +82,12 @@ impl From<(String, Standing)> for McpServerReply {
     }
 }
 
-/// The MCP servers whose tools research may use in notebooks that allow it, by name.
+/// The MCP servers whose tools research may use in notebooks of this workspace that allow it, by name.
 #[utoipa::path(get, path = "/api/mcp/servers", responses((status = 200, body = Items<McpServerReply>)))]
 pub(super) async fn list(
     State(app): State<App>,
-    _: Scope<need::NotebookRead>,
+    Scope(scope, ..): Scope<need::NotebookRead>,
 ) -> Reply<Json<Items<McpServerReply>>> {
-    let items = app.programs.standing().into_iter().map(Into::into).collect();
+    let items = app.programs.standing(&scope).into_iter().map(Into::into).collect();
     Ok(Json(Items { items }))
 }

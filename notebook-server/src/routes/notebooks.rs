@@ -3,7 +3,7 @@ use axum::{
     http::{HeaderName, StatusCode, header::LOCATION},
 };
 use notebook_core::{
-    Error, NotebookId,
+    Error, NotebookId, TenantScope,
     model::{Notebook, NotebookSettings, Page, PageRequest},
 };
 use serde::Deserialize;
@@ -60,7 +60,7 @@ pub(super) async fn create(
     Scope(scope, ..): Scope<need::NotebookWrite>,
     Json(body): Json<CreateNotebook>,
 ) -> Reply<(StatusCode, Json<Notebook>)> {
-    validate(&app, &body.settings, &[])?;
+    validate(&app, &scope, &body.settings, &[])?;
     let now = app.clock.now();
     let id = body.id.unwrap_or_else(NotebookId::new);
     let existed = app.store.notebook(&scope, id).await.is_ok();
@@ -118,7 +118,7 @@ pub(super) async fn update(
         notebook.archived = archived;
     }
     if let Some(settings) = body.settings {
-        validate(&app, &settings, &notebook.settings.mcp_servers)?;
+        validate(&app, &scope, &settings, &notebook.settings.mcp_servers)?;
         notebook.settings = settings;
     }
     notebook.updated_at = app.clock.now();
@@ -127,11 +127,16 @@ pub(super) async fn update(
 }
 
 /// Checks what a notebook is set to. MCP servers that it allowed `before` may be gone from the configuration meanwhile.
-fn validate(app: &App, settings: &NotebookSettings, before: &[String]) -> Result<(), Error> {
+fn validate(
+    app: &App,
+    scope: &TenantScope,
+    settings: &NotebookSettings,
+    before: &[String],
+) -> Result<(), Error> {
     settings.model.validate()?;
-    let known = |name: &String| app.programs.knows(name) || before.contains(name);
+    let known = |name: &String| app.programs.knows(scope, name) || before.contains(name);
     if !settings.mcp_servers.iter().all(known) {
-        let fix = match app.programs.names().as_slice() {
+        let fix = match app.programs.names(scope).as_slice() {
             [] => "name none: no MCP servers are set up here".to_owned(),
             names => format!("use names of MCP servers that there are: {}", names.join(", ")),
         };

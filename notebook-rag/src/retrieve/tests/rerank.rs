@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use notebook_core::rerank::Reranker;
 
 use super::*;
-use crate::retrieve::{Reranking, Retrieved};
+use crate::retrieve::{LastAsked, Reranking, Retrieved};
 
 /// What a reranker of a test says.
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ const QUESTION: &str = "Where do bees dance?";
 
 struct Asked {
     found: Retrieved,
+    last: LastAsked,
     given: Vec<Given>,
 }
 
@@ -68,9 +69,10 @@ async fn asked(mood: Mood, says: Says, candidates: usize, request: RetrieveReque
     let given = Arc::default();
     let model = Arc::new(Judge { mood, says, given: Arc::clone(&given) });
     let retriever = house.retriever.reranking(Reranking { model, candidates }).unwrap();
+    assert_eq!(retriever.reranker(), LastAsked::Never);
     let found = retriever.retrieve(&scope(), &request).await.unwrap();
     let given = given.lock().unwrap().clone();
-    Asked { found, given }
+    Asked { found, last: retriever.clone().reranker(), given }
 }
 
 fn two() -> RetrieveRequest {
@@ -96,6 +98,7 @@ async fn b3_a_reranker_has_the_last_word() {
     assert_eq!(asked.found.passages[0].rerank_score, Some(1.0));
     assert_eq!(asked.found.passages[1].rerank_score, Some(0.0));
     assert!(!asked.found.partial && asked.found.warnings.is_empty());
+    assert_eq!(asked.last, LastAsked::Well);
     assert_eq!(asked.last_stage(), ("rerank", true));
     assert_eq!(asked.given, [(QUESTION.to_owned(), fused)]);
 }
@@ -135,6 +138,7 @@ async fn b3_a_late_reranker_costs_its_limit_and_changes_nothing() {
         assert!(asked.found.partial && asked.found.relevant);
         let [warning] = asked.found.warnings.as_slice() else { panic!("{:?}", asked.found) };
         assert_eq!((warning.stage, warning.kind), (StageName::Rerank, kind));
+        assert_eq!(asked.last, LastAsked::Failed(kind));
     }
 }
 
@@ -174,6 +178,7 @@ async fn b3_one_passage_is_not_judged() {
     let nothing = RetrieveRequest { sources: only, ..two() };
     let asked = asked(Mood::Failing, Says::Zeros, 4, nothing).await;
     assert!(asked.given.is_empty() && !asked.found.partial && asked.found.passages.is_empty());
+    assert_eq!(asked.last, LastAsked::Never);
 }
 
 #[tokio::test]

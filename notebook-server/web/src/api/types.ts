@@ -216,7 +216,8 @@ export interface Status {
   operator: boolean;
   embedding: { model: string; dimensions: number } | null;
   embedding_reason: string | null;
-  rerank: { model: string; place: string; candidates: number } | null;
+  /** `check`: what came of it when it was asked last; `null` when nobody has asked yet. */
+  rerank: { model: string; place: string; candidates: number; check: string | null } | null;
   limits: { document_bytes: number; image_bytes: number; audio_bytes: number; question_bytes: number };
   kinds: string[];
 }

@@ -227,6 +227,12 @@ export const de: Dictionary = {
   statusRemote: 'entfernt',
   statusEmbedding: 'Suche nach Bedeutung',
   statusKeywords: 'Nur Stichwörter',
+  statusRerank: 'Ordnet Gefundenes noch einmal',
+  statusRerankWell: 'Es hat zuletzt geantwortet.',
+  statusRerankUnasked: 'Noch nicht gefragt',
+  statusRerankLate: 'Es war zuletzt zu langsam: Die Textstellen blieben, wie sie gefunden wurden.',
+  statusRerankFailed: (code) =>
+    `Es ist zuletzt fehlgeschlagen (${code}): Die Textstellen blieben, wie sie gefunden wurden.`,
   statusUnreachable: 'nicht erreichbar',
   statusUnknown: 'Server nicht erreicht',
   breakerState: (state: 'closed' | 'open' | 'half_open') =>

@@ -224,6 +224,12 @@ export const en = {
   statusRemote: 'remote',
   statusEmbedding: 'Search by meaning',
   statusKeywords: 'Keywords only',
+  statusRerank: 'Ranks what was found once more',
+  statusRerankWell: 'It answered the last question.',
+  statusRerankUnasked: 'Not asked yet',
+  statusRerankLate: 'It was too slow the last time: passages stayed as they were found.',
+  statusRerankFailed: (code: string) =>
+    `It failed the last time (${code}): passages stayed as they were found.`,
   statusUnreachable: 'not reachable',
   statusUnknown: 'Server not reached',
   breakerState: (state: 'closed' | 'open' | 'half_open') =>

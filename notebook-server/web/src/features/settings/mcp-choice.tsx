@@ -75,7 +75,7 @@ export function McpChoice({ chosen, onChange }: McpChoiceProps) {
 
 function McpTools({ server }: { server: McpServer }) {
   const text = useResearchText();
-  if (server.tools.length === 0) return null;
+  if (server.tools.length === 0 && server.not_offered === 0) return null;
   return (
     <details>
       <summary className="cursor-pointer">{text.mcpTools(server.tools.length)}</summary>
@@ -87,7 +87,18 @@ function McpTools({ server }: { server: McpServer }) {
           </li>
         ))}
       </ul>
-      {server.not_offered > 0 && <p>{text.mcpNotOffered(server.not_offered)}</p>}
+      {server.not_offered > 0 && (
+        <>
+          <p className="pt-1">{text.mcpNotOffered(server.not_offered)}</p>
+          <ul className="ps-3">
+            {server.refused.map((refused, place) => (
+              <li key={place} className="break-words">
+                {refused}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </details>
   );
 }

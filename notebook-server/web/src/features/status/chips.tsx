@@ -3,6 +3,7 @@ import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { status } from '@/api/endpoints';
 import type { Status } from '@/api/types';
 import { useText } from '@/i18n';
+import type { Dictionary } from '@/i18n/en';
 import { cx } from '@/lib/cx';
 import { connection } from '@/state/connection';
 import { Breakers } from './breakers';
@@ -75,8 +76,8 @@ export function ModelChip() {
   );
 }
 
-function ModelCard({ status }: { status: Status }) {
-  const { chat, embedding, embedding_reason: reason, version } = status;
+export function ModelCard({ status }: { status: Status }) {
+  const { chat, embedding, embedding_reason: reason, rerank, version } = status;
   const text = useText();
   return (
     <div className="absolute end-0 top-full z-30 mt-2 grid w-80 max-w-[calc(100vw-2rem)] animate-rise gap-3 rounded-2xl border border-line bg-raised p-4 text-sm shadow-float">
@@ -100,8 +101,40 @@ function ModelCard({ status }: { status: Status }) {
         <p className="font-medium break-words">{embedding ? embedding.model : text.statusKeywords}</p>
         {reason && <p className="pt-0.5 text-soft">{reason}</p>}
       </div>
+      {rerank && <RerankPart rerank={rerank} />}
       <Breakers models={status.models} operator={status.operator} />
       <p className="text-xs text-faint">{text.version(version)}</p>
     </div>
   );
+}
+
+/** Which model has the last word on the order of passages, and what came of it when it was asked last. */
+function RerankPart({ rerank: { model, place, check } }: { rerank: NonNullable<Status['rerank']> }) {
+  const text = useText();
+  const isWell = check === null || check === 'ok';
+  return (
+    <div className="border-t border-line pt-3">
+      <p className="text-xs text-faint">{text.statusRerank}</p>
+      <p className="font-medium break-words">
+        {model}{' '}
+        <span className="font-normal text-faint">
+          · {place === 'on this machine' ? text.statusLocal : place}
+        </span>
+      </p>
+      <p className={isWell ? 'pt-0.5 text-soft' : 'pt-1 text-danger'}>{rerankState(text, check)}</p>
+    </div>
+  );
+}
+
+function rerankState(text: Dictionary, check: string | null): string {
+  switch (check) {
+    case null:
+      return text.statusRerankUnasked;
+    case 'ok':
+      return text.statusRerankWell;
+    case 'timeout':
+      return text.statusRerankLate;
+    default:
+      return text.statusRerankFailed(check);
+  }
 }
