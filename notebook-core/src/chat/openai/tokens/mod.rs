@@ -15,7 +15,7 @@ use super::OpenAiConfig;
 use ranks::Ranks;
 use split::{Pattern, Pieces};
 
-// Made when they are first asked for; 4 MB, and 8.
+// Made when they are first asked for, in some 20 and 40 ms; 4 MB, and 9.
 static CL100K: LazyLock<Ranks> = LazyLock::new(|| Ranks::new(&bpe_openai::cl100k_base().bpe));
 static O200K: LazyLock<Ranks> = LazyLock::new(|| Ranks::new(&bpe_openai::o200k_base().bpe));
 
