@@ -1,7 +1,8 @@
 //! Counting tokens as the chat port does it, beside the two public tokenizers called directly.
 //!
 //! `cargo bench --bench tokens`. The texts are this repository's: its documents, and its code; in passages of 2 KiB, as they stand in
-//! a prompt, and each at once. Each contestant counts all of them, in turn, for some rounds; all have to find the same number.
+//! a prompt, and each at once; beside them texts that are made to be slow to count, a megabyte each. Each contestant counts all of them,
+//! in turn, for some rounds; all have to find the same number. The target is 45 MB/s for documents and code.
 
 use std::{
     error::Error,
@@ -49,6 +50,12 @@ fn main() -> Outcome<()> {
             compare(&passages, text.len(), &contestants);
             println!("{encoding}, {what}, {} KB at once", text.len() / 1000);
             compare(&[text.as_str()], text.len(), &contestants);
+        }
+        // The merging of tiktoken-rs takes minutes for such texts.
+        let (linear, _) = contestants.split_at(2);
+        for (what, part) in [("one letter", "a"), ("spaces", " "), ("lines of spaces", "\n  "), ("words without case", "日A")] {
+            println!("{encoding}, {what}, 1 MB at once");
+            compare(&[part.repeat((1 << 20) / part.len()).as_str()], 1 << 20, linear);
         }
     }
     Ok(())

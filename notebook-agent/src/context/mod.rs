@@ -5,6 +5,8 @@
 
 mod prompt;
 
+use std::iter::Peekable;
+
 use notebook_core::{
     Error, ErrorKind, Result,
     chat::{ChatMessage, ChatRole},
@@ -111,16 +113,16 @@ fn fit(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Contex
         .enumerate()
         .map(|(index, passage)| prompt::passage(index + 1, passage))
         .collect();
-    let sizes: Vec<usize> = rendered.iter().map(|text| count(text) + 1).collect();
+    // Counted one by one, as long as they fit: what has no room costs nothing, however long a conversation is.
+    let mut passage_sizes = rendered.iter().map(|text| count(text) + 1).peekable();
+    let history_sizes = input.history.iter().rev().map(|message| cost(&message.content));
 
     let first_share = (free as f32 * PASSAGE_SHARE) as usize;
-    let (mut passages_used, mut passage_tokens) = fill(&sizes, 0, first_share);
+    let (mut passages_used, mut passage_tokens) = fill(&mut passage_sizes, first_share);
     let left = free - passage_tokens;
-    let history_sizes: Vec<usize> =
-        input.history.iter().rev().map(|message| cost(&message.content)).collect();
-    let (messages_used, history_tokens) = fill(&history_sizes, 0, left);
+    let (messages_used, history_tokens) = fill(&mut history_sizes.peekable(), left);
     // What the history did not need goes to further passages.
-    let (more, more_tokens) = fill(&sizes, passages_used, left - history_tokens);
+    let (more, more_tokens) = fill(&mut passage_sizes, left - history_tokens);
     passages_used += more;
     passage_tokens += more_tokens;
 
@@ -139,20 +141,13 @@ fn fit(input: &ContextInput<'_>, count: &dyn Fn(&str) -> usize) -> Result<Contex
     })
 }
 
-/// How many of `sizes`, from `start`, fit into `room` in order, and their sum.
-fn fill(sizes: &[usize], start: usize, room: usize) -> (usize, usize) {
-    let mut sum = 0;
-    let taken = sizes
-        .iter()
-        .skip(start)
-        .take_while(|size| {
-            let fits = sum + **size <= room;
-            if fits {
-                sum += **size;
-            }
-            fits
-        })
-        .count();
+/// How many of `sizes` fit into `room` in order, and their sum. The first that does not fit stays where it is.
+fn fill(sizes: &mut Peekable<impl Iterator<Item = usize>>, room: usize) -> (usize, usize) {
+    let (mut taken, mut sum) = (0, 0);
+    while let Some(size) = sizes.next_if(|size| sum + size <= room) {
+        taken += 1;
+        sum += size;
+    }
     (taken, sum)
 }
 
@@ -203,6 +198,30 @@ mod tests {
         assert!(kept.starts_with(&context.messages_left_out.to_string()), "{kept}");
         assert_eq!(context.messages.first().unwrap().role, ChatRole::System);
         assert!(context.messages.last().unwrap().content.contains("what is it?"));
+    }
+
+    /// C5: what has no room is not counted, but for the one message that shows it.
+    #[test]
+    fn c5_each_text_that_fits_is_counted_once() {
+        let counted = std::cell::RefCell::new(Vec::new());
+        let count = |text: &str| {
+            counted.borrow_mut().push(text.to_owned());
+            words(text)
+        };
+        let history: Vec<_> = (0..50)
+            .map(|i| message(ChatRole::User, &format!("{i} {}", "word ".repeat(20))))
+            .collect();
+        let passages: Vec<_> =
+            (0..30).map(|i| passage(&format!("p{i} {}", "word ".repeat(20)))).collect();
+        let context = build(&input(&history, &passages, 800), &count).unwrap();
+        let (messages, used) = (50 - context.messages_left_out, context.passages_used);
+        assert!(messages > 2 && messages < 50 && used > 2 && used < 30, "{messages}, {used}");
+        let mut counted = counted.into_inner();
+        // System prompt, question, and one of each that is too much.
+        assert_eq!(counted.len(), 2 + messages + 1 + used + 1);
+        counted.sort();
+        counted.dedup();
+        assert_eq!(counted.len(), 2 + messages + 1 + used + 1);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 
-use super::{ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount};
+use super::{
+    ChatEvent, ChatMessage, ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount,
+};
 use crate::{Result, model::Usage};
 
 /// What a model's tokens cost, in US dollars for a million of them.
@@ -96,12 +98,22 @@ impl Priced {
             None => inner,
         }
     }
+}
 
-    fn prompt_tokens(&self, request: &ChatRequest) -> u64 {
-        let calls = request.messages.iter().flat_map(|message| &message.tool_calls);
-        let texts = request.messages.iter().map(|message| &message.content);
+/// What a model that tells no counts was asked, and what it wrote.
+struct Unreported {
+    prompt: Vec<ChatMessage>,
+    written: String,
+}
+
+impl Unreported {
+    fn estimate(&self, model: &dyn ChatModel) -> Usage {
+        let count = |text: &String| model.count_tokens(text).tokens as u64;
+        let calls = self.prompt.iter().flat_map(|message| &message.tool_calls);
+        let texts = self.prompt.iter().map(|message| &message.content);
         let all = texts.chain(calls.map(|call| &call.arguments));
-        all.map(|text| self.inner.count_tokens(text).tokens as u64).sum()
+        let (prompt_tokens, completion_tokens) = (all.map(count).sum(), count(&self.written));
+        Usage { prompt_tokens, completion_tokens, exact: false, cost_micros: None }
     }
 }
 
@@ -110,9 +122,8 @@ struct Account {
     stream: ChatStream,
     model: Arc<dyn ChatModel>,
     price: Price,
-    prompt_tokens: u64,
-    /// What the model wrote, as long as it has told no counts.
-    written: Option<String>,
+    /// As long as it has told no counts. Nearly all do, at the end, so nothing is counted before that: the first word would wait for it.
+    unreported: Option<Unreported>,
     /// The end, which waits for the estimate before it.
     end: Option<ChatEvent>,
 }
@@ -128,14 +139,14 @@ impl Account {
         };
         Some(Ok(match event {
             ChatEvent::Usage(usage) => {
-                self.written = None;
+                self.unreported = None;
                 ChatEvent::Usage(self.priced(usage))
             }
-            ChatEvent::Finish(reason) => match self.written.take() {
+            ChatEvent::Finish(reason) => match self.unreported.take() {
                 None => ChatEvent::Finish(reason),
-                Some(written) => {
+                Some(unreported) => {
                     self.end = Some(ChatEvent::Finish(reason));
-                    ChatEvent::Usage(self.estimate(&written))
+                    ChatEvent::Usage(self.priced(unreported.estimate(&*self.model)))
                 }
             },
             ChatEvent::Delta(text) => {
@@ -151,19 +162,13 @@ impl Account {
     }
 
     fn wrote(&mut self, text: &str) {
-        if let Some(written) = &mut self.written {
-            written.push_str(text);
+        if let Some(unreported) = &mut self.unreported {
+            unreported.written.push_str(text);
         }
     }
 
     fn priced(&self, usage: Usage) -> Usage {
         Usage { cost_micros: Some(self.price.micros(&usage)), ..usage }
-    }
-
-    fn estimate(&self, written: &str) -> Usage {
-        let completion_tokens = self.model.count_tokens(written).tokens as u64;
-        let prompt_tokens = self.prompt_tokens;
-        self.priced(Usage { prompt_tokens, completion_tokens, exact: false, cost_micros: None })
     }
 }
 
@@ -175,13 +180,12 @@ impl ChatModel for Priced {
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        let prompt_tokens = self.prompt_tokens(&request);
+        let prompt = request.messages.clone();
         let account = Account {
             stream: self.inner.stream(request).await?,
             model: Arc::clone(&self.inner),
             price: self.price,
-            prompt_tokens,
-            written: Some(String::new()),
+            unreported: Some(Unreported { prompt, written: String::new() }),
             end: None,
         };
         Ok(Box::pin(stream::unfold(account, |mut account| async move {
@@ -203,7 +207,7 @@ impl ChatModel for Priced {
 mod tests {
     use super::*;
     use crate::chat::{
-        ChatMessage, ChatRole, FinishReason,
+        ChatRole, FinishReason,
         scripted::{Script, ScriptedChat, Step},
     };
 
@@ -287,5 +291,45 @@ mod tests {
         assert_eq!(events[2], ChatEvent::Usage(estimate));
         assert_eq!(events[3], ChatEvent::Finish(FinishReason::Stop));
         assert_eq!(events.len(), 4);
+    }
+
+    /// Counts how often it is asked to count.
+    struct Counting(ScriptedChat, std::sync::atomic::AtomicUsize);
+
+    #[async_trait]
+    impl ChatModel for Counting {
+        fn info(&self) -> &ChatModelInfo {
+            self.0.info()
+        }
+
+        async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+            self.0.stream(request).await
+        }
+
+        fn count_tokens(&self, text: &str) -> TokenCount {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.count_tokens(text)
+        }
+
+        async fn check(&self) -> Result<()> {
+            self.0.check().await
+        }
+    }
+
+    /// C4: what a model tells itself is not counted for it.
+    #[tokio::test]
+    async fn c4_a_prompt_is_counted_only_where_the_model_does_not() {
+        for (script, counted) in [
+            (Script::new([Step::text("a"), Step::usage(100, 30), Step::STOP]), 0),
+            (Script::new([Step::text("a"), Step::STOP]), 2),
+        ] {
+            let model = Arc::new(Counting(ScriptedChat::new(script), 0.into()));
+            let messages = vec![ChatMessage::new(ChatRole::User, "123456789")];
+            let request = ChatRequest { messages, ..ChatRequest::default() };
+            let priced = Priced::new(Arc::clone(&model) as Arc<dyn ChatModel>, PRICE);
+            let stream = priced.stream(request).await.unwrap();
+            assert!(stream.map(Result::unwrap).collect::<Vec<_>>().await.len() > 1);
+            assert_eq!(model.1.load(std::sync::atomic::Ordering::Relaxed), counted);
+        }
     }
 }
