@@ -59,7 +59,9 @@ test('d4 the servers are shown with their status, and a notebook allows those th
 test('d4 the page says which tools are left out and why, also where none is left', async () => {
   const why = 'bad: its definition cannot be read: invalid type: <i>string</i>';
   vi.spyOn(mcp, 'list').mockResolvedValue({
-    items: [server('files', { not_offered: 2, refused: [why, 'x: another tool before it has the same name'] })],
+    items: [
+      server('files', { not_offered: 2, refused: [why, 'x: another tool before it has the same name'] }),
+    ],
   });
   render(
     <QueryClientProvider client={new QueryClient()}>

@@ -1,3 +1,4 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { cleanup, render, screen } from '@testing-library/react';
 import { afterEach, expect, test } from 'vitest';
 import type { Status } from '@/api/types';
@@ -13,9 +14,18 @@ const status = (rerank: Status['rerank']): Status => ({
   embedding: null,
   embedding_reason: null,
   rerank,
+  models: [],
+  operator: false,
   limits: { document_bytes: 1, image_bytes: 1, audio_bytes: 1, question_bytes: 1 },
   kinds: [],
 });
+
+const show = (shown: Status) =>
+  render(
+    <QueryClientProvider client={new QueryClient()}>
+      <ModelCard status={shown} />
+    </QueryClientProvider>,
+  );
 
 const reranker = (check: string | null) =>
   status({ model: 'judge-6', place: 'http://127.0.0.1:8080/v1', candidates: 32, check });
@@ -27,7 +37,7 @@ test('b3 the card says which model ranks again and whether it is well', () => {
     ['timeout', en.statusRerankLate, true],
     ['unavailable', en.statusRerankFailed('unavailable'), true],
   ] as const) {
-    render(<ModelCard status={reranker(check)} />);
+    show(reranker(check));
     expect(screen.getByText('judge-6').textContent).toContain('http://127.0.0.1:8080/v1');
     expect(screen.getByText(told).className.includes('text-danger')).toBe(bad);
     cleanup();
@@ -35,12 +45,12 @@ test('b3 the card says which model ranks again and whether it is well', () => {
 });
 
 test('b3 where no model ranks again nothing is said of one', () => {
-  render(<ModelCard status={status(null)} />);
+  show(status(null));
   expect(screen.queryByText(en.statusRerank)).toBeNull();
 });
 
 test('b3 a model of this machine is said to be here', () => {
-  render(<ModelCard status={status({ model: 'm', place: 'on this machine', candidates: 1, check: 'ok' })} />);
+  show(status({ model: 'm', place: 'on this machine', candidates: 1, check: 'ok' }));
   expect(screen.getAllByText(new RegExp(en.statusLocal))).toHaveLength(2);
 });
 
