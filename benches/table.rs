@@ -1,5 +1,5 @@
 //! `query_table` over a table of a million rows: the first question, for which it is loaded, and the ones after it. The lower
-//! bound is the same SQL asked directly of the same engine, over a table with the same rows that is there already.
+//! bound is the same SQL asked directly of the same engine as it is by itself, over a table with the same rows that is there already.
 //!
 //! `cargo bench --bench table`. The target is half a second for a question of a table that is loaded.
 
