@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use common::{
     folder,
     people::{Person, with_accounts},
@@ -141,11 +146,14 @@ async fn played(
     State(seen): State<Seen>,
     headers: HeaderMap,
     Json(asked): Json<Value>,
-) -> Json<Value> {
+) -> (StatusCode, Json<Value>) {
     let header = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     seen.lock().unwrap().push(header);
     let id = &asked["id"];
-    Json(match asked["method"].as_str().unwrap() {
+    if id.is_null() {
+        return (StatusCode::ACCEPTED, Json(Value::Null));
+    }
+    let said = match asked["method"].as_str().unwrap() {
         "initialize" => json!({ "jsonrpc": "2.0", "id": id, "result": {
             "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
             "serverInfo": { "name": "played", "version": "1" } } }),
@@ -153,7 +161,8 @@ async fn played(
         "tools/list" => json!({ "jsonrpc": "2.0", "id": id,
             "error": { "code": -32000, "message": "no tools for the token hunter2-token" } }),
         _ => json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32601, "message": "no" } }),
-    })
+    };
+    (StatusCode::OK, Json(said))
 }
 
 /// D4, G9: a token is given as every secret is, sent as a bearer's, and told nowhere, also where the server repeats it.
@@ -178,6 +187,6 @@ async fn g9_a_token_is_sent_and_told_nowhere() {
     assert!(seen.iter().all(|sent| sent.as_deref() == Some("Bearer hunter2-token")), "{seen:?}");
     drop(server);
     let told = std::fs::read_to_string(log).unwrap();
-    let ours = told.lines().filter(|line| !line.contains("\"target\":\"rmcp"));
-    assert!(!ours.into_iter().any(|line| line.contains("hunter2")), "{told}");
+    let mut ours = told.lines().filter(|line| !line.contains("\"target\":\"rmcp"));
+    assert!(!ours.any(|line| line.contains("hunter2")), "{told}");
 }

@@ -276,6 +276,7 @@ mod tests {
         assert_eq!(classes(&named), [ToolClass::Outward]);
         let info = offer(&taking(), tools).registry.info("things__look").unwrap().clone();
         assert!(info.reads.is_some(), "what it answers is nobody's word");
+        assert_eq!(info.time, taking().time);
     }
 
     #[test]
@@ -384,7 +385,11 @@ mod tests {
         ] {
             let mut other = first.clone();
             other[field] = value;
-            assert_ne!(digest(first.clone()), digest(other), "{field}");
+            let known = digest(other.clone());
+            assert_ne!(digest(first.clone()), known, "{field}");
+            let now = offer(&taking(), json!([first]));
+            assert!(now.has("x", &digest(first.clone())) && !now.has("x", &known), "{field}");
+            assert!(!now.has("y", &digest(first.clone())), "{field}");
         }
         // What is cut off for models counts too.
         let long = |end: &str| tool("x", &format!("{}{end}", "d".repeat(5_000)));
