@@ -245,7 +245,7 @@ async fn c2_breakers_are_for_operators() {
     assert_eq!(entries.filter(|entry| entry["action"] == "breaker.set").count(), 0);
     let rows = rusqlite::Connection::open(folder.path().join("notebook.db")).unwrap();
     let count = "SELECT count(*) FROM audit_entries WHERE action = 'breaker.set'";
-    assert_eq!(rows.query_row(count, (), |row| row.get::<_, u64>(0)).unwrap(), 1);
+    assert_eq!(rows.query_row(count, (), |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
 /// C2: a breaker that is set at one server is set at the others too.
