@@ -1,7 +1,8 @@
 //! What the chat adds to a model: from the question to the model's call, from the model's first word to the reader's, and answers a second.
 //!
 //! `cargo bench --bench chat`. The model is in this process and answers at once, 50 words without a pause; passages are those of a source
-//! of the size of a chapter; questions, answers and events are stored in an SQLite file.
+//! of the size of a chapter; questions, answers and events are stored in an SQLite file. There is no peer: it is run on two commits in turn,
+//! to see what a change to the chat costs.
 
 use std::{
     sync::{
@@ -19,7 +20,9 @@ use notebook_agent::{
 };
 use notebook_core::{
     Clock as _, ConversationId, NotebookId, TenantScope,
-    chat::{ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount},
+    chat::{
+        ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount,
+    },
     clock::SystemClock,
     document::DocumentBuilder,
     keyword::{KeywordIndex as _, KeywordRecord, MemoryKeywordIndex},
@@ -126,12 +129,17 @@ impl Bench {
         let store = Arc::new(SqlStore::sqlite(config).await?);
         let notebook = store.create_notebook(&scope, samples::notebook()).await?.id;
         let keyword = Arc::new(MemoryKeywordIndex::default());
-        let source = notebook_core::model::Source { stage: Stage::Ready, keywords_ready: true, ..samples::source(notebook) };
+        let source = notebook_core::model::Source {
+            stage: Stage::Ready,
+            keywords_ready: true,
+            ..samples::source(notebook)
+        };
         let id = source.id;
         store.create_source(&scope, source).await?;
         let mut builder = DocumentBuilder::new(1 << 20);
         for number in 0..200 {
-            let text = format!("Grey herons stand in shallow water and wait, number {number}. ").repeat(8);
+            let text =
+                format!("Grey herons stand in shallow water and wait, number {number}. ").repeat(8);
             builder.paragraph(&text)?;
         }
         let document = builder.finish();
@@ -188,7 +196,8 @@ impl Bench {
         };
         let run = self.chat.ask(&self.scope, ask).await?.run().clone();
         let came = self.first(&run).await?;
-        let called = self.model.begin + Duration::from_nanos(self.model.asked.load(Ordering::SeqCst));
+        let called =
+            self.model.begin + Duration::from_nanos(self.model.asked.load(Ordering::SeqCst));
         Ok((
             called.saturating_duration_since(asked),
             came.saturating_duration_since(called),

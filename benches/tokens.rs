@@ -53,7 +53,12 @@ fn main() -> Outcome<()> {
         }
         // The merging of tiktoken-rs takes minutes for such texts.
         let (linear, _) = contestants.split_at(2);
-        for (what, part) in [("one letter", "a"), ("spaces", " "), ("lines of spaces", "\n  "), ("words without case", "日A")] {
+        for (what, part) in [
+            ("one letter", "a"),
+            ("spaces", " "),
+            ("lines of spaces", "\n  "),
+            ("words without case", "日A"),
+        ] {
             println!("{encoding}, {what}, 1 MB at once");
             compare(&[part.repeat((1 << 20) / part.len()).as_str()], 1 << 20, linear);
         }
