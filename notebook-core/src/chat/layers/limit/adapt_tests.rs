@@ -250,6 +250,7 @@ async fn z12_a_raised_limit_lets_in_those_who_wait() {
         })
         .collect();
     let mut most = 0;
+    tokio::task::yield_now().await;
     while limit.snapshot().waiting > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let seen = limit.snapshot();

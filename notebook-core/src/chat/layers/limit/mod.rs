@@ -152,10 +152,11 @@ impl Limit {
         }
     }
 
+    /// Asked while the state is locked: it takes nothing of it.
     fn full(&self) -> Error {
         Error::new(ErrorKind::RateLimited, "call model")
             .with(LAYER, "limit")
-            .with("limit", format!("{} calls at once", self.snapshot().at_once))
+            .with("limit", format!("{} calls at once", self.policy.at_once))
             .with("problem", "too many calls are under way")
             .retry(Retry::After(COME_BACK))
     }
