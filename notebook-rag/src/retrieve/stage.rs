@@ -71,10 +71,12 @@ pub(super) async fn staged<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Staged<T> {
     let start = Instant::now();
-    let (result, finished) = match tokio::time::timeout(limit, work).await {
-        Ok(result) => (result, true),
-        Err(_) => (Err(too_slow(stage, limit)), false),
+    let result = match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(too_slow(stage, limit)),
     };
+    // What a stage calls may know of its limit too, and give up a moment earlier.
+    let finished = !matches!(&result, Err(error) if error.kind() == ErrorKind::Timeout);
     let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Staged { result, timing: StageTiming { stage: stage.name().to_owned(), micros, finished } }
 }
