@@ -8,6 +8,10 @@ const HOMES: [&str; 5] = ["/home/", "/Users/", "/root/", "file:///", ":\\Users\\
 /// The paths in a word.
 pub(super) fn find(word: &str, before: Option<char>, folders: &[String]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
+    // Every beginning has one of them, and hardly a word of a passage.
+    if !word.bytes().any(|byte| matches!(byte, b'/' | b'\\')) {
+        return found;
+    }
     let starts = HOMES.iter().copied().chain(folders.iter().map(String::as_str));
     for start in starts {
         for (at, _) in word.match_indices(start) {
