@@ -25,15 +25,22 @@ impl Inner {
     pub(super) async fn admit(&self, chat: &Chat, scope: &TenantScope, ask: Ask) -> Result<Opened> {
         ask.validate(&self.config)?;
         guard::admit(&self.config.guard, &ask)?;
-        let conversation = self.store.conversation(scope, ask.conversation).await?;
-        let notebook = self.store.notebook(scope, conversation.notebook).await?;
+        let place = async {
+            let conversation = self.store.conversation(scope, ask.conversation).await?;
+            let notebook = self.store.notebook(scope, conversation.notebook).await?;
+            Ok::<_, Error>((conversation, notebook))
+        };
+        // Side by side: the person waits for the slowest, not for their sum.
+        let (place, unfinished, parent) =
+            tokio::join!(place, self.runs.log().unfinished(scope), self.parent(scope, &ask));
+        let (conversation, notebook) = place?;
         let settings = self.settings(&ask.settings, &notebook);
         let model = self.models.model(scope, &settings)?;
         let tools = self.tools_for(scope, &ask, &notebook, &*model).await?;
-        if self.runs.log().unfinished(scope).await?.len() >= self.config.open_runs() {
+        if unfinished?.len() >= self.config.open_runs() {
             return Err(busy());
         }
-        let (question, new) = self.question(scope, &ask, &conversation).await?;
+        let (question, new) = self.question(&ask, &conversation, parent?)?;
         let run = self.new_run(&ask, &conversation, &question, new)?;
         let opened = self.open(scope, run, &settings, ask.history.clone(), tools).await?;
         if let Opened::Created(run) = &opened {
@@ -94,26 +101,38 @@ impl Inner {
         message.or(&notebook.settings.model).or(&self.config.defaults)
     }
 
+    /// The message that a new question follows, or that is answered again.
+    async fn parent(&self, scope: &TenantScope, ask: &Ask) -> Result<Option<Message>> {
+        match &ask.question {
+            Question::New { parent: Parent::Nothing, .. } => Ok(None),
+            Question::New { parent: Parent::Newest, .. } => {
+                history::newest(&*self.store, scope, ask.conversation).await
+            }
+            Question::New { parent: Parent::Message(id), .. } | Question::Again(id) => {
+                let message = self.store.message(scope, *id).await?;
+                if message.conversation == ask.conversation {
+                    Ok(Some(message))
+                } else {
+                    Err(Error::not_found("ask", "message"))
+                }
+            }
+        }
+    }
+
     /// The question, and whether it is new.
-    async fn question(
+    fn question(
         &self,
-        scope: &TenantScope,
         ask: &Ask,
         conversation: &Conversation,
+        parent: Option<Message>,
     ) -> Result<(Message, bool)> {
         match &ask.question {
-            Question::New { text, parent } => {
-                let parent = match parent {
-                    Parent::Message(id) => {
-                        Some(self.message_in(scope, *id, conversation).await?.id)
-                    }
-                    Parent::Nothing => None,
-                    Parent::Newest => history::newest(&*self.store, scope, conversation.id).await?,
-                };
+            Question::New { text, .. } => {
+                let parent = parent.map(|message| message.id);
                 Ok((self.new_question(text, parent, conversation), true))
             }
-            Question::Again(id) => {
-                let question = self.message_in(scope, *id, conversation).await?;
+            Question::Again(_) => {
+                let question = parent.ok_or_else(|| Error::not_found("ask", "message"))?;
                 if question.role != Role::User {
                     return Err(Error::invalid(
                         "ask",
@@ -123,20 +142,6 @@ impl Inner {
                 }
                 Ok((question, false))
             }
-        }
-    }
-
-    async fn message_in(
-        &self,
-        scope: &TenantScope,
-        id: MessageId,
-        conversation: &Conversation,
-    ) -> Result<Message> {
-        let message = self.store.message(scope, id).await?;
-        if message.conversation == conversation.id {
-            Ok(message)
-        } else {
-            Err(Error::not_found("ask", "message"))
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{Inner, Work, guard, hands::Hands, turn};
 use crate::{
-    graph::{BudgetName, Driver, End, Failure, Outcome, Watch},
+    graph::{BudgetName, Driver, DriverConfig, End, Failure, Outcome, Steps, Watch},
     guard::redact::redacted,
     runs::{Closed, RunWriter, StopReason, interrupted},
 };
@@ -268,7 +268,8 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     let new = turn::begin(&chat.config, task, run.id, hands.max_tokens());
     let own = Arc::new(hands.clone());
     // Checkpoints stay in memory: who comes after a lost worker begins anew, for what this one has shown is taken back.
-    let driver = Driver::new(own.clone(), own).with_clock(chat.clock.clone());
+    let config = DriverConfig { steps: Steps::Task, ..DriverConfig::default() };
+    let driver = Driver::new(own.clone(), own).with_clock(chat.clock.clone()).with_config(config);
     let outcome = driver.start(scope, &turn::graph()?, new, Fence(0), watch).await?;
     let Outcome::Ended(ended) = outcome else {
         return Err(Error::new(ErrorKind::Internal, "answer").with("reason", "it waits for people"));

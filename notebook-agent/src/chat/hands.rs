@@ -43,6 +43,10 @@ pub(super) struct Desk {
     /// `None` when the run was ended: what comes later is not told any more.
     writer: Option<RunWriter>,
     pub(super) answer: Answer,
+    /// What was retrieved, best first.
+    passages: Vec<Chunk>,
+    /// What was said before, once it is read.
+    history: Option<Vec<ChatMessage>>,
     /// The marker of the data in the prompt.
     pub(super) marker: Option<String>,
     /// Why it fails, if it does: what the engine keeps of it has no kind.
@@ -60,8 +64,14 @@ pub(super) struct Hands {
 
 impl Hands {
     pub(super) fn new(chat: Arc<Inner>, scope: TenantScope, task: Task, writer: RunWriter) -> Self {
-        let desk =
-            Desk { writer: Some(writer), answer: Answer::default(), marker: None, error: None };
+        let desk = Desk {
+            writer: Some(writer),
+            answer: Answer::default(),
+            passages: Vec::new(),
+            history: None,
+            marker: None,
+            error: None,
+        };
         Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)) }
     }
 
@@ -123,7 +133,11 @@ impl Hands {
             limit: chat.config.passages,
             deadline: Some(chat.config.retrieval_deadline),
         };
-        let found = chat.retriever.retrieve(scope, &request).await?;
+        // Side by side: what the prompt needs next is there when the passages are.
+        let (history, found) =
+            tokio::join!(self.history(), chat.retriever.retrieve(scope, &request));
+        let found = found?;
+        desk.history = Some(history?);
         desk.answer.timings.extend(found.timings.iter().cloned());
         desk.emit(EventBody::Retrieved {
             mode: found.mode,
@@ -134,8 +148,8 @@ impl Hands {
         for warning in &found.warnings {
             desk.warn("retrieval_partial", warning.message.clone());
         }
-        let chunks = found.passages.into_iter().map(|passage| passage.chunk).collect();
-        Ok(Found { chunks, relevant: found.relevant })
+        desk.passages = found.passages.into_iter().map(|passage| passage.chunk).collect();
+        Ok(Found { passages: desk.passages.len(), relevant: found.relevant })
     }
 
     /// The sources that the conversation leaves on; `None` for all.
@@ -154,8 +168,11 @@ impl Hands {
     async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
         let since = Instant::now();
         let task = &self.task;
-        let history = self.history().await?;
-        let passages = self.prompt_passages(&wanted.chunks).await?;
+        let history = match desk.history.take() {
+            Some(read) => read,
+            None => self.history().await?,
+        };
+        let passages = self.prompt_passages(&desk.passages).await?;
         let budget = self.budget_tokens(self.chat.config.context_tokens);
         let marker = marker();
         let input = ContextInput {
@@ -241,14 +258,15 @@ impl Hands {
         let since = Instant::now();
         let grounds: Grounds = read(call.attached)
             .map_err(|failure| Error::new(ErrorKind::Internal, "answer").caused_by(failure))?;
-        let passages = grounds.passages;
+        let passages = std::mem::take(&mut desk.passages);
+        let passages = passages.get(..grounds.passages).unwrap_or_default();
         let request = ChatRequest {
             messages: call.messages,
             temperature: call.temperature,
             top_p: call.top_p,
             max_tokens: call.max_tokens,
             grounding: Some(Grounding {
-                question: grounds.question,
+                question: self.task.question.text.clone(),
                 passages: passages.iter().map(|chunk| chunk.text.clone()).collect(),
             }),
             call: CallOptions {
@@ -258,7 +276,7 @@ impl Hands {
             ..ChatRequest::default()
         };
         let stream = self.task.model.stream(request).await?;
-        let finish = self.write(stream, &passages, since, desk).await?;
+        let finish = self.write(stream, passages, since, desk).await?;
         let text = desk.answer.text.clone();
         Ok(ModelReply { text, tool_calls: Vec::new(), usage: desk.answer.usage, finish })
     }

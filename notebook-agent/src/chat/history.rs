@@ -17,9 +17,9 @@ pub(super) async fn newest(
     store: &dyn Store,
     scope: &TenantScope,
     conversation: ConversationId,
-) -> Result<Option<MessageId>> {
+) -> Result<Option<Message>> {
     let page = store.messages(scope, conversation, PageRequest::first(1)).await?;
-    Ok(page.items.into_iter().next().map(|message| message.id))
+    Ok(page.items.into_iter().next())
 }
 
 /// The messages that `question` follows, oldest first.

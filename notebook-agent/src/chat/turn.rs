@@ -9,7 +9,6 @@ use std::{
 use notebook_core::{
     Result,
     chat::{ChatMessage, ChatRole},
-    model::Chunk,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -19,6 +18,8 @@ use crate::graph::{Budget, END, Failure, Graph, ModelCall, NewRun, ToolCall, Too
 
 /// The name of the graph.
 pub(super) const NAME: &str = "chat";
+/// Raised when what a [`Turn`] holds changes: 2 without the passages.
+const SCHEMA: u32 = 2;
 /// Finds passages.
 pub(super) const RETRIEVE: &str = "retrieve";
 /// Builds the prompt.
@@ -52,19 +53,18 @@ struct Sampling {
     max_tokens: u32,
 }
 
-/// What retrieval found.
+/// What retrieval found. The passages themselves stay with who found them: the graph decides nothing by them, and would write them out at each
+/// step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Found {
-    /// Best first.
-    pub(super) chunks: Vec<Chunk>,
+    pub(super) passages: usize,
     /// Whether that is enough to answer from.
     pub(super) relevant: bool,
 }
 
-/// What the prompt is to be built from.
+/// What the prompt is to be built from besides the passages.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Wanted {
-    pub(super) chunks: Vec<Chunk>,
     pub(super) summary: Option<String>,
 }
 
@@ -79,10 +79,10 @@ pub(super) struct Prompt {
 }
 
 /// What the answer is written with besides the prompt.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Grounds {
-    pub(super) question: String,
-    pub(super) passages: Vec<Chunk>,
+    /// How many of the passages, best first, are in the prompt.
+    pub(super) passages: usize,
 }
 
 impl Turn {
@@ -131,12 +131,11 @@ impl Turn {
 
     fn generate(&self) -> Result<ModelCall, Failure> {
         let prompt = self.prompt.as_ref().ok_or_else(|| Failure::new("internal", "no prompt"))?;
-        let passages = self.found.chunks.get(..prompt.passages).unwrap_or_default().to_vec();
         Ok(ModelCall {
             temperature: self.sampling.temperature,
             top_p: self.sampling.top_p,
             max_tokens: Some(self.sampling.max_tokens),
-            attached: json!(Grounds { question: self.question.clone(), passages }),
+            attached: json!(Grounds { passages: prompt.passages }),
             ..ModelCall::new(prompt.messages.clone())
         })
     }
@@ -162,7 +161,7 @@ pub(super) fn graph() -> Result<Arc<Graph<Turn>>> {
 
 fn build() -> Result<Graph<Turn>> {
     let take = |reply: Result<ToolReply, Failure>| reply.map(|reply| reply.output);
-    Graph::<Turn>::builder(NAME, 1)
+    Graph::<Turn>::builder(NAME, SCHEMA)
         .tool(
             RETRIEVE,
             |turn, _| Ok(ToolCall::new(RETRIEVE, json!(turn.question))),
@@ -173,10 +172,7 @@ fn build() -> Result<Graph<Turn>> {
         )
         .tool(
             CONTEXT,
-            |turn, _| {
-                let (chunks, summary) = (turn.found.chunks.clone(), turn.summary.clone());
-                Ok(ToolCall::new(CONTEXT, json!(Wanted { chunks, summary })))
-            },
+            |turn, _| Ok(ToolCall::new(CONTEXT, json!(Wanted { summary: turn.summary.clone() }))),
             move |turn, reply, _| {
                 turn.prompt = Some(read(take(reply)?)?);
                 Ok(())
@@ -191,7 +187,14 @@ fn build() -> Result<Graph<Turn>> {
                 Ok(())
             },
         )
-        .model(GENERATE, |turn, _| turn.generate(), |_, reply, _| reply.map(|_| ()))
+        .model(
+            GENERATE,
+            |turn, _| turn.generate(),
+            |turn, reply, _| {
+                turn.prompt = None;
+                reply.map(|_| ())
+            },
+        )
         .choose(RETRIEVE, |turn| if turn.abstains() { END } else { CONTEXT }, &[END, CONTEXT])
         .choose(
             CONTEXT,

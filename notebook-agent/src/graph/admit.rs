@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Answer, BudgetName, Call, End, Failure, ModelCall, ModelReply, Reply, Run,
     state::{Kind, Pending},
-    step::{digest, over},
+    step::{measure, over},
 };
 
 /// A call that may be made; or, with a failure, one that is not made, and whose node is told so.
@@ -28,7 +28,7 @@ pub(super) fn admit<S>(
     node: &str,
     call: &Call,
 ) -> Result<Admitted, End> {
-    let digest = digest(call);
+    let (digest, bytes) = measure(call);
     let mut pending = Pending {
         key: key(run, branch, node, &digest),
         digest,
@@ -37,7 +37,7 @@ pub(super) fn admit<S>(
         prompt_tokens: 0,
         max_tokens: 0,
     };
-    let failure = refused(run, call);
+    let failure = refused(run, call, bytes);
     match call {
         Call::Approval(_) => {}
         Call::Tool(_) => {
@@ -62,8 +62,8 @@ pub(super) fn admit<S>(
     Ok(Admitted { pending, failure })
 }
 
-/// Why a call is not made at all.
-fn refused<S>(run: &Run<S>, call: &Call) -> Option<Failure> {
+/// Why a call of so many bytes is not made at all.
+fn refused<S>(run: &Run<S>, call: &Call, bytes: usize) -> Option<Failure> {
     if let Call::Tool(call) = call
         && !run.tools.contains(&call.name)
     {
@@ -74,8 +74,7 @@ fn refused<S>(run: &Run<S>, call: &Call) -> Option<Failure> {
         return Some(Failure::new("unknown_tool", message));
     }
     let most = run.budget.call_bytes;
-    let size = serde_json::to_vec(call).map_or(usize::MAX, |text| text.len());
-    (size > most).then(|| Failure::new("too_large", format!("the call is over {most} bytes")))
+    (bytes > most).then(|| Failure::new("too_large", format!("the call is over {most} bytes")))
 }
 
 fn check_cost<S>(run: &Run<S>) -> Result<(), End> {

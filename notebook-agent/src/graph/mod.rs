@@ -71,7 +71,7 @@ pub use call::{
 pub use context::Context;
 pub use driver::{
     Approvals, CallInfo, Driver, DriverConfig, Ended, Functions, Listener, Models, NoApprovals,
-    OneModel, Outcome, Tools, Watch,
+    OneModel, Outcome, Steps, Tools, Watch,
 };
 pub use event::{End, Event, EventBody};
 pub use record::{Difference, Entry, Output, Recorder, Recording, ReplayError, Replayed};

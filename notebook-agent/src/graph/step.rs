@@ -640,6 +640,33 @@ fn request<S>(run: &Run<S>, node: &Arc<str>, pending: &Pending, mut call: Call) 
 
 /// A hash of a call: what has the same is the same.
 pub(super) fn digest(call: &Call) -> String {
-    let text = serde_json::to_vec(call).unwrap_or_default();
-    hex(Sha256::digest(text))
+    measure(call).0
+}
+
+/// A hash of a call, and its size in bytes, as JSON.
+pub(super) fn measure(call: &Call) -> (String, usize) {
+    let mut written = Measured { hash: Sha256::new(), bytes: 0 };
+    match serde_json::to_writer(std::io::BufWriter::new(&mut written), call) {
+        Ok(()) => (hex(written.hash.finalize()), written.bytes),
+        // What cannot be written is too large for every budget.
+        Err(_) => (hex(Sha256::digest([])), usize::MAX),
+    }
+}
+
+/// Takes the hash of what is written, and counts it.
+struct Measured {
+    hash: Sha256,
+    bytes: usize,
+}
+
+impl std::io::Write for Measured {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.hash.update(text);
+        self.bytes = self.bytes.saturating_add(text.len());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

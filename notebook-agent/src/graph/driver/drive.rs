@@ -7,7 +7,7 @@ use notebook_core::{
 };
 use tokio::time::Instant;
 
-use super::{Driver, Ended, Outcome, Watch, calls::Calls, silent};
+use super::{Driver, Ended, Outcome, Steps, Watch, calls::Calls, silent};
 use crate::graph::{Effect, Graph, Input, Run, State, Stepped, step::Seen};
 
 pub(super) struct Drive<'d, S> {
@@ -131,20 +131,42 @@ impl<'d, S: State> Drive<'d, S> {
         Ok(())
     }
 
-    /// The step itself, in a thread for what blocks: a node's function may not come back.
+    /// The step itself, with its input, if that is recorded, and its moment.
     async fn work(&self, run: Run<S>, input: Input) -> Result<(Stepped<S>, Input, Timestamp)> {
+        match self.driver.config.steps {
+            Steps::Threads => self.work_in_thread(run, input).await,
+            Steps::Task => {
+                // A run that only computes lets others have the thread now and then, and hears that it is to stop.
+                tokio::task::consume_budget().await;
+                let (now, kept) = (self.now(), self.kept(&input));
+                Ok((self.graph.step(run, input, now), kept, now))
+            }
+        }
+    }
+
+    /// A copy of an input for the recorder, where there is one.
+    fn kept(&self, input: &Input) -> Input {
+        self.watch.recorder.as_ref().map_or(Input::Continue, |_| input.clone())
+    }
+
+    /// In a thread for what blocks: a node's function may not come back.
+    async fn work_in_thread(
+        &self,
+        run: Run<S>,
+        input: Input,
+    ) -> Result<(Stepped<S>, Input, Timestamp)> {
         let closed = |_| Error::new(ErrorKind::Cancelled, "do step");
         let turn = self.driver.turns.acquire().await.map_err(closed)?;
         let now = self.now();
         let (graph, seen) = (Arc::clone(self.graph), Arc::new(Seen::default()));
         let watched = Arc::clone(&seen);
         let most = self.driver.config.step_time.min(run.time_left());
-        let kept = self.watch.recorder.as_ref().map(|_| input.clone());
+        let kept = self.kept(&input);
         let work = tokio::task::spawn_blocking(move || graph.step_seen(run, input, now, &watched));
         let stepped = tokio::time::timeout(most.max(Duration::from_millis(1)), work).await;
         drop(turn);
         match stepped {
-            Ok(Ok(stepped)) => Ok((stepped, kept.unwrap_or(Input::Continue), now)),
+            Ok(Ok(stepped)) => Ok((stepped, kept, now)),
             Ok(Err(error)) => Err(Error::new(ErrorKind::Internal, "do step").caused_by(error)),
             Err(_) => {
                 let (node, now) = (seen.0.lock().clone(), self.now());

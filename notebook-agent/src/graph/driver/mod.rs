@@ -8,7 +8,11 @@ mod calls;
 mod drive;
 mod ports;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use notebook_core::{
     Clock, Error, ErrorKind, Result, RunId, TenantScope, checkpoint::Checkpoints,
@@ -22,9 +26,22 @@ use super::{End, Event, Graph, Input, NewRun, Recorder, Spent, State};
 
 pub use ports::{Approvals, CallInfo, Functions, Models, NoApprovals, OneModel, Tools};
 
-/// How long a driver waits.
+/// Where steps are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Steps {
+    /// In threads for what blocks, so that a node's function that does not come back is given up.
+    #[default]
+    Threads,
+    /// In the task that drives: two changes of thread less a step. For graphs whose functions are known to be short, over states that are
+    /// small: [`step_time`](DriverConfig::step_time) does not hold for them.
+    Task,
+}
+
+/// How long a driver waits, and where it works.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
+    /// Where steps are done. Default [`Steps::Threads`].
+    pub steps: Steps,
     /// The longest step: a node's function that takes longer fails the run. Default 5 seconds.
     pub step_time: Duration,
     /// The longest write of a checkpoint. Default 10 seconds.
@@ -35,11 +52,14 @@ pub struct DriverConfig {
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        // Read once: a driver may be made for each question, and this reads files.
+        static PROCESSORS: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(2, usize::from));
         Self {
+            steps: Steps::default(),
             step_time: Duration::from_secs(5),
             store_time: Duration::from_secs(10),
-            steps_at_once: 2 * processors,
+            steps_at_once: 2 * *PROCESSORS,
         }
     }
 }

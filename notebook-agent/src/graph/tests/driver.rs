@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use notebook_core::{
     ErrorKind, TenantScope,
     checkpoint::{Checkpoints as _, memory::MemoryCheckpoints},
-    clock::SystemClock,
+    clock::{ManualClock, SystemClock},
     queue::Fence,
 };
 use parking_lot::Mutex;
@@ -130,7 +130,13 @@ async fn d1_stop_is_honoured_during_and_between_effects() {
         .choose("turn", |_| "turn", &["turn", END])
         .build()
         .unwrap();
-    for (graph, stop_at) in [(stalls, 3_000), (computes, 0)] {
+    let (stalls, computes) = (Arc::new(stalls), Arc::new(computes));
+    for (graph, stop_at, steps) in [
+        (&stalls, 3_000, Steps::Threads),
+        (&stalls, 3_000, Steps::Task),
+        (&computes, 0, Steps::Threads),
+        (&computes, 0, Steps::Task),
+    ] {
         let (mut watch, heard) = listening();
         let (stop, told) = (watch.stop.clone(), watch.events.take().unwrap());
         let tell: Listener = Arc::new(move |event| {
@@ -147,11 +153,65 @@ async fn d1_stop_is_honoured_during_and_between_effects() {
         });
         let since = Instant::now();
         let new = new_run(json!("kept"), Budget { steps: 1_000_000, ..Budget::default() });
-        let run = echo().start(&scope(), &Arc::new(graph), new, Fence(0), &watch).await;
+        let run = stepping(echo(), steps).start(&scope(), graph, new, Fence(0), &watch).await;
         let ended = run.unwrap().ended().unwrap();
         assert_eq!((ended.end, ended.state), (End::Stopped, Some(json!("kept"))));
         assert_eq!(since.elapsed().as_millis(), stop_at);
         assert!(heard.lock().len() < 25);
+    }
+}
+
+/// D1: a run that computes without a pause, in the task that drives it, leaves the thread to others: somebody there can stop it.
+#[tokio::test]
+async fn d1_steps_in_the_task_leave_the_thread_to_others() {
+    let graph = Graph::<Value>::builder("busy", 1)
+        .compute("turn", |_, _| Ok(()))
+        .choose("turn", |_| "turn", &["turn", END])
+        .build()
+        .unwrap();
+    let watch = Watch::default();
+    let stop = watch.stop.clone();
+    tokio::spawn(async move { stop.cancel() });
+    let new = new_run(json!(0), Budget { steps: 1_000_000, ..Budget::default() });
+    let driver = stepping(echo(), Steps::Task);
+    let run = driver.start(&scope(), &Arc::new(graph), new, Fence(0), &watch).await;
+    assert_eq!(run.unwrap().ended().unwrap().end, End::Stopped);
+}
+
+/// D1: in the task or in threads, a run tells and ends the same, also when a function panics.
+#[tokio::test(start_paused = true)]
+async fn d1_where_steps_are_done_changes_nothing() {
+    quiet_panics();
+    let panics = || {
+        Graph::<Value>::builder("panics", 1)
+            .compute("node", |_, _| panic!("hostile node"))
+            .edge("node", END)
+            .build()
+            .unwrap()
+    };
+    let asks = |name: &'static str| {
+        move || {
+            asking(move |state| {
+                let next = if state == "more" { "enough" } else { "more" };
+                Call::Tool(ToolCall::new(name, json!(next)))
+            })
+        }
+    };
+    let graphs: [&dyn Fn() -> Graph<Value>; 4] =
+        [&panics, &asks("echo"), &asks("panic"), &asks("stall")];
+    for graph in graphs {
+        let mut told = Vec::new();
+        for steps in [Steps::Threads, Steps::Task] {
+            let (watch, heard) = listening();
+            let budget = Budget { failures: 2, ..Budget::default() };
+            let new = NewRun { id: RunId::from_u128(7), seed: 1, ..new_run(json!(0), budget) };
+            let driver = stepping(Driver::new(Arc::new(Echo), Arc::new(Echo)), steps);
+            let driver = driver.with_clock(Arc::new(ManualClock::at(at(0))));
+            let run = driver.start(&scope(), &Arc::new(graph()), new, Fence(0), &watch).await;
+            let ended = run.unwrap().ended().unwrap();
+            told.push((ended.end, ended.spent, ended.state, heard.lock().clone()));
+        }
+        assert_eq!(told[0], told[1]);
     }
 }
 

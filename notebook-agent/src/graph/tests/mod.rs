@@ -85,6 +85,11 @@ fn echo() -> Driver {
     Driver::new(Arc::new(Echo), Arc::new(Echo)).with_clock(TokioClock::new())
 }
 
+/// The same by its place of work.
+fn stepping(driver: Driver, steps: Steps) -> Driver {
+    driver.with_config(DriverConfig { steps, ..DriverConfig::default() })
+}
+
 fn new_run<S>(state: S, budget: Budget) -> NewRun<S> {
     NewRun { budget, tools: Echo.names(), ..NewRun::new(RunId::new(), state) }
 }
