@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use notebook_agent::graph::{
-    Budget, CallInfo, Driver, END, Effect, Failure, Graph, Input, ModelCall, ModelReply, Models,
-    NewRun, Reply, ToolCall, ToolReply, Tools, Watch,
+    Budget, CallInfo, Driver, DriverConfig, END, Effect, Failure, Graph, Input, ModelCall,
+    ModelReply, Models, NewRun, Reply, Steps, ToolCall, ToolReply, Tools, Watch,
 };
 use notebook_core::{
     Clock, RunId, TenantScope,
@@ -143,10 +143,15 @@ fn say(what: &str, steps: u64, took: Duration) {
     println!("{what}: {micros:.1} µs a step ({steps} steps in {:.2} s)", took.as_secs_f64());
 }
 
+/// In a task, as in a server: the runtime's own main thread hands each call to another.
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let runs: usize = arguments.next().map_or(Ok(500), |text| text.parse())?;
+    tokio::spawn(measured(runs)).await?
+}
+
+async fn measured(runs: usize) -> Outcome<()> {
     let graph = agent()?;
     #[allow(clippy::disallowed_methods, reason = "a bench acts for a tenant of its own")]
     let scope = TenantScope::authenticated(notebook_core::TenantId::new());
@@ -165,6 +170,14 @@ async fn main() -> Outcome<()> {
         steps += driven(&driver, &graph, &scope).await?;
     }
     say("driven, checkpoints in memory", steps, since.elapsed());
+
+    let in_task = DriverConfig { steps: Steps::Task, ..DriverConfig::default() };
+    let since = Instant::now();
+    let mut steps = 0;
+    for _ in 0..runs {
+        steps += driven(&driver.clone().with_config(in_task.clone()), &graph, &scope).await?;
+    }
+    say("the same, with steps in the task that drives", steps, since.elapsed());
 
     let since = Instant::now();
     let memory = Arc::new(MemoryCheckpoints::bounded(

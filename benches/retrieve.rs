@@ -135,7 +135,8 @@ impl House {
         }
         keyword.commit(&scope).await?;
         let (keyword, vector) = (Arc::new(keyword), Arc::new(vector));
-        let search = VectorSearch { index: vector.clone(), embedder: EmbedStack::new(embedder.clone()) };
+        let search =
+            VectorSearch { index: vector.clone(), embedder: EmbedStack::new(embedder.clone()) };
         let config = RetrieveConfig::default();
         let retriever = Retriever::new(keyword.clone(), Some(search), Arc::new(store), config)?;
         Ok(Self { scope, notebook, embedder, keyword, vector, retriever })
