@@ -1,99 +1,27 @@
 //! One step of a run: pure, without I/O, a clock or chance of its own.
 
+mod again;
+mod branches;
+mod digest;
+mod effect;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
 };
 
-use notebook_core::{RunId, Timestamp, hex};
+use notebook_core::Timestamp;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+pub(super) use digest::{digest, measure};
+pub use effect::{Effect, Input, Request, Stepped};
 
 use super::{
     Answer, BudgetName, Call, Context, End, Event, EventBody, Failure, Graph, Run, State,
     admit::{admit, settle},
     build::{Action, Exit, Target},
-    state::{Branch, Kind, Pending, Running, Status},
+    state::{Kind, Pending, Running, Status},
 };
-
-/// What a step is done for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "input", rename_all = "snake_case")]
-pub enum Input {
-    /// The run begins: the first input of every run.
-    Start,
-    /// A branch that [can go on](Run::is_ready) does.
-    Continue,
-    /// A call came back.
-    Answer {
-        /// The key that it was made with. One that is not waited for changes nothing.
-        key: Arc<str>,
-        /// What came back.
-        answer: Answer,
-    },
-    /// Time has passed.
-    Tick,
-    /// Somebody asks for the end.
-    Stop,
-    /// A function of a node did not come back. The run is the one before that step.
-    Hung {
-        /// The node.
-        node: Option<Arc<str>>,
-    },
-    /// The run was stored, and is taken up again: what the last step gave out comes again, with the same keys and numbers.
-    Resume,
-}
-
-/// What the driver is to do, in the order of the list.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// End a call: nobody waits for it any more.
-    Cancel(Arc<str>),
-    /// Store the run before anything that follows. The version is the step's number.
-    Checkpoint {
-        /// Of this run.
-        version: u64,
-        /// In this shape.
-        schema: u32,
-        /// As it is.
-        body: Vec<u8>,
-    },
-    /// Tell this.
-    Emit(Event),
-    /// Make a call, and give back what comes of it as [`Input::Answer`].
-    Call(Request),
-}
-
-/// A call to be made.
-///
-/// It is made **at least once**: a crash between its end and the next checkpoint makes it again, with the same key and the same
-/// content. Whoever does something that must not happen twice keeps the key with it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// Of the run.
-    pub run: RunId,
-    /// The call's own, over all runs; the same when it is made again.
-    pub key: Arc<str>,
-    /// The node that asks.
-    pub node: Arc<str>,
-    /// What it asks for.
-    pub call: Call,
-    /// How long it may take.
-    pub timeout: Duration,
-    /// The most bytes of the answer.
-    pub most_bytes: usize,
-}
-
-/// A run after a step, and what is to be done.
-#[derive(Debug)]
-pub struct Stepped<S> {
-    /// The run.
-    pub run: Run<S>,
-    /// What is to be done, in this order.
-    pub effects: Vec<Effect>,
-}
 
 /// Which node's function is being called, for somebody who waits in vain.
 #[derive(Debug, Default)]
@@ -292,53 +220,6 @@ impl<S: State> Machine<'_, S> {
         Ok(After::Waits)
     }
 
-    fn split(
-        &mut self,
-        branch: &mut Running<S>,
-        node: Arc<str>,
-        start: &Arc<str>,
-        states: Vec<S>,
-    ) -> Result<After, Halt> {
-        // The branch itself is out of the list at the moment.
-        let all = self.run.branches.len() + 1 + states.len();
-        if all > self.run.budget.branches as usize {
-            return Err(over(BudgetName::Branches).into());
-        }
-        let mut ids = Vec::new();
-        branch.status = Status::Joining(states.iter().map(|_| None).collect());
-        for (place, state) in (0..).zip(states) {
-            let id = self.run.next_branch;
-            self.run.next_branch += 1;
-            let (path, parent) = (vec![Arc::clone(start)], Some((branch.id, place)));
-            let part = Running { id, parent, state: Some(state), path, status: Status::Ready };
-            self.run.branches.insert(id, part);
-            self.run.ready.push_back(id);
-            ids.push(id);
-        }
-        let none = ids.is_empty();
-        self.tell(branch.id, EventBody::Split { node, branches: ids });
-        if none { self.join(branch) } else { Ok(After::Waits) }
-    }
-
-    /// Every branch came to its end: what became of them is put together.
-    fn join(&mut self, branch: &mut Running<S>) -> Result<After, Halt> {
-        let graph = self.graph;
-        let path = branch.path.last().map(Arc::clone).unwrap_or_default();
-        let status = std::mem::replace(&mut branch.status, Status::Ready);
-        let node = graph.nodes.get(&path).map(|node| &node.action);
-        let (Some(Action::Split { reduce, .. }), Some(state), Status::Joining(ended)) =
-            (node, branch.state.as_mut(), status)
-        else {
-            return Err(broken(&path));
-        };
-        let ended: Vec<_> = ended.into_iter().flatten().collect();
-        let failed = ended.iter().filter(|branch| branch.failure.is_some()).count();
-        let failed = u32::try_from(failed).unwrap_or(u32::MAX);
-        self.tell(branch.id, EventBody::Joined { node: Arc::clone(&path), failed });
-        self.with(branch.id, &path, |context| reduce(state, ended, context))?;
-        Ok(After::Leaves)
-    }
-
     /// A call came back to its branch.
     fn receive(&mut self, id: u32, pending: &Pending, answer: Answer) -> Result<(), End> {
         let Some(mut branch) = self.run.branches.remove(&id) else { return Ok(()) };
@@ -402,25 +283,6 @@ impl<S: State> Machine<'_, S> {
         }
     }
 
-    /// A branch came to its end: the run's, or one among those that another waits for.
-    fn complete(&mut self, id: u32, failure: Option<Failure>) -> Result<(), End> {
-        let Some(parent) = self.run.branches.get(&id).map(|branch| branch.parent) else {
-            return Ok(());
-        };
-        let Some((parent, place)) = parent else { return Err(End::Done) };
-        let state = self.run.branches.remove(&id).and_then(|branch| branch.state);
-        let Some(mut waiting) = self.run.branches.remove(&parent) else { return Ok(()) };
-        let mut all = false;
-        if let (Status::Joining(ended), Some(state)) = (&mut waiting.status, state) {
-            if let Some(slot) = ended.get_mut(place as usize) {
-                *slot = Some(Branch { state, failure });
-            }
-            all = ended.iter().all(Option::is_some);
-        }
-        let joined = if all { self.join(&mut waiting) } else { Ok(After::Waits) };
-        self.settle_branch(waiting, joined)
-    }
-
     /// People who have not answered in time have answered that.
     fn expire(&mut self) -> Result<(), End> {
         let now = self.run.spent.time + self.run.spent.waited;
@@ -451,68 +313,6 @@ impl<S: State> Machine<'_, S> {
         let spent = self.run.spent.clone();
         self.tell(0, EventBody::Ended { end: end.clone(), spent });
         self.run.end = Some(end);
-    }
-
-    /// What the last step gave out, again. The nodes are asked again what they ask for, and it has to be the same.
-    fn again(&mut self, now: Timestamp) {
-        self.effects.extend(self.run.events.iter().cloned().map(Effect::Emit));
-        let passed = now.since(self.run.at);
-        let late = passed >= self.run.time_left() && !self.run.waits_for_people();
-        // One whose time is over makes no more calls: the next tick ends it.
-        if self.run.end.is_some() || late {
-            return;
-        }
-        let ids: Vec<_> = self.run.pending().map(|(id, _)| id).collect();
-        for id in ids {
-            let Some(branch) = self.run.branches.remove(&id) else { continue };
-            let asked = self.ask_again(&branch);
-            let node = branch.path.last().map(Arc::clone);
-            self.run.branches.insert(id, branch);
-            match asked {
-                Ok(mut request) => {
-                    if !matches!(request.call, Call::Approval(_)) {
-                        let left = self.run.time_left().saturating_sub(passed);
-                        request.timeout = request.timeout.min(left);
-                    }
-                    self.effects.push(Effect::Call(request));
-                }
-                Err(failure) => {
-                    self.effects.clear();
-                    return self.fail_again(node, failure, now);
-                }
-            }
-        }
-    }
-
-    fn fail_again(&mut self, node: Option<Arc<str>>, failure: Failure, at: Timestamp) {
-        self.run.step += 1;
-        self.run.at = at;
-        let before = std::mem::take(&mut self.run.events);
-        self.finish(End::Failed { node, failure });
-        let body = self.encode();
-        let (version, schema) = (self.run.step, self.run.schema);
-        let told = before.into_iter().chain(self.run.events.iter().cloned());
-        let told: Vec<_> = told.map(Effect::Emit).collect();
-        self.effects.push(Effect::Checkpoint { version, schema, body });
-        self.effects.extend(told);
-    }
-
-    fn ask_again(&mut self, branch: &Running<S>) -> Result<Request, Failure> {
-        let graph = self.graph;
-        let path = branch.path.last().map(Arc::clone).unwrap_or_default();
-        let node = graph.nodes.get(&path).map(|node| &node.action);
-        let (Some(Action::Call { ask, .. }), Some(state), Status::Calling(pending)) =
-            (node, branch.state.as_ref(), &branch.status)
-        else {
-            return Err(Failure::new("internal", "the call is gone"));
-        };
-        let mut context = context(&self.run, branch.id, &path);
-        let call = guard(|| ask(state, &mut context))?;
-        if digest(&call) == pending.digest {
-            return Ok(request(&self.run, &path, pending, call));
-        }
-        let message = "the node asks for something else than before it was stored: its function has changed, or is not pure";
-        Err(Failure::new("not_repeatable", message))
     }
 
     pub(super) fn tell(&mut self, branch: u32, body: EventBody) {
@@ -635,38 +435,5 @@ fn request<S>(run: &Run<S>, node: &Arc<str>, pending: &Pending, mut call: Call) 
         call,
         timeout,
         most_bytes: run.budget.call_bytes,
-    }
-}
-
-/// A hash of a call: what has the same is the same.
-pub(super) fn digest(call: &Call) -> String {
-    measure(call).0
-}
-
-/// A hash of a call, and its size in bytes, as JSON.
-pub(super) fn measure(call: &Call) -> (String, usize) {
-    let mut written = Measured { hash: Sha256::new(), bytes: 0 };
-    match serde_json::to_writer(std::io::BufWriter::new(&mut written), call) {
-        Ok(()) => (hex(written.hash.finalize()), written.bytes),
-        // What cannot be written is too large for every budget.
-        Err(_) => (hex(Sha256::digest([])), usize::MAX),
-    }
-}
-
-/// Takes the hash of what is written, and counts it.
-struct Measured {
-    hash: Sha256,
-    bytes: usize,
-}
-
-impl std::io::Write for Measured {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.hash.update(text);
-        self.bytes = self.bytes.saturating_add(text.len());
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
