@@ -244,7 +244,8 @@ async fn one(seed: u64) -> String {
     let Case { graph, new } = case(seed);
     let (world, budget) = (Arc::new(World::default()), new.budget.clone());
     let driver = Driver::new(world.clone(), world.clone()).with_clock(TokioClock::new());
-    let driver = stepping(driver, if seed % 2 == 0 { Steps::Threads } else { Steps::Task });
+    let driver =
+        stepping(driver, if seed.is_multiple_of(2) { Steps::Threads } else { Steps::Task });
     let heard = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&heard);
     let recorder = Arc::new(Recorder::new(64 << 20));
