@@ -28,6 +28,7 @@ use super::{
     cite::Citer,
     flow::{Answer, NOT_SAID, Task},
     guard, history,
+    tape::{Ask, Looked, Tape},
     turn::{CONTEXT, Found, GENERATE, Grounds, Prompt, RETRIEVE, Wanted, read},
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(super) struct Desk {
     pub(super) marker: Option<String>,
     /// Why it fails, if it does: what the engine keeps of it has no kind.
     pub(super) error: Option<Error>,
+    /// Where what it shows is written down as well, or compared with what was.
+    tape: Tape,
 }
 
 /// Does what one run asks for.
@@ -56,13 +59,22 @@ pub(super) struct Hands {
     pub(super) scope: TenantScope,
     pub(super) task: Arc<Task>,
     pub(super) desk: Arc<Mutex<Desk>>,
+    /// What comes from outside comes through it.
+    pub(super) tape: Tape,
 }
 
 impl Hands {
-    pub(super) fn new(chat: Arc<Inner>, scope: TenantScope, task: Task, writer: RunWriter) -> Self {
-        let desk =
-            Desk { writer: Some(writer), answer: Answer::default(), marker: None, error: None };
-        Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)) }
+    /// Without a writer its events are shown to the tape alone.
+    pub(super) fn new(
+        chat: Arc<Inner>,
+        scope: TenantScope,
+        task: Task,
+        writer: Option<RunWriter>,
+        tape: Tape,
+    ) -> Self {
+        let (answer, marker, error) = (Answer::default(), None, None);
+        let desk = Desk { writer, answer, marker, error, tape: tape.clone() };
+        Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)), tape }
     }
 
     /// The failure that the engine sees; the error itself stays on the desk.
@@ -123,19 +135,20 @@ impl Hands {
             limit: chat.config.passages,
             deadline: Some(chat.config.retrieval_deadline),
         };
-        let found = chat.retriever.retrieve(scope, &request).await?;
+        let look = || async { Ok(chat.retriever.retrieve(scope, &request).await?.into()) };
+        let found: Looked =
+            self.tape.take(|| Ask::Passages(request.limit, request.sources.clone()), look).await?;
         desk.answer.timings.extend(found.timings.iter().cloned());
         desk.emit(EventBody::Retrieved {
             mode: found.mode,
-            passages: found.passages.len() as u32,
+            passages: found.chunks.len() as u32,
             partial: found.partial,
             timings: found.timings,
         });
-        for warning in &found.warnings {
-            desk.warn("retrieval_partial", warning.message.clone());
+        for warning in found.warnings {
+            desk.warn("retrieval_partial", warning);
         }
-        let chunks = found.passages.into_iter().map(|passage| passage.chunk).collect();
-        Ok(Found { chunks, relevant: found.relevant })
+        Ok(Found { chunks: found.chunks, relevant: found.relevant })
     }
 
     /// The sources that the conversation leaves on; `None` for all.
@@ -146,9 +159,12 @@ impl Hands {
         if conversation.excluded_sources.is_empty() {
             return Ok(None);
         }
-        let all = self.chat.store.sources(&self.scope, conversation.notebook).await?;
-        let on = all.into_iter().map(|source| source.id);
-        Ok(Some(on.filter(|id| !conversation.excluded_sources.contains(id)).collect()))
+        let list = || async {
+            let all = self.chat.store.sources(&self.scope, conversation.notebook).await?;
+            Ok(all.into_iter().map(|source| source.id).collect())
+        };
+        let all: Vec<SourceId> = self.tape.take(|| Ask::Sources, list).await?;
+        Ok(Some(all.into_iter().filter(|id| !conversation.excluded_sources.contains(id)).collect()))
     }
 
     async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
@@ -157,7 +173,7 @@ impl Hands {
         let history = self.history().await?;
         let passages = self.prompt_passages(&wanted.chunks).await?;
         let budget = self.budget_tokens(self.chat.config.context_tokens);
-        let marker = marker();
+        let marker = self.tape.word(marker);
         let input = ContextInput {
             instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
             allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
@@ -187,7 +203,11 @@ impl Hands {
     pub(super) async fn history(&self) -> Result<Vec<ChatMessage>> {
         match &self.task.history {
             Some(given) => Ok(given.clone()),
-            None => history::before(&*self.chat.store, &self.scope, &self.task.question).await,
+            None => {
+                let before =
+                    || history::before(&*self.chat.store, &self.scope, &self.task.question);
+                self.tape.take(|| Ask::History, before).await
+            }
         }
     }
 
@@ -211,8 +231,11 @@ impl Hands {
         for chunk in chunks {
             let id = chunk.key.source;
             if let Entry::Vacant(entry) = names.entry(id) {
-                let source = self.chat.store.source(&self.scope, id).await?;
-                entry.insert((shown_name(&source).to_owned(), source.kind));
+                let name = || async {
+                    let source = self.chat.store.source(&self.scope, id).await?;
+                    Ok((shown_name(&source).to_owned(), source.kind))
+                };
+                entry.insert(self.tape.take(|| Ask::Source(id), name).await?);
             }
             let (name, kind) = names.get(&id).cloned().unwrap_or((String::new(), SourceKind::Text));
             // Parts of a recording are times, not pages.
@@ -271,7 +294,7 @@ impl Hands {
         since: Instant,
         desk: &mut Desk,
     ) -> Result<FinishReason> {
-        let citer = Citer::new(&*self.chat.store, &self.scope, passages);
+        let citer = Citer::new(&*self.chat.store, &self.scope, &self.tape, passages);
         let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, passages));
         let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
         let finish = writing.read(stream, since).await?;
@@ -306,6 +329,7 @@ fn newest(
 
 impl Desk {
     pub(super) fn emit(&mut self, body: EventBody) {
+        self.tape.show(&body);
         if let Some(writer) = &mut self.writer {
             writer.emit(body);
         }
@@ -319,6 +343,7 @@ impl Desk {
 
     /// Takes what there is.
     pub(super) fn close(&mut self) -> (Option<RunWriter>, Answer) {
+        self.tape = Tape::Off;
         (self.writer.take(), std::mem::take(&mut self.answer))
     }
 

@@ -127,7 +127,7 @@ impl Inner {
 
 /// Does a research, from its beginning or from where it stands, and makes the answer of what it found.
 pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
-    let Hands { chat, scope, task, desk } = hands;
+    let Hands { chat, scope, task, desk, .. } = hands;
     let (research, run) = (chat.researching()?, desk.lock().await.run()?);
     let tools = task.tools.clone().unwrap_or_default();
     let since = Instant::now();
