@@ -31,6 +31,13 @@ use crate::{
     runs::Runs,
 };
 
+#[cfg(feature = "tools")]
+use super::{
+    research,
+    steps::{Asked, Steps},
+    tape::Ask,
+};
+
 const REPLAY: &str = "replay run";
 
 /// A part of a recorded answer that was done again, with the same outcome.
@@ -44,7 +51,7 @@ pub struct Again {
     pub trace: String,
     /// Whether it was recorded to the end of the work. A worker that is killed leaves what it had stored until then.
     pub whole: bool,
-    /// What the page was shown; `None` where that was not recorded: by an older program, or of a research.
+    /// What the page was shown; `None` where that was not recorded, by an older program.
     pub page: Option<Shown>,
 }
 
@@ -165,6 +172,10 @@ impl Repeat {
         if let Some(ended) = self.from_outside() {
             return Ok(Some(ended));
         }
+        #[cfg(feature = "tools")]
+        if self.facts.tools.is_some() {
+            return self.research(engine);
+        }
         if engine.begin.is_null() {
             return Ok(None);
         }
@@ -189,7 +200,8 @@ impl Repeat {
     /// What ended the work here, where it was something outside. A stop is worth more than what broke by it.
     fn from_outside(&self) -> Option<Ended> {
         let broke = self.tape.broke().map(Ended::Broken);
-        self.tape.stop().map(Ended::Stopped).or(broke)
+        let away = self.tape.away().map(Ended::Again);
+        self.tape.stop().map(Ended::Stopped).or(broke).or(away)
     }
 
     fn open(&self) {
@@ -205,7 +217,7 @@ impl Repeat {
         let scope = self.hands.scope.clone();
         let info = CallInfo { scope, run, node, key: Arc::clone(&key), timeout, most_bytes };
         let hands = self.hands.clone();
-        let answer = at_once(async move {
+        let answer = called(async move {
             match call {
                 Call::Model(call) => Models::call(&hands, &info, call).await.map(Reply::Model),
                 Call::Tool(call) => Tools::call(&hands, &info, call).await.map(Reply::Tool),
@@ -238,10 +250,82 @@ impl Repeat {
     }
 }
 
-/// What comes of it without waiting for anything; `None` where it waits.
-fn at_once(work: impl Future<Output = Answer>) -> Option<Answer> {
-    let work = AssertUnwindSafe(tokio::task::unconstrained(work)).catch_unwind();
-    Some(work.now_or_never()?.unwrap_or_else(|panic| Err(panicked(&*panic))))
+/// What comes of a call without waiting for anything; `None` where it waits.
+fn called(work: impl Future<Output = Answer>) -> Option<Answer> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    Some(at_once(work)?.unwrap_or_else(|panic| Err(panicked(&*panic))))
+}
+
+/// The same of anything.
+fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::task::unconstrained(work).now_or_never()
+}
+
+#[cfg(feature = "tools")]
+impl Repeat {
+    /// A research: what its graph tells is shown again, what people were asked comes from the tape, and the answer is made of what was found.
+    fn research(&mut self, engine: &Recording) -> Result<Option<Ended>, ReplayError> {
+        let Some(steps) = self.before() else { return Ok(self.from_outside()) };
+        if engine.begin.is_null() {
+            return Ok(self.from_outside());
+        }
+        let graph = crate::tools::research::graph().map_err(ReplayError::Unreadable)?;
+        let run = graph
+            .replay_with(engine, &mut |moment| match moment {
+                Moment::Effect(Effect::Emit(event)) => {
+                    self.hear(&steps);
+                    steps.note(event);
+                    self.flush(&steps);
+                }
+                Moment::Input(_) | Moment::Effect(_) => self.hear(&steps),
+            })?
+            .run;
+        self.hear(&steps);
+        let Some(end) = run.end().cloned() else { return Ok(self.from_outside()) };
+        let spent = run.spent().clone();
+        if let Some(ended) = self.from_outside() {
+            return Ok(Some(ended));
+        }
+        let read = Tape::Plays(Arc::clone(&self.tape));
+        let nothing = || async { Ok(Vec::new()) };
+        let Some(Ok(passages)) = at_once(read.take(|| Ask::Read, nothing)) else {
+            return Ok(self.from_outside());
+        };
+        let ended = crate::graph::Ended { end, spent, state: run.into_state() };
+        let found = crate::tools::research::Found::of(ended, passages);
+        let ended = research::without_answer(&found)
+            .or_else(|| at_once(research::write(&self.hands, &found)));
+        Ok(self.from_outside().or(ended))
+    }
+
+    /// What comes before the engine; `None` where it came to no end.
+    fn before(&self) -> Option<Arc<Steps>> {
+        let hands = &self.hands;
+        let research::Before { steps, is_begun, .. } =
+            at_once(research::before(hands, self.facts.run, None))?.ok()?;
+        if is_begun {
+            let nothing = || async { Ok(Vec::new()) };
+            at_once(research::tell_before(hands, &steps, nothing))?.ok()?;
+        } else {
+            at_once(research::inquiry(hands, &crate::graph::Budget::default()))?.ok()?;
+        }
+        self.flush(&steps);
+        Some(steps)
+    }
+
+    /// Tells what people were asked here.
+    fn hear(&self, steps: &Steps) {
+        while let Some(asked) = self.tape.hear::<Asked>() {
+            steps.question(asked);
+            self.flush(steps);
+        }
+    }
+
+    fn flush(&self, steps: &Steps) {
+        if let Ok(mut desk) = self.hands.desk.try_lock() {
+            steps.flush(&mut desk);
+        }
+    }
 }
 
 /// A chat with nothing behind it, set up as the one that was recorded.

@@ -335,6 +335,12 @@ impl Desk {
         }
     }
 
+    /// A person is asked something.
+    #[cfg(feature = "tools")]
+    pub(super) fn heard(&self, asked: &super::steps::Asked) {
+        self.tape.heard(asked);
+    }
+
     /// The run that is written.
     pub(super) fn run(&self) -> Result<Run> {
         let writer = self.writer.as_ref().ok_or_else(|| Error::new(ErrorKind::Cancelled, "answer"));

@@ -19,6 +19,8 @@ mod piece;
 mod recorded;
 #[cfg(feature = "tools")]
 mod research;
+#[cfg(feature = "tools")]
+mod steps;
 mod tape;
 mod title;
 mod turn;

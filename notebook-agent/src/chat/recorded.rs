@@ -47,7 +47,7 @@ impl Inner {
 
     /// The task with a tape around what it asks of outside, where answers are recorded.
     pub(super) fn taped(&self, mut task: Task, writer: &RunWriter) -> (Task, Tape) {
-        if self.recordings.get().is_none() || task.tools.is_some() {
+        if self.recordings.get().is_none() {
             return (task, Tape::Off);
         }
         let run = writer.run();
@@ -64,7 +64,7 @@ impl Inner {
             config: self.config.clone(),
             can_be_released: writer.can_be_released(),
         };
-        let tape = Tape::Writes(Arc::new(Written::new(facts, MOST)));
+        let tape = Tape::Writes(Arc::new(Written::new(facts, Arc::clone(&task.model), MOST)));
         task.model = tape.around(task.model);
         (task, tape)
     }

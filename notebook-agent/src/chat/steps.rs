@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use notebook_core::{
-    ApprovalId, Result, Timestamp,
+    ApprovalId, Result, RunId, Timestamp,
     approval::{Approval, ApprovalState},
-    model::{EventBody, Run},
+    model::EventBody,
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl From<&Approval> for Asked {
 
 impl Steps {
     /// With what the log has already.
-    pub(super) async fn of(hands: &Hands, run: &Run) -> Result<Self> {
+    pub(super) async fn of(hands: &Hands, run: RunId) -> Result<Self> {
         let told = hands.tape.take(|| Ask::Told, || logged(hands, run)).await?;
         Ok(Self { told: Mutex::new(told), waiting: Mutex::default(), bell: Notify::new() })
     }
@@ -133,10 +133,10 @@ impl Steps {
 }
 
 /// What stands for the events that the log has already.
-async fn logged(hands: &Hands, run: &Run) -> Result<BTreeSet<String>> {
+async fn logged(hands: &Hands, run: RunId) -> Result<BTreeSet<String>> {
     let (log, mut told, mut last) = (hands.chat.runs.log(), BTreeSet::new(), 0);
     loop {
-        let events = log.events(&hands.scope, run.id, last, PAGE).await?;
+        let events = log.events(&hands.scope, run, last, PAGE).await?;
         let Some(newest) = events.last() else { return Ok(told) };
         last = newest.seq;
         told.extend(events.iter().filter_map(|event| once(&event.body)));

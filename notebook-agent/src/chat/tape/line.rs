@@ -76,6 +76,16 @@ pub(in crate::chat) enum Ask {
     Pages(SourceId),
     /// What a model says to a request of this digest.
     Model(String),
+    /// Of a research: what stands for the events that the log has already.
+    Told,
+    /// Whether it goes on from a checkpoint.
+    Begun,
+    /// Which programs cannot be asked for their tools.
+    Away,
+    /// What it has told up to its checkpoint.
+    Steps,
+    /// The passages that it read, as they are stored at its end.
+    Read,
 }
 
 /// A line of a tape.
@@ -96,10 +106,14 @@ pub(in crate::chat) enum Line {
     Word(String),
     /// The page was shown this.
     Show(EventBody),
+    /// A person is asked, or has answered.
+    Heard(Value),
     /// The work was ended from outside.
     Stop(StopReason),
     /// The work ended by something outside that broke.
     Broke(Failed),
+    /// The same, and somebody goes on when it is back.
+    Away(Failed),
 }
 
 impl Line {
@@ -117,6 +131,16 @@ impl Line {
 
     pub(super) fn broke(error: &Error) -> Self {
         Self::Broke(Failed::of(error))
+    }
+
+    #[cfg(feature = "tools")]
+    pub(super) fn away(error: &Error) -> Self {
+        Self::Away(Failed::of(error))
+    }
+
+    #[cfg(feature = "tools")]
+    pub(super) fn heard<T: Serialize>(heard: &T) -> Self {
+        Self::Heard(serde_json::to_value(heard).unwrap_or_default())
     }
 
     pub(super) fn count(text: &str, count: TokenCount) -> Self {

@@ -93,6 +93,33 @@ impl Tape {
         }
     }
 
+    /// What the work needs is away: somebody goes on when it is back.
+    #[cfg(feature = "tools")]
+    pub(super) fn away(&self, error: &Error) {
+        if let Self::Writes(tape) = self {
+            tape.add(|| Line::away(error));
+        }
+    }
+
+    /// A person is asked something, or has answered.
+    #[cfg(feature = "tools")]
+    pub(super) fn heard<T: Serialize>(&self, heard: &T) {
+        match self {
+            Self::Off => {}
+            Self::Writes(tape) => tape.add(|| Line::heard(heard)),
+            Self::Plays(tape) => tape.heard(heard),
+        }
+    }
+
+    /// The model itself: what it says is not written down.
+    #[cfg(feature = "tools")]
+    pub(super) fn unwritten(&self, model: &Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
+        match self {
+            Self::Writes(tape) => tape.model(),
+            Self::Off | Self::Plays(_) => Arc::clone(model),
+        }
+    }
+
     /// The model, with what it says written down.
     pub(super) fn around(&self, model: Arc<dyn ChatModel>) -> Arc<dyn ChatModel> {
         match self {

@@ -92,6 +92,31 @@ impl Played {
         Some(error.unwrap_or_else(|| Error::new(ErrorKind::Corrupt, "play recording")))
     }
 
+    /// What a person was asked or answered here.
+    #[cfg(feature = "tools")]
+    pub(in crate::chat) fn hear<T: DeserializeOwned>(&self) -> Option<T> {
+        let state = &mut *self.0.lock();
+        let Some(Line::Heard(heard)) = state.head() else { return None };
+        // It is taken when it is told.
+        serde_json::from_value(heard.clone()).ok()
+    }
+
+    #[cfg(feature = "tools")]
+    pub(super) fn heard<T: Serialize>(&self, heard: &T) {
+        let wanted = Line::heard(heard);
+        let state = &mut *self.0.lock();
+        state.expect(|line| (*line == wanted).then_some(()), || json!(wanted));
+    }
+
+    /// Whether what the work needs was away here.
+    pub(in crate::chat) fn away(&self) -> Option<Error> {
+        let state = &mut *self.0.lock();
+        let Some(Line::Away(failed)) = state.head() else { return None };
+        let error = failed.error();
+        state.next += 1;
+        Some(error.unwrap_or_else(|| Error::new(ErrorKind::Corrupt, "play recording")))
+    }
+
     /// Something else came out of a part of the work than was recorded.
     pub(in crate::chat) fn differs(&self, recorded: impl Serialize, replayed: impl Serialize) {
         self.0.lock().differ(json!(recorded), json!(replayed));
@@ -152,7 +177,7 @@ impl State {
 
     fn take(&mut self, ask: &Ask) -> Option<Result<Value>> {
         // It was ended before it came to ask.
-        if matches!(self.head(), Some(Line::Stop(_) | Line::Broke(_))) {
+        if matches!(self.head(), Some(Line::Stop(_) | Line::Broke(_) | Line::Away(_))) {
             return None;
         }
         self.expect(
@@ -202,6 +227,10 @@ impl State {
     }
 
     fn show(&mut self, body: &EventBody) {
+        // Work that was left where it was had told more than the page was shown.
+        if matches!(self.head(), Some(Line::Stop(StopReason::Interrupted | StopReason::Lost))) {
+            return;
+        }
         let is_same = |line: &Line| match line {
             Line::Show(recorded) => {
                 (timeless(recorded) == timeless(body)).then(|| recorded.clone())

@@ -1,7 +1,8 @@
 //! A tape that is written.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use notebook_core::chat::ChatModel;
 use parking_lot::Mutex;
 
 use super::line::{Facts, Line, Page, VERSION};
@@ -9,6 +10,8 @@ use super::line::{Facts, Line, Page, VERSION};
 /// Keeps what comes and what is shown, within a bound.
 pub(in crate::chat) struct Written {
     state: Mutex<State>,
+    #[cfg_attr(not(feature = "tools"), allow(dead_code, reason = "only a research asks for it"))]
+    model: Arc<dyn ChatModel>,
     most: usize,
 }
 
@@ -21,11 +24,18 @@ struct State {
 
 impl Written {
     /// Nothing yet; at most this many bytes.
-    pub(in crate::chat) fn new(facts: Facts, most_bytes: usize) -> Self {
+    pub(in crate::chat) fn new(facts: Facts, model: Arc<dyn ChatModel>, most_bytes: usize) -> Self {
         let bytes = serde_json::to_vec(&facts).map_or(usize::MAX, |text| text.len());
         let cut = bytes > most_bytes;
         let facts = (!cut).then(|| Box::new(facts));
-        Self { state: Mutex::new(State { facts, lines: Vec::new(), bytes, cut }), most: most_bytes }
+        let state = Mutex::new(State { facts, lines: Vec::new(), bytes, cut });
+        Self { state, model, most: most_bytes }
+    }
+
+    /// The model of the answer, as it was before anything was written of it.
+    #[cfg(feature = "tools")]
+    pub(super) fn model(&self) -> Arc<dyn ChatModel> {
+        Arc::clone(&self.model)
     }
 
     /// Another line. Where there is no room it is not even made.
