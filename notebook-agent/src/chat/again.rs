@@ -165,11 +165,11 @@ impl Repeat {
 
     /// How the work ended; `None` where its recording ends before.
     fn answer(&mut self, engine: &Recording) -> Result<Option<Ended>, ReplayError> {
-        if let Some(ended) = self.from_outside() {
+        if let Some(ended) = self.outside_end() {
             return Ok(Some(ended));
         }
         self.open();
-        if let Some(ended) = self.from_outside() {
+        if let Some(ended) = self.outside_end() {
             return Ok(Some(ended));
         }
         #[cfg(feature = "tools")]
@@ -188,17 +188,17 @@ impl Repeat {
             })?
             .run;
         let Some(end) = run.end().cloned() else {
-            return Ok(self.from_outside());
+            return Ok(self.outside_end());
         };
         let state = run.into_state();
         let Some(mut desk) = self.hands.desk.try_lock().ok() else { return Ok(None) };
         let ended = flow::ended_by(&self.hands.chat, &end, state.as_ref(), &mut desk);
         drop(desk);
-        Ok(Some(self.from_outside().unwrap_or(ended)))
+        Ok(Some(self.outside_end().unwrap_or(ended)))
     }
 
     /// What ended the work here, where it was something outside. A stop is worth more than what broke by it.
-    fn from_outside(&self) -> Option<Ended> {
+    fn outside_end(&self) -> Option<Ended> {
         let broke = self.tape.broke().map(Ended::Broken);
         let away = self.tape.away().map(Ended::Again);
         self.tape.stop().map(Ended::Stopped).or(broke).or(away)
@@ -265,9 +265,9 @@ fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
 impl Repeat {
     /// A research: what its graph tells is shown again, what people were asked comes from the tape, and the answer is made of what was found.
     fn research(&mut self, engine: &Recording) -> Result<Option<Ended>, ReplayError> {
-        let Some(steps) = self.before() else { return Ok(self.from_outside()) };
+        let Some(steps) = self.before() else { return Ok(self.outside_end()) };
         if engine.begin.is_null() {
-            return Ok(self.from_outside());
+            return Ok(self.outside_end());
         }
         let graph = crate::tools::research::graph().map_err(ReplayError::Unreadable)?;
         let run = graph
@@ -281,21 +281,21 @@ impl Repeat {
             })?
             .run;
         self.hear(&steps);
-        let Some(end) = run.end().cloned() else { return Ok(self.from_outside()) };
+        let Some(end) = run.end().cloned() else { return Ok(self.outside_end()) };
         let spent = run.spent().clone();
-        if let Some(ended) = self.from_outside() {
+        if let Some(ended) = self.outside_end() {
             return Ok(Some(ended));
         }
         let read = Tape::Plays(Arc::clone(&self.tape));
         let nothing = || async { Ok(Vec::new()) };
         let Some(Ok(passages)) = at_once(read.take(|| Ask::Read, nothing)) else {
-            return Ok(self.from_outside());
+            return Ok(self.outside_end());
         };
         let ended = crate::graph::Ended { end, spent, state: run.into_state() };
         let found = crate::tools::research::Found::of(ended, passages);
         let ended = research::without_answer(&found)
             .or_else(|| at_once(research::write(&self.hands, &found)));
-        Ok(self.from_outside().or(ended))
+        Ok(self.outside_end().or(ended))
     }
 
     /// What comes before the engine; `None` where it came to no end.
