@@ -127,7 +127,7 @@ fn i1_export_and_import() {
     assert_eq!(std::fs::read(path("Birds.zip")).unwrap(), b"mine");
 }
 
-/// D7: a recorded answer is done again: from the server, and from a file where there is none; what was changed is told.
+/// D7: a recorded answer is done again, the events of its page too: from the server, and from a file where there is none; what was changed is told.
 #[tokio::test]
 async fn d7_a_recorded_answer_is_done_again() {
     let (data, other) = (folder(), folder());
@@ -137,13 +137,16 @@ async fn d7_a_recorded_answer_is_done_again() {
     server.ready(notebook_id, "heron.txt", text).await;
     let conversation = server.conversation(notebook_id).await;
     let run = server.ask(conversation, "How tall is the grey heron?").await;
-    assert_eq!(server.events(&run, 0).await.last().unwrap()["type"], "completed");
+    let mut seen = server.events(&run, 0).await;
+    assert_eq!(seen.last().unwrap()["type"], "completed");
 
     let id = run.id.to_string();
     let said = notebook(data.path(), &["replay", &id]);
     assert!(said.status.success() && said.stdout.is_empty());
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.starts_with("part 1: ") && said.contains("the same as recorded"), "{said}");
+    let page = format!("part 1: {} events of the page, the same as recorded", seen.len());
+    assert!(said.contains(&page), "{said}");
 
     let recording = server.get(&format!("/api/runs/{id}/recording")).await.text().await.unwrap();
     drop(server);
@@ -156,10 +159,20 @@ async fn d7_a_recorded_answer_is_done_again() {
     let events = stdout(&replay(&recording));
     let events: Vec<serde_json::Value> =
         events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events.last().unwrap()["body"]["event"], "ended");
+    let (engine, page) = events.split_at(events.len() - seen.len());
+    assert_eq!(engine.last().unwrap()["body"]["event"], "ended");
+    for event in &mut seen {
+        let event = event.as_object_mut().unwrap();
+        event.retain(|field, _| !["seq", "time"].contains(&field.as_str()));
+    }
+    assert_eq!(page, seen);
+    let quoted = page.iter().find(|event| event["type"] == "citation").unwrap();
+    assert!(quoted["quote"].as_str().unwrap().contains("98 centimetres"), "{quoted}");
     assert!(!other.path().join("nothing").exists(), "a file needs no data folder");
     for (text, wanted) in [
-        (recording.replace("98 centimetres", "97 centimetres"), "the replay differs from step"),
+        (recording.replace("98 centimetres", "97 centimetres"), "differs from"),
+        (recording.replace(r#""number":1,"#, r#""number":2,"#), "the page differs from its event"),
+        (recording.replace(r#""abstained":false"#, r#""abstained":true"#), "the page differs from"),
         (recording.replace("\"graph\":\"chat\"", "\"graph\":\"c\""), "a recording of an answer"),
         ("[]".to_owned(), "is no recording"),
         (format!(r#"{{"run":"{id}","parts":[]}}"#), "chat.record_runs"),

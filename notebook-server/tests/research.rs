@@ -33,6 +33,28 @@ fn with_model(folder: &Path, talker: &Talker) -> Setup {
         .with("NOTEBOOK__CHAT__PROVIDER", "openai")
         .with("NOTEBOOK__CHAT__OPENAI__BASE_URL", format!("{}/v1", talker.url))
         .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test")
+        .with("NOTEBOOK__CHAT__RECORD_RUNS", true)
+}
+
+/// D7: done again from its recording, a research shows the page the same, through all of its parts.
+async fn is_shown_again(server: &Server, run: &Run, events: &[Value]) {
+    let recording = server.json(&format!("/api/runs/{}/recording", run.id)).await;
+    let again = |part: &Value| {
+        let again = notebook_agent::chat::replay(part["recording"].to_string().as_bytes());
+        let again = again.unwrap_or_else(|error| panic!("{error}"));
+        assert!(again.whole);
+        json!(again.page.unwrap().events).as_array().unwrap().clone()
+    };
+    let shown: Vec<Value> = recording["parts"].as_array().unwrap().iter().flat_map(again).collect();
+    let mut seen = events.to_vec();
+    seen.retain(|event| event["type"] != "restarted");
+    for event in &mut seen {
+        event
+            .as_object_mut()
+            .unwrap()
+            .retain(|field, _| !["seq", "time"].contains(&field.as_str()));
+    }
+    assert_eq!(shown, seen);
 }
 
 /// A notebook with one source, which lets models use these tools.
@@ -146,6 +168,7 @@ async fn d3_a_research_searches_reads_and_cites() {
     assert_eq!(message.text, "The Wensum is 78 kilometres long.");
     assert_eq!(server.check_citations(&message).await, 1);
     assert_eq!(text_of(&events), message.text);
+    is_shown_again(&server, &run, &events).await;
     // By default what only reads, and nothing else.
     let offered: Vec<Value> = talker.requests()[0]["tools"].as_array().unwrap().clone();
     let names: Vec<_> = offered.iter().map(|tool| tool["function"]["name"].clone()).collect();
@@ -233,6 +256,7 @@ async fn d5_a_write_waits_for_a_person() {
         assert_eq!(of_type(&events, "approval_requested")[0]["approval"], approval["id"]);
         let decided = of_type(&events, "approval_decided");
         assert_eq!((decided.len(), &decided[0]["state"]), (1, &json!(state)));
+        is_shown_again(&server, &run, &events).await;
         let said = server.message(&run).await.text;
         assert_eq!(said, if kept == 1 { "It is kept." } else { "Not kept: true" });
         assert_eq!(notes(&server, notebook).await, kept);
@@ -257,6 +281,7 @@ async fn d5_a_question_that_nobody_answers_expires() {
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "completed", "{events:#?}");
     assert_eq!(of_type(&events, "approval_decided")[0]["state"], "expired");
+    is_shown_again(&server, &run, &events).await;
     assert_eq!(server.message(&run).await.text, "Not kept: true");
     assert_eq!(notes(&server, notebook).await, 0);
     assert_eq!(decide(&server, &approval, "approve", digest(&approval)).await, 409);
@@ -530,7 +555,6 @@ async fn d2_i7_a_research_goes_from_process_to_process() {
             .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
             .with("NOTEBOOK__STORAGE__BLOBS", folder.path().join("blobs").display())
             .with("NOTEBOOK__JOBS__LEASE_SECONDS", 3)
-            .with("NOTEBOOK__CHAT__RECORD_RUNS", true)
     };
     let first = setup("a").start();
     let tools = ["search_sources", "write_note"];
@@ -538,6 +562,10 @@ async fn d2_i7_a_research_goes_from_process_to_process() {
     let run = research(&first, conversation, "How long is the Wensum? Keep it.").await;
     while talker.requests().len() < 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let path = format!("/api/runs/{}/recording", run.id);
+    while !first.json(&path).await.to_string().contains("tool_answered") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // Only now is there another, which takes it up when the lease of the first has run out.
     let second = setup("b").start();
@@ -559,13 +587,20 @@ async fn d2_i7_a_research_goes_from_process_to_process() {
     let message = third.message(&run).await;
     assert_eq!(message.text, "The Wensum is 78 kilometres long.");
     assert_eq!(third.check_citations(&message).await, 1);
-    // The part of the process that was killed went with it; the others begin where they took the run up.
-    let recording = third.json(&format!("/api/runs/{}/recording", run.id)).await;
+    // The process that was killed leaves what it had stored; the others begin where they took the run up.
+    let recording = third.json(&path).await;
     let parts = recording["parts"].as_array().unwrap();
-    assert!(parts.len() >= 2, "{}", parts.len());
-    for part in parts {
+    assert!(parts.len() >= 3, "{}", parts.len());
+    let mut shown = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
         let again = notebook_agent::chat::replay(part["recording"].to_string().as_bytes());
-        assert!(again.unwrap().steps > 0);
+        let again = again.unwrap_or_else(|error| panic!("part {place}: {error}"));
+        assert!(again.steps > 0);
+        assert_eq!(again.whole, place > 0, "part {place}");
+        shown.extend(json!(again.page.unwrap().events).as_array().unwrap().clone());
+    }
+    for kind in ["tool_called", "tool_answered", "approval_requested", "citation", "completed"] {
+        assert_eq!(of_type(&shown, kind).len(), of_type(&events, kind).len(), "{kind}");
     }
 }
 

@@ -127,6 +127,57 @@ async fn s47_an_answer_survives_kill_9() {
     assert!(message.partial && message.text.contains("word word"));
 }
 
+/// D7: what a process had recorded of an answer when it was killed is kept up to its last stored piece, is known not to be whole, and is done again up to
+/// there; the process that comes after it records its own.
+#[tokio::test]
+async fn d7_a_killed_process_leaves_what_it_had_recorded() {
+    let provider = Provider::start(Script::endless("word ")).await;
+    let folder = folder();
+    let setup = with_provider(folder.path(), &provider).with("NOTEBOOK__CHAT__RECORD_RUNS", "true");
+    let server = setup.start();
+    let conversation = with_source(&server).await;
+    let run = server.ask(conversation, "What does the heron eat?").await;
+    let path = format!("/api/runs/{}/recording", run.id);
+    let deadline = Instant::now() + PATIENCE;
+    let stored = loop {
+        let stored = server.json(&path).await;
+        if stored.to_string().contains(r#""delta":"word "#) {
+            break stored["parts"][0]["recording"].clone();
+        }
+        assert!(Instant::now() < deadline, "nothing is stored while the answer is made");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    server.kill();
+    let server = setup.start();
+    read_until_anew(&server, &run, "word word").await;
+    server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "stopped");
+
+    let parts = server.json(&path).await["parts"].as_array().unwrap().clone();
+    assert_eq!(parts.len(), 2);
+    let again = |part: &serde_json::Value| {
+        notebook_agent::chat::replay(part["recording"].to_string().as_bytes()).unwrap()
+    };
+    let (killed, whole) = (again(&parts[0]), again(&parts[1]));
+    assert!(!killed.whole && whole.whole);
+    let lines =
+        |recording: &serde_json::Value| recording["page"]["lines"].as_array().unwrap().clone();
+    let (before, after) = (lines(&stored), lines(&parts[0]["recording"]));
+    assert_eq!(before, after[..before.len()], "what was stored is not lost");
+    let shown = json!(killed.page.unwrap().events);
+    let shown = shown.as_array().unwrap();
+    assert!(text_of(shown).contains("word word"), "{shown:?}");
+    assert_eq!(shown[0]["type"], "started");
+    let shown = json!(whole.page.unwrap().events);
+    assert_eq!(shown.as_array().unwrap().last().unwrap()["type"], "stopped");
+
+    // Nothing of either is left when the conversation is gone.
+    let gone = format!("{}/api/conversations/{conversation}", server.url);
+    assert!(server.http.delete(gone).send().await.unwrap().status().is_success());
+    assert_eq!(server.get(&path).await.status(), 404);
+}
+
 /// The same until the text after a new beginning holds `wanted`.
 async fn read_until_anew(server: &Server, run: &Run, wanted: &str) {
     let mut stream = Box::pin(server.stream(run, 0).await);

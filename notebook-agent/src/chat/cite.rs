@@ -8,8 +8,9 @@ use notebook_core::{
     model::{Chunk, Citation},
     store::Store,
 };
-use notebook_rag::cite::{align, sentences, verify};
+use notebook_rag::cite::{align, is_quote, sentences};
 
+use super::tape::{Ask, Tape};
 use crate::answer::CiteRequest;
 
 /// Without any mark of the model, a sentence is attributed when a passage covers this much of it.
@@ -19,6 +20,7 @@ const ATTRIBUTE_FROM: f32 = 0.6;
 pub(super) struct Citer<'a> {
     store: &'a dyn Store,
     scope: &'a TenantScope,
+    tape: &'a Tape,
     passages: &'a [Chunk],
     numbers: HashMap<usize, u32>,
     pages: HashMap<SourceId, Vec<Page>>,
@@ -27,10 +29,16 @@ pub(super) struct Citer<'a> {
 }
 
 impl<'a> Citer<'a> {
-    pub(super) fn new(store: &'a dyn Store, scope: &'a TenantScope, passages: &'a [Chunk]) -> Self {
+    pub(super) fn new(
+        store: &'a dyn Store,
+        scope: &'a TenantScope,
+        tape: &'a Tape,
+        passages: &'a [Chunk],
+    ) -> Self {
         Self {
             store,
             scope,
+            tape,
             passages,
             numbers: HashMap::new(),
             pages: HashMap::new(),
@@ -61,7 +69,9 @@ impl<'a> Citer<'a> {
         if self.seen.contains(&(request.at, span)) {
             return Ok(None);
         }
-        if !verify(self.store, self.scope, passage.key.source, span, &quote).await? {
+        let source = passage.key.source;
+        let text = || self.store.text(self.scope, source, span);
+        if !is_quote(self.tape.take(|| Ask::Text(source, span), text).await, &quote)? {
             self.dropped += 1;
             return Ok(None);
         }
@@ -88,7 +98,8 @@ impl<'a> Citer<'a> {
         }
         let source = passage.key.source;
         if let Entry::Vacant(entry) = self.pages.entry(source) {
-            entry.insert(self.store.layout(self.scope, source).await?.pages);
+            let pages = || async { Ok(self.store.layout(self.scope, source).await?.pages) };
+            entry.insert(self.tape.take(|| Ask::Pages(source), pages).await?);
         }
         let pages = self.pages.get(&source).map(Vec::as_slice).unwrap_or_default();
         let after = pages.partition_point(|page| page.span.start <= span.start);

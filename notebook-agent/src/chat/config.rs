@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use notebook_core::model::ModelSettings;
+use serde::{Deserialize, Serialize};
 
 use super::GuardConfig;
 
 /// Limits and defaults of the chat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChatConfig {
     /// Used where neither the message nor its notebook says something.
     pub defaults: ModelSettings,

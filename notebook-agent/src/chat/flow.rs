@@ -10,7 +10,11 @@ use notebook_core::{
 };
 use tracing::warn;
 
-use super::{Inner, Work, guard, hands::Hands, turn};
+use super::{
+    Inner, Work, guard,
+    hands::{Desk, Hands},
+    turn,
+};
 use crate::{
     graph::{BudgetName, Driver, DriverConfig, End, Failure, Outcome, Steps, Watch},
     guard::redact::redacted,
@@ -43,9 +47,11 @@ pub(super) async fn produce(
     task: Task,
     writer: RunWriter,
 ) -> Produced {
-    let (stop, run) = (writer.stop_signal(), writer.run().id);
-    let hands = Hands::new(chat.clone(), scope.clone(), task, writer);
+    let stop = writer.stop_signal();
     let watch = chat.watch();
+    let (task, tape) = chat.taped(task, &writer);
+    let keeping = chat.keeping(scope, writer.run().id, &watch, &tape);
+    let hands = Hands::new(chat.clone(), scope.clone(), task, Some(writer), tape);
     let ended = {
         let mut work = std::pin::pin!(work(&hands, &watch));
         tokio::select! {
@@ -56,35 +62,41 @@ pub(super) async fn produce(
                     watch.stop.cancel();
                     let _ = work.await;
                 }
+                hands.tape.stopped(reason);
                 Ended::Stopped(reason)
             }
             ended = &mut work => ended,
         }
     };
-    if !matches!(ended, Ended::Stopped(StopReason::Lost)) {
-        chat.keep(scope, run, &watch).await;
-    }
     // Whoever still held the desk has been ended, and lets go of it.
     let (writer, answer) = hands.desk.lock().await.close();
     let Some(writer) = writer else { return Produced::Released };
-    match ended {
-        Ended::Stopped(StopReason::Lost) => return Produced::Released,
-        Ended::Stopped(StopReason::Interrupted) if writer.can_be_released() => {
-            writer.release().await;
-            return Produced::Released;
-        }
-        Ended::Parked => {
-            writer.release().await;
-            return Produced::Parked;
-        }
-        Ended::Again(error) => {
-            writer.release().await;
-            return Produced::Again(error);
-        }
-        _ => {}
-    }
     let task = &hands.task;
-    let terminal = terminal_event(&ended, task, &answer);
+    let terminal = last_event(&ended, task, &answer, writer.can_be_released());
+    if let Some(terminal) = &terminal {
+        hands.tape.show(terminal);
+    }
+    // It is kept before anybody hears of the end. A worker that lost the run writes nothing more.
+    if let Some(keeping) = keeping
+        && !matches!(ended, Ended::Stopped(StopReason::Lost))
+    {
+        keeping.end().await;
+    }
+    let Some(terminal) = terminal else {
+        if !matches!(ended, Ended::Stopped(StopReason::Lost)) {
+            writer.release().await;
+        }
+        return match ended {
+            Ended::Parked => Produced::Parked,
+            Ended::Again(error) => Produced::Again(error),
+            _ => Produced::Released,
+        };
+    };
+    if let Ended::Broken(error) = &ended {
+        // A provider may repeat the key that it refused.
+        let (error, model) = (redacted(&error.to_string()), task.model.info().label());
+        warn!(error, model, "run failed");
+    }
     let partial = !matches!(ended, Ended::Whole);
     let message = answer.into_message(task, &writer, chat.clock.now(), partial);
     store_end(writer, terminal, message).await
@@ -183,31 +195,31 @@ impl Answer {
     }
 }
 
-fn terminal_event(ended: &Ended, task: &Task, answer: &Answer) -> EventBody {
-    match ended {
+/// The event that the run ends with; none where somebody else goes on with it.
+pub(super) fn last_event(
+    ended: &Ended,
+    task: &Task,
+    answer: &Answer,
+    can_be_released: bool,
+) -> Option<EventBody> {
+    Some(match ended {
         Ended::Whole => EventBody::Completed {
             usage: answer.usage,
             abstained: answer.abstained,
             dropped_citations: answer.dropped,
             timings: answer.timings.clone(),
         },
+        Ended::Stopped(StopReason::Lost) | Ended::Parked | Ended::Again(_) => return None,
+        Ended::Stopped(StopReason::Interrupted) if can_be_released => return None,
         Ended::Stopped(StopReason::Interrupted) => interrupted(),
         Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
-        Ended::Stopped(StopReason::Asked | StopReason::Lost) | Ended::Parked => EventBody::Stopped,
-        Ended::Broken(error) | Ended::Again(error) => {
-            // A provider may repeat the key that it refused.
-            warn!(
-                error = redacted(&error.to_string()),
-                model = task.model.info().label(),
-                "run failed"
-            );
-            EventBody::Failed {
-                code: error.kind().code().to_owned(),
-                message: redacted(&explain(error, &task.model.info().label())),
-                retryable: error.is_retryable(),
-            }
-        }
-    }
+        Ended::Stopped(StopReason::Asked) => EventBody::Stopped,
+        Ended::Broken(error) => EventBody::Failed {
+            code: error.kind().code().to_owned(),
+            message: redacted(&explain(error, &task.model.info().label())),
+            retryable: error.is_retryable(),
+        },
+    })
 }
 
 /// A sentence for a person.
@@ -243,24 +255,34 @@ async fn work(hands: &Hands, watch: &Watch) -> Ended {
             let turn = watch.stop.run_until_cancelled(chat.working.acquire());
             match tokio::time::timeout(chat.config.run_deadline, turn).await {
                 Ok(turn) => turn.and_then(std::result::Result::ok),
-                Err(_) => return Ended::Broken(late(chat)),
+                Err(_) => return broken(hands, late(chat)),
             }
         }
         // The runner takes no more jobs than it has slots.
         Work::Jobs { .. } => None,
     };
-    drive(hands, watch).await.unwrap_or_else(Ended::Broken)
+    drive(hands, watch).await.unwrap_or_else(|error| broken(hands, error))
+}
+
+/// By something that is outside of what the engine does.
+fn broken(hands: &Hands, error: Error) -> Ended {
+    hands.tape.broke(&error);
+    Ended::Broken(error)
+}
+
+/// Says who answers, and what there is to say of the question.
+pub(super) fn open(chat: &Inner, task: &Task, answer: notebook_core::MessageId, desk: &mut Desk) {
+    desk.emit(EventBody::Started { answer, model: task.model.info().label() });
+    if let Some(warning) = guard::warning(&chat.config.guard, &task.question.text) {
+        desk.emit(warning);
+    }
 }
 
 async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
-    let Hands { chat, scope, task, desk } = hands;
+    let Hands { chat, scope, task, desk, .. } = hands;
     let run = desk.lock().await.run()?;
     chat.runs.log().start(scope, run.id).await?;
-    let model = task.model.info().label();
-    desk.lock().await.emit(EventBody::Started { answer: run.answer, model });
-    if let Some(warning) = guard::warning(&chat.config.guard, &task.question.text) {
-        desk.lock().await.emit(warning);
-    }
+    open(chat, task, run.answer, &mut *desk.lock().await);
     #[cfg(feature = "tools")]
     if task.tools.is_some() {
         return Box::pin(super::research::drive(hands, watch)).await;
@@ -274,10 +296,19 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
     let Outcome::Ended(ended) = outcome else {
         return Err(Error::new(ErrorKind::Internal, "answer").with("reason", "it waits for people"));
     };
-    let mut desk = desk.lock().await;
-    Ok(match ended.end {
+    Ok(ended_by(chat, &ended.end, ended.state.as_ref(), &mut *desk.lock().await))
+}
+
+/// What the engine's end means for the answer.
+pub(super) fn ended_by(
+    chat: &Inner,
+    end: &End,
+    state: Option<&turn::Turn>,
+    desk: &mut Desk,
+) -> Ended {
+    match end {
         End::Done => {
-            if ended.state.is_some_and(|turn| turn.abstains()) {
+            if state.is_some_and(turn::Turn::abstains) {
                 desk.abstain();
             }
             Ended::Whole
@@ -292,9 +323,9 @@ async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
             Ended::Broken(late(chat))
         }
         End::Failed { failure, .. } => {
-            Ended::Broken(desk.error.take().unwrap_or_else(|| unknown(&failure)))
+            Ended::Broken(desk.error.take().unwrap_or_else(|| unknown(failure)))
         }
-    })
+    }
 }
 
 pub(super) fn late(chat: &Inner) -> Error {

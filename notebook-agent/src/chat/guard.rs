@@ -4,6 +4,7 @@ use notebook_core::{
     Error, ErrorKind, Result,
     model::{Chunk, EventBody},
 };
+use serde::{Deserialize, Serialize};
 
 use super::{Ask, Question};
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What is looked for in questions, and taken out of answers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GuardConfig {
     /// What is done about the labels of questions.
     pub screening: ScreenPolicy,

@@ -28,6 +28,7 @@ use super::{
     cite::Citer,
     flow::{Answer, NOT_SAID, Task},
     guard, history,
+    tape::{Ask, Looked, Tape},
     turn::{CONTEXT, Found, GENERATE, Grounds, Prompt, RETRIEVE, Wanted, read},
 };
 use crate::{
@@ -45,12 +46,14 @@ pub(super) struct Desk {
     pub(super) answer: Answer,
     /// What was retrieved, best first.
     passages: Vec<Chunk>,
-    /// What was said before, once it is read.
-    history: Option<Vec<ChatMessage>>,
+    /// What was said before, where it was read already.
+    before: Option<Result<Vec<ChatMessage>>>,
     /// The marker of the data in the prompt.
     pub(super) marker: Option<String>,
     /// Why it fails, if it does: what the engine keeps of it has no kind.
     pub(super) error: Option<Error>,
+    /// Where what it shows is written down as well, or compared with what was.
+    tape: Tape,
 }
 
 /// Does what one run asks for.
@@ -60,19 +63,29 @@ pub(super) struct Hands {
     pub(super) scope: TenantScope,
     pub(super) task: Arc<Task>,
     pub(super) desk: Arc<Mutex<Desk>>,
+    /// What comes from outside comes through it.
+    pub(super) tape: Tape,
 }
 
 impl Hands {
-    pub(super) fn new(chat: Arc<Inner>, scope: TenantScope, task: Task, writer: RunWriter) -> Self {
+    /// Without a writer its events are shown to the tape alone.
+    pub(super) fn new(
+        chat: Arc<Inner>,
+        scope: TenantScope,
+        task: Task,
+        writer: Option<RunWriter>,
+        tape: Tape,
+    ) -> Self {
         let desk = Desk {
-            writer: Some(writer),
+            writer,
             answer: Answer::default(),
             passages: Vec::new(),
-            history: None,
+            before: None,
             marker: None,
             error: None,
+            tape: tape.clone(),
         };
-        Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)) }
+        Self { chat, scope, task: Arc::new(task), desk: Arc::new(Mutex::new(desk)), tape }
     }
 
     /// The failure that the engine sees; the error itself stays on the desk.
@@ -133,22 +146,30 @@ impl Hands {
             limit: chat.config.passages,
             deadline: Some(chat.config.retrieval_deadline),
         };
-        // Side by side: what the prompt needs next is there when the passages are.
-        let (history, found) =
-            tokio::join!(self.history(), chat.retriever.retrieve(scope, &request));
-        let found = found?;
-        desk.history = Some(history?);
+        let ask = || Ask::Passages(request.limit, request.sources.clone());
+        let (before, request) = (&mut desk.before, &request);
+        let look = move || async move {
+            // Side by side: what the prompt needs next is there when the passages are.
+            let said = async {
+                if task.history.is_none() {
+                    *before = Some(self.said_before().await);
+                }
+            };
+            let ((), found) = tokio::join!(said, chat.retriever.retrieve(scope, request));
+            Ok(found?.into())
+        };
+        let found: Looked = self.tape.take(ask, look).await?;
         desk.answer.timings.extend(found.timings.iter().cloned());
         desk.emit(EventBody::Retrieved {
             mode: found.mode,
-            passages: found.passages.len() as u32,
+            passages: found.chunks.len() as u32,
             partial: found.partial,
             timings: found.timings,
         });
-        for warning in &found.warnings {
-            desk.warn("retrieval_partial", warning.message.clone());
+        for warning in found.warnings {
+            desk.warn("retrieval_partial", warning);
         }
-        desk.passages = found.passages.into_iter().map(|passage| passage.chunk).collect();
+        desk.passages = found.chunks;
         Ok(Found { passages: desk.passages.len(), relevant: found.relevant })
     }
 
@@ -160,21 +181,21 @@ impl Hands {
         if conversation.excluded_sources.is_empty() {
             return Ok(None);
         }
-        let all = self.chat.store.sources(&self.scope, conversation.notebook).await?;
-        let on = all.into_iter().map(|source| source.id);
-        Ok(Some(on.filter(|id| !conversation.excluded_sources.contains(id)).collect()))
+        let list = || async {
+            let all = self.chat.store.sources(&self.scope, conversation.notebook).await?;
+            Ok(all.into_iter().map(|source| source.id).collect())
+        };
+        let all: Vec<SourceId> = self.tape.take(|| Ask::Sources, list).await?;
+        Ok(Some(all.into_iter().filter(|id| !conversation.excluded_sources.contains(id)).collect()))
     }
 
     async fn context(&self, wanted: Wanted, desk: &mut Desk) -> Result<Prompt> {
         let since = Instant::now();
         let task = &self.task;
-        let history = match desk.history.take() {
-            Some(read) => read,
-            None => self.history().await?,
-        };
+        let history = self.history(desk.before.take()).await?;
         let passages = self.prompt_passages(&desk.passages).await?;
         let budget = self.budget_tokens(self.chat.config.context_tokens);
-        let marker = marker();
+        let marker = self.tape.word(marker);
         let input = ContextInput {
             instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
             allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
@@ -200,12 +221,25 @@ impl Hands {
         Ok(Prompt { messages, passages: passages_used, overflow: Vec::new() })
     }
 
-    /// What was said before: as the client gave it, or as the conversation has it.
-    pub(super) async fn history(&self) -> Result<Vec<ChatMessage>> {
-        match &self.task.history {
-            Some(given) => Ok(given.clone()),
-            None => history::before(&*self.chat.store, &self.scope, &self.task.question).await,
+    /// What was said before: as the client gave it, or as the conversation has it, where that was not read already.
+    pub(super) async fn history(
+        &self,
+        read: Option<Result<Vec<ChatMessage>>>,
+    ) -> Result<Vec<ChatMessage>> {
+        if let Some(given) = &self.task.history {
+            return Ok(given.clone());
         }
+        let before = || async {
+            match read {
+                Some(read) => read,
+                None => self.said_before().await,
+            }
+        };
+        self.tape.take(|| Ask::History, before).await
+    }
+
+    async fn said_before(&self) -> Result<Vec<ChatMessage>> {
+        history::before(&*self.chat.store, &self.scope, &self.task.question).await
     }
 
     /// The prompt's share of what the model can read, of so many tokens at most.
@@ -228,8 +262,11 @@ impl Hands {
         for chunk in chunks {
             let id = chunk.key.source;
             if let Entry::Vacant(entry) = names.entry(id) {
-                let source = self.chat.store.source(&self.scope, id).await?;
-                entry.insert((shown_name(&source).to_owned(), source.kind));
+                let name = || async {
+                    let source = self.chat.store.source(&self.scope, id).await?;
+                    Ok((shown_name(&source).to_owned(), source.kind))
+                };
+                entry.insert(self.tape.take(|| Ask::Source(id), name).await?);
             }
             let (name, kind) = names.get(&id).cloned().unwrap_or((String::new(), SourceKind::Text));
             // Parts of a recording are times, not pages.
@@ -289,7 +326,7 @@ impl Hands {
         since: Instant,
         desk: &mut Desk,
     ) -> Result<FinishReason> {
-        let citer = Citer::new(&*self.chat.store, &self.scope, passages);
+        let citer = Citer::new(&*self.chat.store, &self.scope, &self.tape, passages);
         let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, passages));
         let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
         let finish = writing.read(stream, since).await?;
@@ -324,9 +361,16 @@ fn newest(
 
 impl Desk {
     pub(super) fn emit(&mut self, body: EventBody) {
+        self.tape.show(&body);
         if let Some(writer) = &mut self.writer {
             writer.emit(body);
         }
+    }
+
+    /// A person is asked something.
+    #[cfg(feature = "tools")]
+    pub(super) fn heard(&self, asked: &super::steps::Asked) {
+        self.tape.heard(asked);
     }
 
     /// The run that is written.
@@ -337,6 +381,7 @@ impl Desk {
 
     /// Takes what there is.
     pub(super) fn close(&mut self) -> (Option<RunWriter>, Answer) {
+        self.tape = Tape::Off;
         (self.writer.take(), std::mem::take(&mut self.answer))
     }
 

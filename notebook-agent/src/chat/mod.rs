@@ -4,6 +4,7 @@
 //! the events are read through [`Runs`](crate::runs::Runs). Dropping the caller stops nothing.
 
 mod admit;
+mod again;
 mod answering;
 mod ask;
 mod cite;
@@ -14,9 +15,13 @@ mod hands;
 mod history;
 #[cfg(feature = "tools")]
 mod offer;
+mod piece;
 mod recorded;
 #[cfg(feature = "tools")]
 mod research;
+#[cfg(feature = "tools")]
+mod steps;
+mod tape;
 mod title;
 mod turn;
 
@@ -33,11 +38,12 @@ use notebook_core::{
 use notebook_rag::retrieve::Retriever;
 use tokio::sync::{Notify, Semaphore};
 
+pub use again::{Again, Shown, replay};
 pub use answering::ANSWER;
 pub use ask::{Ask, Mode, Parent, Question};
 pub use config::ChatConfig;
 pub use guard::GuardConfig;
-pub use recorded::{Again, replay};
+pub use piece::joined;
 #[cfg(feature = "tools")]
 pub use research::Researching;
 

@@ -1,19 +1,36 @@
-//! Recordings of answers: kept while they are made, where that is wanted, and done again from what was kept alone.
+//! Recordings of answers, kept while they are made, where that is wanted.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use notebook_core::{Error, ErrorKind, RunId, TenantScope, recording::Recordings};
-use serde::Serialize;
+use notebook_core::{Error, ErrorKind, Result, RunId, TenantScope, recording::Recordings};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
+use uuid::Uuid;
 
-use super::{Chat, Inner, turn};
-use crate::graph::{Event, Graph, Recorder, Recording, ReplayError, State, Watch};
+use super::{
+    Chat, Inner,
+    flow::Task,
+    piece::Piece,
+    tape::{Facts, Tape, Written},
+};
+use crate::{
+    graph::{Recorder, Watch},
+    runs::RunWriter,
+};
 
-/// The most bytes that are kept of what comes into one part of a run: half of what a part may have, for what comes out has its place as well.
-const MOST: usize = notebook_core::recording::MOST_BYTES / 2;
+/// The most bytes that are kept of what comes into one part of a run, and of what the page is shown of it: halves of what a stored piece may have,
+/// with room for its frame.
+const MOST: usize = notebook_core::recording::MOST_BYTES / 2 - (64 << 10);
+/// After how long the first piece is stored; each further wait is longer by a quarter.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(60);
+/// The most pieces before the last one.
+const MOST_PIECES: u32 = 40;
+/// How long the end of an answer waits for its recording, at most.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Chat {
-    /// With recordings of all answers, so that [`replay`] can do them again. What is given a second time is not taken.
+    /// With recordings of all answers, so that [`replay`](super::replay) can do them again. What is given a second time is not taken.
     #[must_use]
     pub fn with_recordings(self, recordings: Arc<dyn Recordings>) -> Self {
         let _ = self.0.recordings.set(recordings);
@@ -28,62 +45,127 @@ impl Inner {
         Watch { recorder, ..Watch::default() }
     }
 
-    /// Keeps what was recorded. An answer is worth more than its recording: where that cannot be kept, the log says so.
-    pub(super) async fn keep(&self, scope: &TenantScope, run: RunId, watch: &Watch) {
-        let Some((recordings, recorder)) = self.recordings.get().zip(watch.recorder.as_ref())
-        else {
-            return;
-        };
-        let recording = recorder.recording();
-        if recording.entries.is_empty() && !recording.cut {
-            return;
+    /// The task with a tape around what it asks of outside, where answers are recorded.
+    pub(super) fn taped(&self, mut task: Task, writer: &RunWriter) -> (Task, Tape) {
+        if self.recordings.get().is_none() {
+            return (task, Tape::Off);
         }
-        let kept = match serde_json::to_vec(&recording) {
-            Ok(body) => recordings.add(scope, run, self.clock.now(), body).await.map(drop),
-            Err(error) => Err(Error::new(ErrorKind::Internal, "record run").caused_by(error)),
+        let run = writer.run();
+        let facts = Facts {
+            run: run.id,
+            answer: run.answer,
+            notebook: task.notebook.clone(),
+            conversation: task.conversation.clone(),
+            question: task.question.clone(),
+            settings: task.settings.clone(),
+            history: task.history.clone(),
+            tools: task.tools.clone(),
+            model: task.model.info().clone(),
+            config: self.config.clone(),
+            can_be_released: writer.can_be_released(),
         };
-        if let Err(error) = kept {
-            warn!(%run, %error, "what was recorded of a run could not be kept");
+        let tape = Tape::Writes(Arc::new(Written::new(facts, Arc::clone(&task.model), MOST)));
+        task.model = tape.around(task.model);
+        (task, tape)
+    }
+
+    /// Keeps what is recorded while it grows; nothing where answers are not recorded.
+    pub(super) fn keeping(
+        self: &Arc<Self>,
+        scope: &TenantScope,
+        run: RunId,
+        watch: &Watch,
+        tape: &Tape,
+    ) -> Option<Keeping> {
+        let recordings = Arc::clone(self.recordings.get()?);
+        let recorder = Arc::clone(watch.recorder.as_ref()?);
+        let tape = match tape {
+            Tape::Writes(tape) => Some(Arc::clone(tape)),
+            Tape::Off | Tape::Plays(_) => None,
+        };
+        let (chat, scope) = (Arc::clone(self), scope.clone());
+        let (of, next, waiting) = (Uuid::new_v4(), 0, None);
+        let pieces = Pieces { chat, recordings, scope, run, recorder, tape, of, next, waiting };
+        let done = CancellationToken::new();
+        let task = AbortOnDropHandle::new(tokio::spawn(pieces.keep(done.clone())));
+        Some(Keeping { run, done, task })
+    }
+}
+
+/// A recording that is kept beside its answer. Dropped, it is not whole.
+pub(super) struct Keeping {
+    run: RunId,
+    done: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Keeping {
+    /// Stores the last piece. An answer is worth more than its recording: it waits for a while only, and where nothing can be kept the log says so.
+    pub(super) async fn end(self) {
+        self.done.cancel();
+        if tokio::time::timeout(PATIENCE, self.task).await.is_err() {
+            warn!(run = %self.run, "what was recorded of a run could not be kept in time");
         }
     }
 }
 
-/// A part of a recorded answer that was done again, with the same outcome.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Again {
-    /// The steps that were done.
-    pub steps: usize,
-    /// All that the engine told of them.
-    pub events: Vec<Event>,
-    /// A hash of all that came out: the same for the same inputs.
-    pub trace: String,
+/// What was recorded of a run, on its way into the store.
+struct Pieces {
+    chat: Arc<Inner>,
+    recordings: Arc<dyn Recordings>,
+    scope: TenantScope,
+    run: RunId,
+    recorder: Arc<Recorder>,
+    tape: Option<Arc<Written>>,
+    of: Uuid,
+    next: u32,
+    /// A piece that the store would not take yet.
+    waiting: Option<Vec<u8>>,
 }
 
-/// Does a part of a recorded answer again, from what was recorded alone: no model, no tool, no clock and no network.
-///
-/// # Errors
-/// [`ReplayError::Differs`] with the first step from which something else came out than was recorded; [`ReplayError::Unreadable`] when it is not a
-/// recording of an answer, or was cut.
-pub fn replay(body: &[u8]) -> Result<Again, ReplayError> {
-    const REPLAY: &str = "replay run";
-    let unreadable = ReplayError::Unreadable;
-    let recording: Recording = serde_json::from_slice(body)
-        .map_err(|error| unreadable(Error::new(ErrorKind::Corrupt, REPLAY).caused_by(error)))?;
-    match recording.begin.get("graph").and_then(serde_json::Value::as_str) {
-        Some(turn::NAME) => again(&*turn::graph().map_err(unreadable)?, &recording),
-        #[cfg(feature = "tools")]
-        Some(crate::tools::research::NAME) => {
-            again(&crate::tools::research::graph().map_err(unreadable)?, &recording)
+impl Pieces {
+    /// Stores what there is now and then, so that a worker which is killed leaves most of it; and the rest when the answer is done.
+    async fn keep(mut self, done: CancellationToken) {
+        let mut pause = FIRST;
+        while self.next < MOST_PIECES
+            && done.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
+        {
+            pause = (pause * 5 / 4).min(LONGEST);
+            // What could not be stored is tried again with the next one.
+            if let Err(error) = self.store(false).await {
+                warn!(run = %self.run, %error, "a piece of a recording is not kept yet");
+            }
         }
-        other => Err(unreadable(
-            Error::new(ErrorKind::Unsupported, REPLAY)
-                .with("graph", other.unwrap_or("none"))
-                .with("fix", "give a recording of an answer, as the server keeps it"),
-        )),
+        done.cancelled().await;
+        if let Err(error) = self.store(true).await {
+            warn!(run = %self.run, %error, "what was recorded of a run could not be kept");
+        }
     }
-}
 
-fn again<S: State>(graph: &Graph<S>, recording: &Recording) -> Result<Again, ReplayError> {
-    let replayed = graph.replay(recording)?;
-    Ok(Again { steps: recording.entries.len(), events: replayed.events, trace: replayed.trace })
+    async fn store(&mut self, is_last: bool) -> Result<()> {
+        if let Some(body) = &self.waiting {
+            self.add(body.clone()).await?;
+            self.waiting = None;
+        }
+        // The engine's steps first: all that stands on the tape of one of them was written before it.
+        let engine = self.recorder.take();
+        let page = self.tape.as_ref().map(|tape| tape.take());
+        let mut piece = Piece::new(self.of, self.next, engine, page);
+        if piece.is_empty() && (!is_last || self.next == 0) {
+            return Ok(());
+        }
+        piece.whole = is_last;
+        let body = serde_json::to_vec(&piece)
+            .map_err(|error| Error::new(ErrorKind::Internal, "record run").caused_by(error))?;
+        self.next += 1;
+        if let Err(error) = self.add(body.clone()).await {
+            self.waiting = Some(body);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    async fn add(&self, body: Vec<u8>) -> Result<()> {
+        self.recordings.add(&self.scope, self.run, self.chat.clock.now(), body).await.map(drop)
+    }
 }

@@ -11,20 +11,20 @@ use std::{
 
 use futures::stream;
 use notebook_core::{
-    Error, ErrorKind, Result, RunId, TenantScope,
-    approval::{Approval, ApprovalState, ApprovalStore},
+    Error, ErrorKind, Result, RunId, SourceId, TenantScope,
+    approval::{ApprovalState, ApprovalStore},
     chat::{CallOptions, ChatEvent, ChatRequest, ChatStream, FinishReason, TokenCount},
     checkpoint::{self, Checkpoints},
-    model::{EventBody, Run, RunState, Usage},
+    model::{Run, RunState, Usage},
 };
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::{
     Inner,
     answering::key,
     flow::{self, Ended},
-    hands::{Desk, Hands, marker},
+    hands::{Hands, marker},
+    steps::Steps,
+    tape::Ask,
 };
 use crate::{
     context::{self, ContextInput},
@@ -42,8 +42,6 @@ const SLEEP: Duration = Duration::from_secs(60);
 const FIRST_SLEEP: Duration = Duration::from_millis(250);
 /// What a clock may be behind the store's.
 const LATE: Duration = Duration::from_millis(50);
-/// How many stored events are read at once.
-const PAGE: usize = 500;
 /// The part of the time of an answer that is kept to write it with: one in so many.
 const LAST: u32 = 4;
 
@@ -127,44 +125,37 @@ impl Inner {
 
 /// Does a research, from its beginning or from where it stands, and makes the answer of what it found.
 pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
-    let Hands { chat, scope, task, desk } = hands;
+    let Hands { chat, scope, task, desk, .. } = hands;
     let (research, run) = (chat.researching()?, desk.lock().await.run()?);
     let tools = task.tools.clone().unwrap_or_default();
     let since = Instant::now();
-    let steps = Arc::new(Steps::of(hands, &run).await?);
+    // Programs that are being begun are waited for, before it is said which are away.
+    let registry = research.registry(scope, &task.notebook, &tools).await;
+    let Before { steps, is_begun, sources } = before(hands, run.id, Some(research)).await?;
     let (told, asked) = (steps.clone(), steps.clone());
     let asking = Asking::new(research.approvals.clone(), key);
-    let asking = asking.telling(move |approval| asked.question(approval));
+    let asking = asking.telling(move |approval| asked.question(approval.into()));
     let limits = Limits {
         prompt_tokens: hands
             .budget_tokens(usize::try_from(research.limits.prompt_tokens).unwrap_or(usize::MAX))
             as u64,
         ..research.limits.clone()
     };
-    let registry = research.registry(scope, &task.notebook, &tools).await;
-    let is_begun = research.checkpoints.read(scope, run.id).await?.is_some();
-    if let (false, Some(away)) = (is_begun, research.away(scope, &task.notebook)) {
-        desk.lock().await.warn("mcp_away", away);
-    }
     let researcher = research.researcher(chat, registry, limits)?.with_approvals(Arc::new(asking));
     let watch = Watch {
         events: Some(Arc::new(move |event: &graph::Event| told.note(event))),
         ..watch.clone()
     };
-    let place = Place {
-        notebook: task.notebook.id,
-        sources: hands.selected_sources(&task.conversation).await?,
-    };
-    let (model, fence) = (task.model.clone(), task.fence);
+    // What it says on the way is an input of the engine, and is recorded as that.
+    let (model, fence) = (hands.tape.unwritten(&task.model), task.fence);
+    let place = Place { notebook: task.notebook.id, sources };
     let turn = Turn { scope, run: run.id, place, model, fence, watch: &watch };
     let doing = async {
         if is_begun {
-            for told in researcher.told(scope, run.id).await? {
-                steps.step(told);
-            }
+            tell_before(hands, &steps, || researcher.told(scope, run.id)).await?;
             researcher.resume(turn).await
         } else {
-            researcher.start(turn, inquiry(hands, research).await?).await
+            researcher.start(turn, inquiry(hands, &research.budget).await?).await
         }
     };
     let researched = steps.show(doing, desk).await;
@@ -173,9 +164,55 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
         Ok(Researched::Parked { .. }) => Ok(Ended::Parked),
         Ok(Researched::Ended(found)) => answer(hands, *found, &watch).await,
         // The store is away: the research has not ended.
-        Err(error) if error.is_retryable() => Ok(Ended::Again(error)),
+        Err(error) if error.is_retryable() => {
+            hands.tape.away(&error);
+            Ok(Ended::Again(error))
+        }
         Err(error) => Err(error),
     }
+}
+
+/// What a research goes on with.
+pub(super) struct Before {
+    pub(super) steps: Arc<Steps>,
+    /// Whether it goes on from a checkpoint.
+    pub(super) is_begun: bool,
+    /// Those that the conversation leaves on; `None` for all.
+    sources: Option<BTreeSet<SourceId>>,
+}
+
+/// Looks where a research stands, and says what it cannot use. What is played back needs nothing to ask.
+pub(super) async fn before(
+    hands: &Hands,
+    run: RunId,
+    research: Option<&Researching>,
+) -> Result<Before> {
+    let Hands { scope, task, desk, tape, .. } = hands;
+    let nothing = || Error::new(ErrorKind::Internal, "research");
+    let steps = Arc::new(Steps::of(hands, run).await?);
+    let read = || async {
+        let checkpoints = &research.ok_or_else(nothing)?.checkpoints;
+        Ok(checkpoints.read(scope, run).await?.is_some())
+    };
+    let is_begun = tape.take(|| Ask::Begun, read).await?;
+    let look = || async { Ok(research.ok_or_else(nothing)?.away(scope, &task.notebook)) };
+    if !is_begun && let Some(away) = tape.take(|| Ask::Away, look).await? {
+        desk.lock().await.warn("mcp_away", away);
+    }
+    let sources = hands.selected_sources(&task.conversation).await?;
+    Ok(Before { steps, is_begun, sources })
+}
+
+/// Tells what a research has told up to its checkpoint: who told it may have been lost before all of it was.
+pub(super) async fn tell_before<F: Future<Output = Result<Vec<Told>>> + Send>(
+    hands: &Hands,
+    steps: &Steps,
+    told: impl FnOnce() -> F + Send,
+) -> Result<()> {
+    for told in hands.tape.take(|| Ask::Steps, told).await? {
+        steps.step(told);
+    }
+    Ok(())
 }
 
 /// How the model is asked.
@@ -188,10 +225,10 @@ fn sampling(hands: &Hands) -> research::Asking {
 }
 
 /// The question with what was said before: no passages yet, the model looks for them.
-async fn inquiry(hands: &Hands, research: &Researching) -> Result<Inquiry> {
+pub(super) async fn inquiry(hands: &Hands, budget: &Budget) -> Result<Inquiry> {
     let Hands { chat, task, desk, .. } = hands;
-    let (history, marker) = (hands.history().await?, marker());
-    let budget = hands.budget_tokens(chat.config.context_tokens);
+    let (history, marker) = (hands.history(None).await?, hands.tape.word(marker));
+    let tokens = hands.budget_tokens(chat.config.context_tokens);
     let input = ContextInput {
         instructions: task.settings.system_prompt.as_deref().map(Trusted::new),
         allow_general_knowledge: task.notebook.settings.allow_general_knowledge,
@@ -199,36 +236,60 @@ async fn inquiry(hands: &Hands, research: &Researching) -> Result<Inquiry> {
         summary: None,
         passages: &[],
         question: &task.question.text,
-        budget_tokens: budget,
+        budget_tokens: tokens,
         marker: &marker,
     };
     let context = context::build(&input, &|text| task.model.count_tokens(text).tokens)?;
-    desk.lock().await.tell_context(&context, 0, budget);
+    desk.lock().await.tell_context(&context, 0, tokens);
     let time = chat.config.run_deadline.max(Duration::from_millis(4));
     let budget = Budget {
         answer_tokens: hands.max_tokens().max(1),
         wall_time: time.saturating_sub(time / LAST),
         call_time: time / 2,
         state_bytes: checkpoint::MOST_BYTES,
-        ..research.budget.clone()
+        ..budget.clone()
     };
     let (messages, asking) = (context.messages, sampling(hands));
     Ok(Inquiry { messages, passages: Vec::new(), marker, asking, budget })
 }
 
-/// Makes the answer of what was found: the words of the model, cited and verified; where it has not come to them it is asked once more.
-async fn answer(hands: &Hands, found: Found, watch: &Watch) -> Result<Ended> {
-    let Hands { chat, task, desk, .. } = hands;
+/// Makes the answer of what was found, in the time that is left for it.
+async fn answer(hands: &Hands, mut found: Found, watch: &Watch) -> Result<Ended> {
+    let passages = std::mem::take(&mut found.passages);
+    found.passages = hands.tape.take(|| Ask::Read, || async { Ok(passages) }).await?;
+    if let Some(ended) = without_answer(&found) {
+        return Ok(ended);
+    }
+    let chat = &hands.chat;
+    let time = chat.config.run_deadline / LAST;
+    let writing = tokio::time::timeout(time, write(hands, &found));
+    match watch.stop.run_until_cancelled(writing).await {
+        Some(Ok(ended)) => Ok(ended),
+        Some(Err(_)) => {
+            let late = flow::late(chat);
+            hands.tape.broke(&late);
+            Ok(Ended::Broken(late))
+        }
+        None => Ok(Ended::Stopped(StopReason::Asked)),
+    }
+}
+
+/// How it ends where there is no answer to be made.
+pub(super) fn without_answer(found: &Found) -> Option<Ended> {
     match &found.end {
-        End::Stopped => return Ok(Ended::Stopped(StopReason::Asked)),
+        End::Stopped => Some(Ended::Stopped(StopReason::Asked)),
         // Nothing more is to be paid for.
         End::Budget { budget: BudgetName::Cost } => {
             let error = Error::new(ErrorKind::TooLarge, "research").with("budget", "cost");
-            return Ok(Ended::Broken(error));
+            Some(Ended::Broken(error))
         }
-        _ => {}
+        _ => None,
     }
-    let mut desk = desk.lock().await;
+}
+
+/// The words of the model, cited and verified; where it has not come to them it is asked once more.
+pub(super) async fn write(hands: &Hands, found: &Found) -> Ended {
+    let mut desk = hands.desk.lock().await;
     let since = Instant::now();
     let said = found.answer.as_deref().filter(|text| !text.trim().is_empty());
     if said.is_none() || found.end != End::Done {
@@ -237,22 +298,20 @@ async fn answer(hands: &Hands, found: Found, watch: &Watch) -> Result<Ended> {
             "The research came to its limit before the model was done: the answer is made of what was found until then.",
         );
     }
-    let writing = async {
-        let is_said = said.is_some();
-        let stream = match said {
-            Some(text) => Ok(whole(text)),
-            None => task.model.stream(last_request(hands, &found)).await,
-        }?;
-        hands.write(stream, &found.passages, since, &mut desk).await?;
-        count(&mut desk.answer.usage, &found, is_said);
-        Ok(())
+    let stream = match said {
+        Some(text) => Ok(whole(text)),
+        None => hands.task.model.stream(last_request(hands, found)).await,
     };
-    let time = chat.config.run_deadline / LAST;
-    match watch.stop.run_until_cancelled(tokio::time::timeout(time, writing)).await {
-        Some(Ok(Ok(()))) => Ok(Ended::Whole),
-        Some(Ok(Err(error))) => Ok(Ended::Broken(error)),
-        Some(Err(_)) => Ok(Ended::Broken(flow::late(chat))),
-        None => Ok(Ended::Stopped(StopReason::Asked)),
+    let written = match stream {
+        Ok(stream) => hands.write(stream, &found.passages, since, &mut desk).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(_) => {
+            count(&mut desk.answer.usage, found, said.is_some());
+            Ended::Whole
+        }
+        Err(error) => Ended::Broken(error),
     }
 }
 
@@ -279,101 +338,5 @@ fn count(usage: &mut Usage, found: &Found, is_said: bool) {
     usage.exact = false;
     if spent.cost_micros > 0 || usage.cost_micros.is_some() {
         usage.cost_micros = Some(usage.cost_micros.unwrap_or_default() + spent.cost_micros);
-    }
-}
-
-/// What a research tells, on its way into the run's log: each thing once, however often it is done again.
-struct Steps {
-    told: Mutex<BTreeSet<String>>,
-    waiting: Mutex<Vec<EventBody>>,
-    bell: Notify,
-}
-
-impl Steps {
-    /// With what the log has already.
-    async fn of(hands: &Hands, run: &Run) -> Result<Self> {
-        let (log, mut told, mut last) = (hands.chat.runs.log(), BTreeSet::new(), 0);
-        loop {
-            let events = log.events(&hands.scope, run.id, last, PAGE).await?;
-            let Some(newest) = events.last() else { break };
-            last = newest.seq;
-            told.extend(events.iter().filter_map(|event| once(&event.body)));
-        }
-        Ok(Self { told: Mutex::new(told), waiting: Mutex::default(), bell: Notify::new() })
-    }
-
-    fn note(&self, event: &graph::Event) {
-        let graph::EventBody::Note { value, .. } = &event.body else { return };
-        if let Ok(told) = serde_json::from_value(value.clone()) {
-            self.step(told);
-        }
-    }
-
-    fn step(&self, told: Told) {
-        self.tell(match told {
-            Told::Called { call, tool, arguments } => {
-                EventBody::ToolCalled { call, tool, arguments }
-            }
-            Told::Answered { call, tool, passages, failure } => {
-                EventBody::ToolAnswered { call, tool, passages, failure }
-            }
-        });
-    }
-
-    fn question(&self, asked: &Approval) {
-        let (approval, tool) = (asked.id, asked.tool.clone());
-        let (reason, expires_at) = (asked.reason.clone(), asked.expires_at);
-        self.tell(EventBody::ApprovalRequested {
-            approval,
-            tool: tool.clone(),
-            reason,
-            expires_at,
-        });
-        if asked.state != ApprovalState::Pending {
-            self.tell(EventBody::ApprovalDecided { approval, tool, state: asked.state });
-        }
-    }
-
-    fn tell(&self, body: EventBody) {
-        if once(&body).is_some_and(|key| self.told.lock().insert(key)) {
-            self.waiting.lock().push(body);
-            self.bell.notify_one();
-        }
-    }
-
-    /// Does the work and writes down what it tells, as it tells it.
-    async fn show<T>(
-        &self,
-        work: impl Future<Output = Result<T>>,
-        desk: &tokio::sync::Mutex<Desk>,
-    ) -> Result<T> {
-        let mut work = std::pin::pin!(work);
-        let done = loop {
-            tokio::select! {
-                done = &mut work => break done,
-                () = self.bell.notified() => self.flush(desk).await,
-            }
-        };
-        self.flush(desk).await;
-        done
-    }
-
-    async fn flush(&self, desk: &tokio::sync::Mutex<Desk>) {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        let mut desk = desk.lock().await;
-        for body in waiting {
-            desk.emit(body);
-        }
-    }
-}
-
-/// What stands for an event that is told once.
-fn once(body: &EventBody) -> Option<String> {
-    match body {
-        EventBody::ToolCalled { call, .. } => Some(format!("called {call}")),
-        EventBody::ToolAnswered { call, .. } => Some(format!("answered {call}")),
-        EventBody::ApprovalRequested { approval, .. } => Some(format!("asked {approval}")),
-        EventBody::ApprovalDecided { approval, .. } => Some(format!("decided {approval}")),
-        _ => None,
     }
 }

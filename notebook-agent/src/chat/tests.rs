@@ -1,5 +1,6 @@
 mod guard;
 mod recorded;
+mod replayed;
 
 use std::{
     sync::{

@@ -74,8 +74,10 @@ pub use driver::{
     OneModel, Outcome, Steps, Tools, Watch,
 };
 pub use event::{End, Event, EventBody};
+pub(crate) use record::Moment;
 pub use record::{Difference, Entry, Output, Recorder, Recording, ReplayError, Replayed};
 pub use state::{Branch, NewRun, Run, State};
+pub(crate) use step::panicked;
 pub use step::{Effect, Input, Request, Stepped};
 
 #[cfg(test)]

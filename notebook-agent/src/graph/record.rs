@@ -80,6 +80,13 @@ impl Recorder {
         self.state.lock().0.clone()
     }
 
+    /// What was recorded since this was called last. The run's beginning comes with the first.
+    pub(crate) fn take(&self) -> Recording {
+        let (recording, _) = &mut *self.state.lock();
+        let cut = recording.cut;
+        Recording { cut, ..std::mem::replace(recording, Recording { cut, ..Recording::default() }) }
+    }
+
     pub(super) fn begin(&self, body: &[u8]) {
         let begin = serde_json::from_slice(body).unwrap_or_default();
         *self.state.lock() = (Recording { begin, ..Recording::default() }, body.len());
@@ -103,6 +110,14 @@ impl fmt::Debug for Recorder {
     }
 }
 
+/// What a replay comes to.
+pub(crate) enum Moment<'a> {
+    /// Before a step: what comes in.
+    Input(&'a Input),
+    /// After it: what is to be done.
+    Effect(&'a Effect),
+}
+
 /// A run that was done again as it was recorded.
 #[derive(Debug)]
 pub struct Replayed<S> {
@@ -122,6 +137,8 @@ pub enum ReplayError {
     Unreadable(Error),
     /// Something else came out than was recorded.
     Differs(Box<Difference>),
+    /// The engine did the same, and the page was shown something else: `step` is the number of the page's event.
+    ShowsOther(Box<Difference>),
 }
 
 impl fmt::Display for ReplayError {
@@ -133,6 +150,11 @@ impl fmt::Display for ReplayError {
                 "the replay differs from step {} on: {} was recorded, and {} came out",
                 difference.step, difference.recorded, difference.replayed
             ),
+            Self::ShowsOther(difference) => write!(
+                f,
+                "the page differs from its event {} on: {} was recorded, and {} came out",
+                difference.step, difference.recorded, difference.replayed
+            ),
         }
     }
 }
@@ -141,7 +163,7 @@ impl std::error::Error for ReplayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unreadable(error) => Some(error),
-            Self::Differs(_) => None,
+            Self::Differs(_) | Self::ShowsOther(_) => None,
         }
     }
 }
@@ -181,6 +203,15 @@ impl<S: State> Graph<S> {
     /// [`ReplayError::Differs`] with the first step from which something else came out: a node's function has changed, or takes something from
     /// outside. [`ReplayError::Unreadable`] when it is another graph's, or was cut.
     pub fn replay(&self, recording: &Recording) -> Result<Replayed<S>, ReplayError> {
+        self.replay_with(recording, &mut |_| ())
+    }
+
+    /// The same, and tells what comes in and what is to be done, one after the other.
+    pub(crate) fn replay_with(
+        &self,
+        recording: &Recording,
+        tell: &mut dyn FnMut(Moment<'_>),
+    ) -> Result<Replayed<S>, ReplayError> {
         const REPLAY: &str = "replay run";
         if recording.cut {
             let error = Error::new(ErrorKind::TooLarge, REPLAY)
@@ -191,6 +222,7 @@ impl<S: State> Graph<S> {
         let mut run = self.decode(&body).map_err(ReplayError::Unreadable)?;
         let (mut events, mut trace) = (Vec::new(), Sha256::new());
         for entry in &recording.entries {
+            tell(Moment::Input(&entry.input));
             let stepped = self.step(run, entry.input.clone(), entry.at);
             let output = Output::of(&stepped.effects);
             run = stepped.run;
@@ -201,6 +233,7 @@ impl<S: State> Graph<S> {
             let text = serde_json::to_vec(&output).unwrap_or_default();
             trace.update((text.len() as u64).to_le_bytes());
             trace.update(&text);
+            stepped.effects.iter().for_each(|effect| tell(Moment::Effect(effect)));
             events.extend(output.events);
         }
         Ok(Replayed { run, events, trace: hex(trace.finalize()) })

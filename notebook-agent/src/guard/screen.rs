@@ -19,7 +19,7 @@
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use regex_automata::{Input, meta::Regex};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     encoded,
@@ -78,7 +78,7 @@ impl Screening {
 }
 
 /// What is done about labels on a question.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScreenPolicy {
     /// Questions with labels of these families are refused. None by default: labels are observed.
     pub refuse: BTreeSet<Family>,

@@ -8,6 +8,7 @@ use std::{
 
 use notebook_core::TenantScope;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -158,7 +159,8 @@ impl Drop for Watching {
 }
 
 /// Why a run is to end before its answer is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// A person asked for it.
     Asked,

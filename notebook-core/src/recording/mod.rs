@@ -1,7 +1,7 @@
 //! The port of recordings: what came into a run and what came out, to do it again without models, tools or network.
 //!
-//! A run that is given back, or waits for people, is recorded in several parts: each begins where a worker took it up. What is in a part is
-//! the writer's; it holds what models and tools said, and is as secret as the conversation. Adapters share their storage with the
+//! A run is recorded in several parts: what a worker recorded is stored as it grows, and a run that is given back, or waits for people, is
+//! recorded by several workers. What is in a part is the writer's; it holds what models and tools said, and is as secret as the conversation. Adapters share their storage with the
 //! [store](crate::store): [`store::memory`](crate::store::memory), `sql` (features `sqlite`, `postgres`). All are held to the suite in
 //! `recording::conformance` (feature `conformance`).
 
@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result, RunId, TenantScope, Timestamp};
 /// The most bytes of a part: 8 MiB.
 pub const MOST_BYTES: usize = 8 << 20;
 /// The most parts of a run.
-pub const MOST_PARTS: u32 = 64;
+pub const MOST_PARTS: u32 = 256;
 
 /// A part of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]

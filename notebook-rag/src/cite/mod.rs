@@ -16,4 +16,4 @@ pub use align::{Support, align};
 pub use claim::{Claim, claim};
 pub use marks::{MarkFilter, Piece};
 pub use terms::{sentences, terms};
-pub use verify::verify;
+pub use verify::{is_quote, verify};

@@ -15,7 +15,15 @@ pub async fn verify(
     span: Span,
     quote: &str,
 ) -> Result<bool> {
-    match store.text(scope, source, span).await {
+    is_quote(store.text(scope, source, span).await, quote)
+}
+
+/// The same of what a store answered when it was asked for the canonical text of the place.
+///
+/// # Errors
+/// As [`verify`].
+pub fn is_quote(stored: Result<String>, quote: &str) -> Result<bool> {
+    match stored {
         Ok(text) => Ok(!quote.is_empty() && text == quote),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
             Ok(false)

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use notebook_agent::chat::replay;
+use notebook_agent::chat::{Again, replay};
 use notebook_core::RunId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ pub(super) struct Replay {
     /// A recording in a file, as `GET /api/runs/{id}/recording` gives it, instead. No server is needed for it.
     #[arg(long, group = "what")]
     file: Option<PathBuf>,
-    /// Write every event of the engine, one JSON object a line.
+    /// Write every event, one JSON object a line: of each part those of the engine, then those that the page was shown.
     #[arg(long)]
     events: bool,
 }
@@ -62,8 +62,12 @@ impl Replay {
         for Part { part, recording } in &recording.parts {
             let again = replay(recording.get().as_bytes())
                 .map_err(|error| format!("part {part}: {error}"))?;
+            let page = again.page.as_ref().map(|page| page.events.as_slice()).unwrap_or_default();
             if self.events {
                 for event in &again.events {
+                    out::line(serde_json::to_string(event)?);
+                }
+                for event in page {
                     out::line(serde_json::to_string(event)?);
                 }
             }
@@ -73,9 +77,25 @@ impl Replay {
                 again.events.len(),
                 again.trace.get(..16).unwrap_or(&again.trace)
             ));
+            out::note(format!("part {part}: {}", of_the_page(&again)));
         }
         Ok(())
     }
+}
+
+/// What there is to say of the events of the page, and what the recording lacks.
+fn of_the_page(again: &Again) -> String {
+    let mut said = match &again.page {
+        Some(page) => format!("{} events of the page, the same as recorded", page.events.len()),
+        None => "what the page was shown is not in it".to_owned(),
+    };
+    if again.page.as_ref().is_some_and(|page| page.cut) {
+        said.push_str("; the rest was too much to keep");
+    }
+    if !again.whole {
+        said.push_str("; it ends where its worker was lost");
+    }
+    said
 }
 
 async fn fetch(

@@ -1,6 +1,7 @@
 //! Recordings of runs.
 
 use axum::extract::State;
+use notebook_agent::chat::joined;
 use notebook_core::{Error, ErrorKind, RunId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -40,7 +41,7 @@ pub(super) async fn get(
 ) -> Reply<Json<RunRecording>> {
     app.runs.log().run(&scope, id).await?;
     let mut parts = Vec::new();
-    for stored in app.recordings.recording(&scope, id).await? {
+    for stored in joined(app.recordings.recording(&scope, id).await?)? {
         let recording = String::from_utf8(stored.body).ok().map(RawValue::from_string);
         let recording = recording.and_then(Result::ok).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "read recording").with("part", stored.part.to_string())

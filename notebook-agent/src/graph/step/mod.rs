@@ -412,7 +412,7 @@ fn guard<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let said: String = said.unwrap_or("it panicked").chars().take(500).collect();

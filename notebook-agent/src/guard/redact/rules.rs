@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use aho_corasick::AhoCorasick;
 use notebook_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 use super::{super::words::Words, path};
 
@@ -11,7 +12,7 @@ use super::{super::words::Words, path};
 const SHORTEST_CANARY: usize = 8;
 
 /// What is taken out beside what everybody must not see.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RedactConfig {
     canaries: Vec<String>,
     folders: Vec<String>,

@@ -27,7 +27,7 @@ pub use state::{Asking, Limits, Read, Research, Told};
 use super::{Place, Policy, Registry, Taint};
 use crate::{
     graph::{
-        Approvals, Budget, Driver, DriverConfig, End, Graph, NewRun, NoApprovals, OneModel,
+        Approvals, Budget, Driver, DriverConfig, End, Ended, Graph, NewRun, NoApprovals, OneModel,
         Outcome, Spent, Watch,
     },
     guard::provenance::Origin,
@@ -85,6 +85,21 @@ pub struct Found {
 }
 
 impl Found {
+    /// What a run came to, with the passages that it read.
+    pub(crate) fn of(ended: Ended<Research>, passages: Vec<Chunk>) -> Self {
+        let state = ended.state.unwrap_or_default();
+        let messages = prompt::fitting(&state.messages, state.limits.prompt_tokens);
+        Self {
+            end: ended.end,
+            spent: ended.spent,
+            answer: state.answer,
+            passages,
+            messages,
+            tools: state.specs,
+            taint: state.taint,
+        }
+    }
+
     /// What to ask a model for an answer from what was found, where the run ended without one.
     #[must_use]
     pub fn request(&self, asking: &Asking) -> ChatRequest {
@@ -310,21 +325,12 @@ impl Researcher {
             Outcome::Parked { expires } => return Ok(Researched::Parked { expires }),
             Outcome::Ended(ended) => ended,
         };
-        let state = ended.state.unwrap_or_default();
-        let mut passages = Vec::with_capacity(state.read.len());
-        for (place, read) in state.read.iter().enumerate() {
+        let read = ended.state.as_ref().map(Research::read).unwrap_or_default();
+        let mut passages = Vec::with_capacity(read.len());
+        for (place, read) in read.iter().enumerate() {
             passages.push(self.passage(scope, place, read).await?);
         }
-        let messages = prompt::fitting(&state.messages, state.limits.prompt_tokens);
-        Ok(Researched::Ended(Box::new(Found {
-            end: ended.end,
-            spent: ended.spent,
-            answer: state.answer,
-            passages,
-            messages,
-            tools: state.specs,
-            taint: state.taint,
-        })))
+        Ok(Researched::Ended(Box::new(Found::of(ended, passages))))
     }
 
     /// A passage as it is stored now. One that is gone meanwhile keeps its number.
