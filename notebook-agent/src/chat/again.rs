@@ -109,7 +109,15 @@ fn steps_of<S: State>(
     graph: &Graph<S>,
     engine: &Recording,
 ) -> Result<(Vec<Event>, String), ReplayError> {
-    let replayed = graph.replay(engine)?;
+    let replayed = graph.replay(engine).map_err(|error| match error {
+        // What is known of an answer changes with the program; a recording is not brought up to date.
+        ReplayError::Unreadable(error) if error.kind() == ErrorKind::Unsupported => {
+            let other = Error::new(ErrorKind::Unsupported, REPLAY)
+                .with("fix", "replay it with the version of the program that recorded it");
+            ReplayError::Unreadable(other.caused_by(error))
+        }
+        error => error,
+    })?;
     Ok((replayed.events, replayed.trace))
 }
 

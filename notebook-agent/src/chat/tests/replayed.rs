@@ -288,6 +288,14 @@ fn d7_recordings_of_older_programs_say_what_they_lack() {
     let new = replay(KEPT).unwrap();
     assert_eq!((old.page, old.whole), (None, true));
     assert_eq!((old.steps, old.trace), (new.steps, new.trace));
+    // One of whose states this program knows nothing is refused, with what to do.
+    let mut older: Value = serde_json::from_slice(KEPT).unwrap();
+    older["begin"]["schema"] = json!(1);
+    let Err(ReplayError::Unreadable(error)) = replay(older.to_string().as_bytes()) else {
+        panic!()
+    };
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.context("fix").is_some_and(|fix| fix.contains("version of the program")));
 }
 
 /// A worker that is lost leaves what it had stored: it is done again up to there, and is known not to be whole.
