@@ -50,13 +50,11 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
           <h2 className="truncate font-serif text-base font-semibold" title={source?.name}>
             {source?.name ?? text.deletedSource}
           </h2>
-          <p className="h-4 text-xs text-faint tabular-nums">
-            {page === null || pages === 0
-              ? ''
-              : isRecording
-                ? text.atTime(timeOf(page))
-                : text.pageOf(page, pages)}
-          </p>
+          {pages > 0 && (
+            <p className="h-4 text-xs text-faint tabular-nums">
+              {page === null ? '' : isRecording ? text.atTime(timeOf(page)) : text.pageOf(page, pages)}
+            </p>
+          )}
         </div>
         {span && (
           <IconButton label={text.backToQuote} onClick={() => setVisit(visit + 1)}>
