@@ -60,6 +60,7 @@ export function ChatPane(props: ChatPaneProps) {
   const host = useMemo(
     () => ({
       sourceName,
+      kindOf: (id: Id) => sources.find((source) => source.id === id)?.kind ?? '',
       partOf: ({ source, page }: Citation) => {
         if (page === null) return null;
         const kind = sources.find((each) => each.id === source)?.kind ?? '';
