@@ -122,7 +122,8 @@ async fn b4_a_citation_has_its_place_in_the_picture() {
     }
     assert_eq!(shown.bytes().await.unwrap(), image("places.png"));
     let url = format!("{}{path}/picture", server.url);
-    let kept = server.http.get(&url).header("if-none-match", &headers["etag"]).send().await.unwrap();
+    let kept =
+        server.http.get(&url).header("if-none-match", &headers["etag"]).send().await.unwrap();
     assert_eq!((kept.status().as_u16(), kept.bytes().await.unwrap().len()), (304, 0));
 
     // What is no picture is never shown as one, whatever it is called; nor is anything marked in it.

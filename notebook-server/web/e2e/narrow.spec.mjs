@@ -57,7 +57,10 @@ test('h8 a long title and a long address scroll nothing sideways', async () => {
   await page.locator('[data-testid=answer][aria-busy=false]').last().waitFor({ timeout: 60_000 });
   const anew = await page.getByRole('button', { name: 'New conversation' }).last().boundingBox();
   const title = await page.getByRole('button', { name: /^Conversations: / }).boundingBox();
-  assert.ok(anew.x + anew.width <= 390 && title.x + title.width <= anew.x, 'the title ends before its buttons');
+  assert.ok(
+    anew.x + anew.width <= 390 && title.x + title.width <= anew.x,
+    'the title ends before its buttons',
+  );
   await shot(page, 'narrow-chat');
   assert.deepEqual(await wide(), []);
 });

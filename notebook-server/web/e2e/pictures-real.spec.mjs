@@ -95,6 +95,7 @@ test('b4 the cited words are marked in the picture, at any size', { skip }, asyn
 
 test('b4 the recognised text is one press away', { skip }, async () => {
   await reader().getByRole('button', { name: 'Text', exact: true }).click();
+  await reader().getByTestId('highlight').first().waitFor();
   const words = (await reader().getByTestId('highlight').allTextContents()).join(' ');
   assert.match(words, /Captain Aalto/);
   await reader().getByRole('button', { name: 'Picture', exact: true }).click();

@@ -98,8 +98,8 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
   );
 }
 
-/** Whether an answer is no more than the heading that would stand above it. */
-const saysSo = (answer: string, heading: string): boolean => answer.trim().replace(/\.$/, '') === heading;
+/** Whether an answer begins with the heading that would stand above it. */
+const saysSo = (answer: string, heading: string): boolean => answer.trimStart().startsWith(heading);
 
 const modeKey = { keyword: 'modeKeyword', vector: 'modeVector', hybrid: 'modeHybrid' } as const;
 

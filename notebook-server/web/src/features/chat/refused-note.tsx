@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query';
 import { ShieldAlert } from 'lucide-react';
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { guardReports } from '@/api/endpoints';
 import type { Problem } from '@/api/problem';
 import { useGuardText } from '@/i18n/guard';
@@ -12,11 +12,17 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
   const text = useGuardText();
   const [keep, setKeep] = useState(false);
   const box = useId();
+  const note = useRef<HTMLDivElement>(null);
+  useEffect(() => note.current?.scrollIntoView({ block: 'nearest' }), []);
   const report = useMutation({
     mutationFn: () => guardReports.create({ question, labels: problem.labels, keep_question: keep }),
   });
   return (
-    <div role="alert" className="flex items-start gap-3 rounded-xl bg-danger-wash px-4 py-3 text-sm">
+    <div
+      ref={note}
+      role="alert"
+      className="flex items-start gap-3 rounded-xl bg-danger-wash px-4 py-3 text-sm"
+    >
       <ShieldAlert size={17} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
         <p className="font-medium">{text.title}</p>
