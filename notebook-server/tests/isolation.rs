@@ -360,7 +360,9 @@ async fn t1_t2_what_is_anothers_is_as_what_is_not_there(house: &House) {
                         })
                     };
                     let query = match path.as_str() {
-                        "/api/sources/{id}/passage" | "/api/sources/{id}/text" => "?start=0&end=4",
+                        "/api/sources/{id}/passage"
+                        | "/api/sources/{id}/regions"
+                        | "/api/sources/{id}/text" => "?start=0&end=4",
                         "/api/projects/{id}/messages/stream" => "?content=Where",
                         _ => "",
                     };

@@ -72,6 +72,80 @@ async fn a2_b4_a_photographed_page_is_answered_from() {
     }
 }
 
+/// B4: the words of a citation are marked in the picture: it is given to be shown and to nothing else, with the places of
+/// the words, before and after a restart; and it is gone with its source.
+#[tokio::test]
+async fn b4_a_citation_has_its_place_in_the_picture() {
+    let folder = folder();
+    let setup = Setup::new(folder.path());
+    let server = setup.start();
+    let notebook = server.notebook().await;
+    let source = server.ready(notebook, "places.png", image("places.png")).await;
+    let text = server.ready(notebook, "a.svg.txt", b"<svg>Words of a text.</svg>".to_vec()).await;
+    let message = answer(&server, notebook, "Who proposed a second commission?").await;
+    let cited = message.citations.iter().find(|citation| citation.source == source.id).unwrap();
+    assert!(cited.quote.contains("Captain Aalto"), "{}", cited.quote);
+    let path = format!("/api/sources/{}", source.id);
+    let span = format!("start={}&end={}", cited.span.start, cited.span.end);
+    let regions = server.json(&format!("{path}/regions?{span}")).await;
+    assert_eq!((&regions["width"], &regions["height"]), (&json!(1_200), &json!(700)));
+    assert_eq!(regions["quarters"], 0);
+    let words = regions["words"].as_array().unwrap();
+    // As it was drawn: see notebook-rag/tests/parse/places.rs.
+    let near = |value: &Value, drawn: i64| (value.as_i64().unwrap() - drawn).abs() <= 4;
+    let captain = words.iter().find(|word| near(&word["left"], 80) && near(&word["top"], 376));
+    let captain = captain.unwrap_or_else(|| panic!("{regions}"));
+    assert!(near(&captain["width"], 148) && near(&captain["height"], 33), "{captain}");
+    // Each word's place in the text is that word.
+    let said: Vec<Value> = futures::future::join_all(words.iter().map(|word| {
+        let span = format!("start={}&end={}&context=0", word["start"], word["end"]);
+        let path = format!("{path}/passage?{span}");
+        let server = &server;
+        async move { server.json(&path).await["quote"].clone() }
+    }))
+    .await;
+    let said: Vec<&str> = said.iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(said.join(" ").contains("Captain Aalto proposed a second com mission"), "{said:?}");
+
+    let shown = server.get(&format!("{path}/picture")).await;
+    let headers = shown.headers().clone();
+    assert_eq!(shown.status(), 200);
+    for (name, value) in [
+        ("content-type", "image/png"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "sandbox; default-src 'none'"),
+        ("content-disposition", "inline"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "private, no-cache"),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    assert_eq!(shown.bytes().await.unwrap(), image("places.png"));
+    let url = format!("{}{path}/picture", server.url);
+    let kept =
+        server.http.get(&url).header("if-none-match", &headers["etag"]).send().await.unwrap();
+    assert_eq!((kept.status().as_u16(), kept.bytes().await.unwrap().len()), (304, 0));
+
+    // What is no picture is never shown as one, whatever it is called; nor is anything marked in it.
+    for what in ["picture", "regions?start=0&end=4"] {
+        let response = server.get(&format!("/api/sources/{}/{what}", text.id)).await;
+        assert_eq!(response.status(), 404, "{what}");
+    }
+    for (query, status) in [("start=4&end=1", 422), ("start=0&end=1&x=1", 400), ("start=0", 400)] {
+        let response = server.get(&format!("{path}/regions?{query}")).await;
+        assert_eq!(response.status(), status, "{query}");
+    }
+
+    server.kill();
+    let server = setup.start();
+    assert_eq!(server.json(&format!("{path}/regions?{span}")).await, regions);
+    let url = format!("{}{path}", server.url);
+    assert_eq!(server.http.delete(&url).send().await.unwrap().status(), 202);
+    for what in ["picture".to_owned(), format!("regions?{span}")] {
+        assert_eq!(server.get(&format!("{path}/{what}")).await.status(), 404, "{what}");
+    }
+}
+
 /// A2, A3: what recognition lacks concerns images alone, and is told with the package to install.
 #[tokio::test]
 async fn a2_a3_without_tesseract_images_alone_fail() {

@@ -77,7 +77,8 @@ pub(super) fn taken_out(builder: &AnswerBuilder) -> Option<EventBody> {
     (count > 0).then(|| EventBody::Warning {
         code: "answer_redacted".to_owned(),
         message: format!(
-            "Taken out of the answer, for it looks like a key, a password or a path: {count}. Sources show their own words."
+            "What looks like a key, a password or a path was taken out of the answer in {count} {}. Sources show their own words.",
+            if count == 1 { "place" } else { "places" }
         ),
     })
 }

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 /// What the keeper ends with when the program cannot be started, as shells do.
-const NOT_STARTED: u8 = 127;
+pub(super) const NOT_STARTED: u8 = 127;
 
 /// What the hidden command of the keeper does: starts the program that its arguments name, on its own standard streams, and waits until that ends, or
 /// until nobody reads what it says any more. Then it ends all that the program has started in its group.

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    keep::NOT_STARTED,
     leash::{Leash, Leashed},
     lines::Lines,
 };
@@ -98,6 +99,9 @@ impl Running {
         // What it left behind in its group.
         kill(group);
         match status {
+            Ok(status) if status.code() == Some(NOT_STARTED.into()) => {
+                format!("the program could not be started ({status})")
+            }
             Ok(status) => format!("the program ended ({status})"),
             Err(error) => format!("the program is lost: {error}"),
         }

@@ -23,6 +23,7 @@ mod builder;
 mod flag;
 mod kind;
 mod normal;
+mod picture;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ pub use builder::{DocumentBuilder, DocumentLimit};
 pub use flag::Flag;
 pub use kind::{Medium, SourceKind, UnknownSourceKind};
 pub use normal::{normalize_inline, normalize_lines};
+pub use picture::{Area, PictureMap, PlacedWord};
 pub use validate::InvalidDocument;
 
 /// A byte range in canonical text, half open, on character boundaries.
@@ -138,6 +140,10 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// Each at most once.
     pub flags: Vec<Flag>,
+    /// Where the words stand in the picture that the text was recognised in; none where it was not, or where that was
+    /// read before places were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureMap>,
 }
 
 impl Document {
@@ -160,7 +166,7 @@ impl Document {
 
     /// Checks what the rest of the system relies on: spans inside the text, on character
     /// boundaries, in order, not overlapping; every byte that is not white space in a
-    /// block; one line to a table row; no control characters.
+    /// block; one line to a table row; no control characters; words within their picture.
     ///
     /// # Errors
     /// The first rule that does not hold. Used on what comes from a parser process,

@@ -1,6 +1,6 @@
 //! The rules that a document has to keep.
 
-use super::{Block, BlockKind, Document, Span};
+use super::{Block, BlockKind, Document, PictureMap, Span};
 
 /// A document that breaks a rule of [`Document::validate`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,8 @@ fn fail(why: String) -> Checked {
 pub(super) fn validate(document: &Document) -> Checked {
     check_text(&document.text)?;
     check_pages(document)?;
-    check_blocks(document)
+    check_blocks(document)?;
+    document.picture.as_ref().map_or(Ok(()), |picture| check_picture(&document.text, picture))
 }
 
 fn check_text(text: &str) -> Checked {
@@ -56,6 +57,25 @@ fn check_blocks(document: &Document) -> Checked {
     check_gap(&document.text, at, document.text.len())
 }
 
+fn check_picture(text: &str, picture: &PictureMap) -> Checked {
+    let PictureMap { width, height, quarters, words } = picture;
+    if *width == 0 || *height == 0 || *quarters > 3 || words.len() > PictureMap::MOST_WORDS {
+        return fail(format!(
+            "a picture of {width} x {height} pixels, turned {quarters} times, with {} words",
+            words.len()
+        ));
+    }
+    let mut at = 0;
+    for word in words {
+        check_span(text, word.span, at)?;
+        if word.span.is_empty() || !picture.holds(&word.area) {
+            return fail(format!("a word at byte {} is not in the picture", word.span.start));
+        }
+        at = word.span.end;
+    }
+    Ok(())
+}
+
 fn check_span(text: &str, span: Span, at: usize) -> Checked {
     if span.start < at || span.end < span.start || span.of(text).is_none() {
         return fail(format!(
@@ -93,7 +113,7 @@ fn check_block(text: &str, block: &Block) -> Checked {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DocumentBuilder, Page};
+    use super::super::{Area, DocumentBuilder, Page, PlacedWord};
     use super::*;
 
     fn sample() -> Document {
@@ -102,7 +122,15 @@ mod tests {
         builder.paragraph("Zwölf Boxkämpfer").unwrap();
         builder.start_page(2).unwrap();
         builder.row(["a", "b"]).unwrap();
-        builder.finish()
+        let area = Area { left: 10, top: 20, width: 30, height: 10 };
+        let word = |start, end| PlacedWord { span: Span { start, end }, area };
+        let words = vec![word(0, 6), word(7, 18)];
+        let picture = Some(PictureMap { width: 40, height: 30, quarters: 1, words });
+        Document { picture, ..builder.finish() }
+    }
+
+    fn picture(document: &mut Document) -> &mut PictureMap {
+        document.picture.as_mut().unwrap()
     }
 
     #[test]
@@ -113,7 +141,7 @@ mod tests {
 
     #[test]
     fn each_rule_is_checked() {
-        let breaks: [fn(&mut Document); 10] = [
+        let breaks: [fn(&mut Document); 18] = [
             |d| d.text.push('\0'),
             |d| d.text.push(' '),
             |d| d.text.push('x'),
@@ -123,6 +151,17 @@ mod tests {
             |d| d.pages.swap(0, 1),
             |d| d.pages.push(Page { number: 2, span: Span::new(0, 0) }),
             |d| d.blocks[0].kind = BlockKind::Heading { level: 0 },
+            |d| picture(d).width = 0,
+            |d| picture(d).height = 29,
+            |d| picture(d).quarters = 4,
+            |d| picture(d).words.swap(0, 1),
+            |d| picture(d).words[0].span.end = 8,
+            |d| picture(d).words[1].span.end = 7,
+            |d| picture(d).words[1].area.left = u32::MAX,
+            |d| {
+                let word = picture(d).words[0];
+                picture(d).words = vec![word; PictureMap::MOST_WORDS + 1];
+            },
             |d| {
                 d.blocks.pop();
                 d.blocks[0].span.end = d.text.len();

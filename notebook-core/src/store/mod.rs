@@ -27,7 +27,7 @@ use async_trait::async_trait;
 
 use crate::{
     ConversationId, MessageId, NotebookId, Result, SourceId, TenantScope,
-    document::{self, Block, Document, Flag, Span},
+    document::{self, Block, Document, Flag, PictureMap, Span},
     model::{Chunk, ChunkKey, Conversation, Message, Notebook, Page, PageRequest, Source},
     vector::VectorSpace,
 };
@@ -45,6 +45,8 @@ pub struct Layout {
     pub blocks: Vec<Block>,
     /// What parsing noticed.
     pub flags: Vec<Flag>,
+    /// Where words stand in the picture that they were recognised in.
+    pub picture: Option<PictureMap>,
 }
 
 impl Layout {
@@ -57,6 +59,7 @@ impl Layout {
             pages: document.pages.clone(),
             blocks: document.blocks.clone(),
             flags: document.flags.clone(),
+            picture: document.picture.clone(),
         }
     }
 }

@@ -49,6 +49,9 @@ struct LayoutFile {
     pages: Vec<document::Page>,
     blocks: Vec<document::Block>,
     flags: Vec<document::Flag>,
+    /// Absent in archives of before places were kept.
+    #[serde(default)]
+    picture: Option<document::PictureMap>,
 }
 
 /// The same, to be written.
@@ -58,19 +61,21 @@ struct LayoutOf<'d> {
     pages: &'d [document::Page],
     blocks: &'d [document::Block],
     flags: &'d [document::Flag],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<&'d document::PictureMap>,
 }
 
 impl<'d> LayoutOf<'d> {
     fn new(document: &'d Document) -> Self {
-        let Document { title, pages, blocks, flags, .. } = document;
-        Self { title, pages, blocks, flags }
+        let Document { title, pages, blocks, flags, picture, .. } = document;
+        Self { title, pages, blocks, flags, picture: picture.as_ref() }
     }
 }
 
 impl LayoutFile {
     fn with(self, text: String) -> Document {
-        let Self { title, pages, blocks, flags } = self;
-        Document { text, title, pages, blocks, flags }
+        let Self { title, pages, blocks, flags, picture } = self;
+        Document { text, title, pages, blocks, flags, picture }
     }
 }
 

@@ -10,7 +10,7 @@ use notebook_core::document::{Medium, SourceKind};
 
 use super::wire::{Content, Head, MAGIC, Request, SERVE};
 use super::{
-    Content as Found, Detected, FailureCode, Limits, ParseFailure, detect, fork_server,
+    Content as Found, Detected, FailureCode, Limits, ParseFailure, Picture, detect, fork_server,
     parse_bytes, read, read_page, sandbox,
 };
 
@@ -131,8 +131,8 @@ fn reply(answer: Result<Answer, ParseFailure>) -> io::Result<()> {
             (Head::Parsed { kind: parsed.kind, document: parsed.document }, text.into_bytes())
         }
         Ok((Detected { kind, mismatch }, Inside::Read(Found::Picture(picture)))) => {
-            let (width, height) = (picture.width, picture.height);
-            (Head::Picture { kind, mismatch, width, height }, picture.pixels)
+            let Picture { width, height, pixels, shown } = picture;
+            (Head::Picture { kind, mismatch, width, height, shown }, pixels)
         }
         Ok((Detected { kind, mismatch }, Inside::Sound)) => {
             (Head::Sound { kind, mismatch }, Vec::new())

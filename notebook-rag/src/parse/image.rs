@@ -25,6 +25,8 @@ pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) pixels: Vec<u8>,
+    /// Width and height of what it was scaled from, as that is to be shown.
+    pub(super) shown: (u32, u32),
 }
 
 impl Picture {
@@ -34,7 +36,8 @@ impl Picture {
     /// Whether there are as many pixels as the sides say.
     pub(super) fn is_whole(&self) -> bool {
         let wanted = u64::from(self.width) * u64::from(self.height);
-        wanted > 0 && wanted <= Self::MOST_PIXELS && self.pixels.len() as u64 == wanted
+        let shown = u64::from(self.shown.0) * u64::from(self.shown.1);
+        wanted > 0 && wanted <= Self::MOST_PIXELS && self.pixels.len() as u64 == wanted && shown > 0
     }
 
     /// The same, turned clockwise by a quarter.
@@ -44,7 +47,8 @@ impl Picture {
         for x in 0..width {
             pixels.extend((0..height).rev().filter_map(|y| self.pixels.get(y * width + x)));
         }
-        Self { width: self.height, height: self.width, pixels }
+        let shown = (self.shown.1, self.shown.0);
+        Self { width: self.height, height: self.width, pixels, shown }
     }
 
     /// The picture as a file of the simplest format that there is (PGM).
@@ -72,13 +76,13 @@ pub(super) fn read(
     };
     let image = decode(bytes, format, limits)?;
     let grey = grey(image);
-    let (width, height) = grey.dimensions();
+    let shown @ (width, height) = grey.dimensions();
     if width < LEAST_SIDE || height < LEAST_SIDE {
         return Err(no_text());
     }
     let grey = scaled(grey);
     let (width, height) = grey.dimensions();
-    Ok(Picture { width, height, pixels: grey.into_raw() })
+    Ok(Picture { width, height, pixels: grey.into_raw(), shown })
 }
 
 /// What to say of a picture without words.
@@ -194,9 +198,10 @@ mod tests {
 
     #[test]
     fn four_quarters_are_a_turn() {
-        let picture = Picture { width: 3, height: 2, pixels: vec![1, 2, 3, 4, 5, 6] };
+        let of = |width, height, pixels| Picture { width, height, pixels, shown: (width, height) };
+        let picture = of(3, 2, vec![1, 2, 3, 4, 5, 6]);
         let turned = picture.turned();
-        assert_eq!(turned, Picture { width: 2, height: 3, pixels: vec![4, 1, 5, 2, 6, 3] });
+        assert_eq!(turned, of(2, 3, vec![4, 1, 5, 2, 6, 3]));
         assert_eq!(turned.turned().turned().turned(), picture);
     }
 

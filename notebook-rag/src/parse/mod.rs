@@ -34,6 +34,7 @@ mod ocr;
 mod ooxml;
 mod parent;
 mod pdf;
+mod places;
 mod pptx;
 mod program;
 mod recording;

@@ -6,11 +6,12 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use notebook_core::document::{Document, DocumentBuilder, Flag};
+use notebook_core::document::{Area, Document, DocumentBuilder, Flag};
 use serde::{Deserialize, Serialize};
 
 use super::{
     FailureCode, Limits, ParseFailure, image,
+    places::{self, Seen},
     program::{Program, is_missing},
 };
 
@@ -86,12 +87,13 @@ impl Ocr {
 }
 
 /// A word with its place, as a line of the program's table says it.
-struct Word<'t> {
+pub(super) struct Word<'t> {
     block: &'t str,
     paragraph: &'t str,
     line: &'t str,
+    pub(super) area: Area,
     confidence: f32,
-    text: &'t str,
+    pub(super) text: &'t str,
 }
 
 impl<'t> Word<'t> {
@@ -103,9 +105,18 @@ impl<'t> Word<'t> {
         }
         let _page = cells.next()?;
         let (block, paragraph, line) = (cells.next()?, cells.next()?, cells.next()?);
-        let confidence = cells.nth(5)?.parse().ok()?;
+        let _word = cells.next()?;
+        let mut pixels = || cells.next()?.parse().ok();
+        let (left, top, width, height) = (pixels()?, pixels()?, pixels()?, pixels()?);
+        let area = Area { left, top, width, height };
+        let confidence = cells.next()?.parse().ok()?;
         let text = cells.next()?.trim();
-        (!text.is_empty()).then_some(Self { block, paragraph, line, confidence, text })
+        (!text.is_empty()).then_some(Self { block, paragraph, line, area, confidence, text })
+    }
+
+    /// Whether both stand in the same line.
+    pub(super) fn shares_line(&self, other: &Self) -> bool {
+        (self.block, self.paragraph, self.line) == (other.block, other.paragraph, other.line)
     }
 
     fn is_doubtful(&self) -> bool {
@@ -120,17 +131,18 @@ const UPRIGHT: f32 = 60.0;
 pub(super) struct Table {
     text: String,
     sure: f32,
+    seen: Seen,
 }
 
 impl Table {
-    pub(super) fn of(text: String) -> Self {
+    pub(super) fn of(text: String, seen: Seen) -> Self {
         let (mut sum, mut count) = (0.0, 0_u32);
         for word in text.lines().filter_map(Word::read) {
             sum += word.confidence;
             count = count.saturating_add(1);
         }
         let sure = if count == 0 { 0.0 } else { sum / count as f32 };
-        Self { text, sure }
+        Self { text, sure, seen }
     }
 
     pub(super) fn sure(&self) -> f32 {
@@ -143,8 +155,15 @@ impl Table {
     }
 
     pub(super) fn document(&self, limits: &Limits) -> Result<Document, ParseFailure> {
-        document(&self.text, limits)
+        let mut document = document(&self.text, limits)?;
+        document.picture = places::map(words(&self.text), &document.text, self.seen);
+        Ok(document)
     }
+}
+
+/// The words that it is sure enough of.
+fn words(table: &str) -> impl Iterator<Item = Word<'_>> {
+    table.lines().filter_map(Word::read).filter(|word| !word.is_doubtful())
 }
 
 /// The program's table as a document: a paragraph for each of its paragraphs, lines joined.
@@ -154,7 +173,7 @@ fn document(table: &str, limits: &Limits) -> Result<Document, ParseFailure> {
     let mut line = String::new();
     let (mut sure, mut count) = (0.0, 0_u32);
     let mut new_paragraph = true;
-    for word in table.lines().filter_map(Word::read).filter(|word| !word.is_doubtful()) {
+    for word in words(table) {
         if let Some(last) = &last {
             let same_paragraph = (last.block, last.paragraph) == (word.block, word.paragraph);
             if !same_paragraph || last.line != word.line {

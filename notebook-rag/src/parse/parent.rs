@@ -20,7 +20,8 @@ use tokio::net::{UnixStream, unix::pipe};
 use super::program::died;
 use super::wire::{Content, Head, MAGIC, MAX_NAME, Request, SERVE, max_head};
 use super::{
-    Decoder, Detected, FailureCode, Limits, Ocr, ParseFailure, Picture, Recording, fork_server, ocr,
+    Decoder, Detected, FailureCode, Limits, Ocr, ParseFailure, Picture, Recording, fork_server,
+    ocr, places::Seen,
 };
 
 /// How much of the child's complaints is kept for the log.
@@ -205,7 +206,8 @@ impl ChildParser {
     /// # Errors
     /// [`FailureCode::OcrUnavailable`] with what is missing; why the program broke down.
     pub async fn check_ocr(&self) -> Result<(), ParseFailure> {
-        let blank = Picture { width: 64, height: 64, pixels: vec![u8::MAX; 64 * 64] };
+        let pixels = vec![u8::MAX; 64 * 64];
+        let blank = Picture { width: 64, height: 64, pixels, shown: (64, 64) };
         match self.recognise(&blank).await {
             Err(failure) if failure.code != FailureCode::NoText => Err(failure),
             _ => Ok(()),
@@ -216,14 +218,16 @@ impl ChildParser {
     /// stand on its head or lie on its side.
     async fn recognise(&self, picture: &Picture) -> Result<Document, ParseFailure> {
         let ocr = self.ocr.as_ref().ok_or(FailureCode::OcrUnavailable)?;
-        let mut best = self.words_in(ocr, picture).await?;
+        let mut best = self.words_in(ocr, picture, 0).await?;
         let mut turned = picture.clone();
+        let mut so_far = 0;
         for quarters in [2, 1, 2] {
             if !best.is_doubtful() {
                 break;
             }
             turned = (0..quarters).fold(turned, |turned, _| turned.turned());
-            let words = self.words_in(ocr, &turned).await?;
+            so_far = (so_far + quarters) % 4;
+            let words = self.words_in(ocr, &turned, so_far).await?;
             if words.sure() > best.sure() {
                 best = words;
             }
@@ -231,7 +235,13 @@ impl ChildParser {
         best.document(&self.limits)
     }
 
-    async fn words_in(&self, ocr: &Ocr, picture: &Picture) -> Result<ocr::Table, ParseFailure> {
+    /// The words of a picture that was turned clockwise by so many quarters.
+    async fn words_in(
+        &self,
+        ocr: &Ocr,
+        picture: &Picture,
+        quarters: u8,
+    ) -> Result<ocr::Table, ParseFailure> {
         let file = in_memory(&picture.to_pgm()).map_err(internal)?;
         let mut child = self.start_for(file, Content::Picture(ocr.clone())).await?;
         let said = tokio::time::timeout(self.limits.wall, self.words(&mut child)).await;
@@ -246,7 +256,8 @@ impl ChildParser {
         if status.code() != Some(0) {
             return Err(died(status, &complaints));
         }
-        Ok(ocr::Table::of(String::from_utf8_lossy(&table).into_owned()))
+        let seen = Seen::of(picture, quarters);
+        Ok(ocr::Table::of(String::from_utf8_lossy(&table).into_owned(), seen))
     }
 
     /// All that a program says, up to the limit of text, and the start of its complaints.
@@ -387,8 +398,8 @@ impl ChildParser {
         let body = read_part(stdout, most).await?;
         let (kind, mut document) = match head {
             Head::Failed(failure) => return Ok(Err(failure)),
-            Head::Picture { kind, mismatch, width, height } => {
-                let picture = Picture { width, height, pixels: body };
+            Head::Picture { kind, mismatch, width, height, shown } => {
+                let picture = Picture { width, height, pixels: body, shown };
                 let picture = picture.is_whole().then_some(picture);
                 let picture = picture.ok_or_else(|| Broken::nonsense("a picture in part"))?;
                 return Ok(Ok(Reply::Picture(Detected { kind, mismatch }, picture)));

@@ -59,6 +59,8 @@ pub(super) enum Head {
         mismatch: bool,
         width: u32,
         height: u32,
+        /// Width and height before it was scaled.
+        shown: (u32, u32),
     },
     /// A recording.
     Sound {

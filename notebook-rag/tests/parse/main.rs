@@ -15,5 +15,6 @@ mod kinds;
 mod markup;
 mod mutations;
 mod pdf;
+mod places;
 mod shared;
 mod support;

@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod mcp_servers;
 mod notebooks;
+mod pictures;
 mod recordings;
 mod runs;
 mod source_text;
@@ -61,6 +62,8 @@ pub fn api(app: App) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(source_text::text))
         .routes(routes!(source_text::passage))
         .routes(routes!(source_text::original))
+        .routes(routes!(pictures::picture))
+        .routes(routes!(pictures::regions))
         .routes(routes!(exports::conversation))
         .routes(routes!(exports::notebook))
         .routes(routes!(exports::import).layer(DefaultBodyLimit::disable()))

@@ -12,7 +12,7 @@ use notebook_core::{
     model::{Source, Stage},
     store::Layout,
 };
-use object_store::ObjectStoreExt;
+use object_store::{GetResult, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -90,9 +90,9 @@ pub(super) async fn outline(
 #[into_params(parameter_in = Query)]
 pub(super) struct Range {
     /// First byte.
-    start: usize,
+    pub(super) start: usize,
     /// One past the last byte.
-    end: usize,
+    pub(super) end: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -124,7 +124,7 @@ pub(super) async fn text(
     readable(&app, &scope, id).await?;
     let layout = app.store.layout(&scope, id).await?;
     let asked = checked(range.start, range.end, layout.text_bytes)?;
-    if asked.end - asked.start > MOST_TEXT {
+    if too_long(asked) {
         return Err(too_large().into());
     }
     let blocks = touching(&layout, asked);
@@ -155,7 +155,12 @@ fn touching(layout: &Layout, span: Span) -> &[Block] {
     layout.blocks.get(first..last.max(first)).unwrap_or_default()
 }
 
-fn checked(start: usize, end: usize, length: usize) -> Result<Span, Error> {
+/// Whether a span has more text than one reply may hold.
+pub(super) const fn too_long(span: Span) -> bool {
+    span.len() > MOST_TEXT
+}
+
+pub(super) fn checked(start: usize, end: usize, length: usize) -> Result<Span, Error> {
     if start > end || start > length {
         return Err(Error::invalid(
             "read text",
@@ -166,7 +171,7 @@ fn checked(start: usize, end: usize, length: usize) -> Result<Span, Error> {
     Ok(Span { start, end: end.min(length) })
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     Error::new(ErrorKind::TooLarge, "read text")
         .with("field", "end")
         .with("limit", format!("{MOST_TEXT} bytes"))
@@ -208,7 +213,7 @@ pub(super) async fn passage(
     readable(&app, &scope, id).await?;
     let layout = app.store.layout(&scope, id).await?;
     let span = checked(query.start, query.end, layout.text_bytes)?;
-    if span.end - span.start > MOST_TEXT {
+    if too_long(span) {
         return Err(too_large().into());
     }
     let quote = app.store.text(&scope, id, span).await?;
@@ -230,7 +235,11 @@ pub(super) async fn passage(
 }
 
 /// The source, if it is there for readers: one that is being deleted is gone for them from the moment that it was asked for.
-async fn readable(app: &App, scope: &TenantScope, id: SourceId) -> Result<Source, Error> {
+pub(super) async fn readable(
+    app: &App,
+    scope: &TenantScope,
+    id: SourceId,
+) -> Result<Source, Error> {
     let source = app.store.source(scope, id).await?;
     if source.stage == Stage::Deleting {
         return Err(Error::not_found("read source", "source"));
@@ -271,11 +280,7 @@ pub(super) async fn original(
     Path(id): Path<SourceId>,
 ) -> Reply<Response> {
     let source = readable(&app, &scope, id).await?;
-    let key = source.blob.ok_or_else(|| Error::not_found("read original", "original"))?;
-    let got = app.blobs.get(&key.as_str().into()).await.map_err(|error| match error {
-        object_store::Error::NotFound { .. } => Error::not_found("read original", "original"),
-        other => Error::new(ErrorKind::Unavailable, "read original").caused_by(other),
-    })?;
+    let got = opened(&app, &source).await?;
     let size = got.meta.size;
     let mut response = Body::from_stream(got.into_stream()).into_response();
     let headers = response.headers_mut();
@@ -289,6 +294,16 @@ pub(super) async fn original(
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
+}
+
+/// The uploaded file.
+pub(super) async fn opened(app: &App, source: &Source) -> Result<GetResult, Error> {
+    let missing = || Error::not_found("read original", "original");
+    let key = source.blob.as_ref().ok_or_else(missing)?;
+    app.blobs.get(&key.as_str().into()).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => missing(),
+        other => Error::new(ErrorKind::Unavailable, "read original").caused_by(other),
+    })
 }
 
 /// RFC 6266: the name in UTF-8, percent-encoded, with nothing that could end the parameter.

@@ -2,7 +2,9 @@
 
 use crate::{
     ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId, TenantScope, Timestamp,
-    document::{Block, BlockKind, Document, Flag, Page, SourceKind, Span},
+    document::{
+        Area, Block, BlockKind, Document, Flag, Page, PictureMap, PlacedWord, SourceKind, Span,
+    },
     model::{
         Chunk, ChunkKey, Citation, Conversation, EventBody, Message, ModelSettings, NewRun,
         Notebook, NotebookSettings, Progress, Role, Run, RunEvent, RunState, Source, SourceFailure,
@@ -109,7 +111,19 @@ pub fn document(bytes: usize) -> Document {
         Page { number: 1, span: Span { start: 0, end: middle } },
         Page { number: 2, span: Span { start: middle, end: text.len() } },
     ];
-    Document { text, title: Some("Bees".into()), pages, blocks, flags: vec![Flag::EmbeddedFile] }
+    let area = |left| Area { left, top: 9, width: 7, height: 6 };
+    let words = blocks.iter().zip(0_u32..).take(PictureMap::MOST_WORDS);
+    let words = words
+        .map(|(block, index)| PlacedWord { span: block.span, area: area(index) })
+        .collect::<Vec<_>>();
+    Document {
+        text,
+        title: Some("Bees".into()),
+        pages,
+        blocks,
+        flags: vec![Flag::EmbeddedFile],
+        picture: Some(PictureMap { width: 20_000, height: 15, quarters: 3, words }),
+    }
 }
 
 /// A chunk of `source`.

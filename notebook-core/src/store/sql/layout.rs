@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::document::{Block, BlockKind, Page, Span};
+use crate::document::{Area, Block, BlockKind, Page, PictureMap, PlacedWord, Span};
 
 /// Length of a segment of text in bytes, but for the last and up to three bytes.
 pub(super) const SEGMENT: usize = 64 << 10;
@@ -75,6 +75,40 @@ pub(super) fn unpack_pages(json: &str) -> Option<Vec<Page>> {
     packed.spans.iter().map(page).collect()
 }
 
+/// Places of words: the gap before a word in the text and its length, then left, top, width and height.
+#[derive(Debug, Serialize, Deserialize)]
+struct PackedPicture {
+    size: (u32, u32),
+    quarters: u8,
+    words: Vec<(i64, i64, u32, u32, u32, u32)>,
+}
+
+/// A picture's map as JSON.
+pub(super) fn pack_picture(map: &PictureMap) -> serde_json::Result<String> {
+    let mut end = 0;
+    let word = |word: &PlacedWord| {
+        let (_, gap, length) = pack(0, word.span, &mut end);
+        let Area { left, top, width, height } = word.area;
+        (gap, length, left, top, width, height)
+    };
+    let words = map.words.iter().map(word).collect();
+    let size = (map.width, map.height);
+    serde_json::to_string(&PackedPicture { size, quarters: map.quarters, words })
+}
+
+/// A picture's map from JSON; `None` when it is not what [`pack_picture`] wrote.
+pub(super) fn unpack_picture(json: &str) -> Option<PictureMap> {
+    let PackedPicture { size: (width, height), quarters, words } =
+        serde_json::from_str(json).ok()?;
+    let mut end = 0;
+    let word = |(gap, length, left, top, width, height)| {
+        let area = Area { left, top, width, height };
+        Some(PlacedWord { span: unpack(gap, length, &mut end)?, area })
+    };
+    let words = words.into_iter().map(word).collect::<Option<_>>()?;
+    Some(PictureMap { width, height, quarters, words })
+}
+
 fn parse<K: DeserializeOwned>(json: &str) -> Option<Packed<K>> {
     serde_json::from_str(json).ok()
 }
@@ -113,7 +147,25 @@ mod tests {
         ]
     }
 
+    fn picture() -> impl Strategy<Value = PictureMap> {
+        let area = any::<(u32, u32, u32, u32)>();
+        let area = area.prop_map(|(left, top, width, height)| Area { left, top, width, height });
+        let word = (span(), area).prop_map(|(span, area)| PlacedWord { span, area });
+        let words = prop::collection::vec(word, 0..20);
+        (any::<(u32, u32, u8)>(), words).prop_map(|((width, height, quarters), words)| PictureMap {
+            width,
+            height,
+            quarters,
+            words,
+        })
+    }
+
     proptest! {
+        #[test]
+        fn b4_places_in_pictures_come_back(map in picture()) {
+            prop_assert_eq!(unpack_picture(&pack_picture(&map).unwrap()), Some(map));
+        }
+
         #[test]
         fn blocks_and_pages_come_back(
             blocks in prop::collection::vec((kind(), span()), 0..20),

@@ -60,7 +60,13 @@ fn a7_texts_of_a_source_have_bounds() {
     ] {
         assert!(refusal(source(bad, "entry.json")).contains(why), "{why}");
     }
-    let of = |title, flags| LayoutFile { title, pages: Vec::new(), blocks: Vec::new(), flags };
+    let of = |title, flags| LayoutFile {
+        title,
+        pages: Vec::new(),
+        blocks: Vec::new(),
+        flags,
+        picture: None,
+    };
     let what = "x".repeat(1_001);
     assert!(layout(&of(Some("Bees".into()), vec![Flag::Script]), "entry.json").is_ok());
     for bad in [

@@ -15,9 +15,6 @@ export const de: Dictionary = {
   retry: 'Noch einmal',
   more: 'Weitere Aktionen',
   name: 'Name',
-  reportRefusal: 'Zu Unrecht abgelehnt? Melden',
-  refusalKeepQuestion: 'Die Admins dürfen die Frage lesen',
-  refusalReported: 'Gemeldet. Die Admins dieses Arbeitsbereichs sehen es.',
   requestId: (id) => `Anfrage ${id}`,
   paneFailed: 'Dieser Teil der Seite ist ausgefallen.',
   skip: 'Zum Fragefeld springen',
@@ -127,7 +124,8 @@ export const de: Dictionary = {
   askHint:
     'Antworten stützen sich nur auf die Quellen links. Jede Aussage trägt eine Nummer: verweile darauf für das Zitat, drücke sie für die Stelle.',
   askNoSources: 'Füge zuerst eine Quelle hinzu, dann frage hier danach.',
-  askIndexing: 'Deine Quelle wird gelesen. Sobald ihre Wörter erfasst sind, kannst du fragen.',
+  askIndexing:
+    'Deine Quellen werden gelesen. Du kannst fragen, sobald die Wörter einer Quelle im Index sind.',
   ask: 'Fragen',
   askPlaceholder: 'Frage zu deinen Quellen',
   askLabel: 'Deine Frage',

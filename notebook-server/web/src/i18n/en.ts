@@ -14,9 +14,6 @@ export const en = {
   retry: 'Try again',
   more: 'More actions',
   name: 'Name',
-  reportRefusal: 'Report a wrong refusal',
-  refusalKeepQuestion: 'The admins may read the question',
-  refusalReported: 'Reported. The admins of this workspace see it.',
   requestId: (id: string) => `Request ${id}`,
   paneFailed: 'This part of the page broke.',
   skip: 'Skip to the question box',
@@ -124,7 +121,7 @@ export const en = {
   askHint:
     'Answers use only the sources on the left. Each claim carries a number: rest on it to read the quote, press it to open the page.',
   askNoSources: 'Add a source first, then ask about it here.',
-  askIndexing: 'Your source is being read. You can ask as soon as its words are indexed.',
+  askIndexing: 'Your sources are being read. You can ask as soon as the words of one are indexed.',
   ask: 'Ask',
   askPlaceholder: 'Ask about your sources',
   askLabel: 'Your question',

@@ -63,7 +63,7 @@ export function Menu({ label, trigger, items, className, align = 'end' }: MenuPr
   };
 
   return (
-    <div ref={root} className="relative inline-flex min-w-0">
+    <div ref={root} className="relative inline-flex max-w-full min-w-0">
       <button
         ref={button}
         type="button"

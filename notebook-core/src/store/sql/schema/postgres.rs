@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
+    Migration { version: 26, name: "places of words in pictures", sql: V26 },
 ];
 
 const V1: &str = r#"
@@ -643,3 +644,6 @@ CREATE TABLE recordings (
 CREATE POLICY reach ON recordings USING (tenant_id = own_tenant());
 ALTER TABLE recordings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ";
+
+/// Where words stand in the pictures that they were recognised in.
+const V26: &str = "ALTER TABLE documents ADD COLUMN picture TEXT;";

@@ -32,6 +32,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
+    Migration { version: 26, name: "places of words in pictures", sql: V26 },
 ];
 
 const V1: &str = "
@@ -574,3 +575,6 @@ CREATE TABLE recordings (
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
 ";
+
+/// Where words stand in the pictures that they were recognised in.
+const V26: &str = "ALTER TABLE documents ADD COLUMN picture TEXT;";

@@ -12,7 +12,10 @@ use crate::{
     store::{
         Layout, rules,
         sql::{
-            layout::{pack_blocks, pack_pages, segments, unpack_blocks, unpack_pages},
+            layout::{
+                pack_blocks, pack_pages, pack_picture, segments, unpack_blocks, unpack_pages,
+                unpack_picture,
+            },
             statement::sources as statement,
         },
     },
@@ -35,6 +38,7 @@ pub(super) async fn put(
     let packed = |result: serde_json::Result<String>| {
         result.map_err(|error| Error::new(ErrorKind::Internal, operation).caused_by(error))
     };
+    let packed_picture = new.picture.as_ref().map(pack_picture).map(packed).transpose()?;
     tx.execute(
         statement::INSERT_DOCUMENT,
         values![
@@ -45,6 +49,7 @@ pub(super) async fn put(
             packed(pack_pages(&new.pages))?,
             packed(pack_blocks(&new.blocks))?,
             json(operation, &new.flags)?,
+            packed_picture,
         ],
     )
     .await?;
@@ -70,11 +75,12 @@ pub(super) async fn layout(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> R
 
 /// The whole document.
 pub(super) async fn document(tx: &mut Tx<'_>, tenant: TenantId, id: SourceId) -> Result<Document> {
-    let Layout { title, text_bytes, pages, blocks, flags } = layout(tx, tenant, id).await?;
+    let Layout { title, text_bytes, pages, blocks, flags, picture } =
+        layout(tx, tenant, id).await?;
     let text = read(tx, tenant, id, Span { start: 0, end: text_bytes }).await?;
     let text = text.filter(|text| text.len() == text_bytes);
     let text = text.ok_or_else(|| corrupt(tx.operation, "text"))?;
-    Ok(Document { text, title, pages, blocks, flags })
+    Ok(Document { text, title, pages, blocks, flags, picture })
 }
 
 /// The text at a span.
@@ -135,6 +141,10 @@ fn read_layout(operation: &'static str, row: &Row<'_>) -> Result<Option<Layout>>
         pages: unpack_pages(row.get(2)?).ok_or_else(|| corrupt(operation, "pages"))?,
         blocks: unpack_blocks(row.get(3)?).ok_or_else(|| corrupt(operation, "blocks"))?,
         flags: row.json(4)?,
+        picture: row
+            .get::<Option<&str>>(5)?
+            .map(|json| unpack_picture(json).ok_or_else(|| corrupt(operation, "picture")))
+            .transpose()?,
     }))
 }
 

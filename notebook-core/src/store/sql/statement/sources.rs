@@ -56,12 +56,12 @@ pub(in crate::store::sql) const EXISTS: &str =
     "SELECT 1 FROM sources WHERE tenant_id = $1 AND id = $2";
 
 pub(in crate::store::sql) const INSERT_DOCUMENT: &str = "INSERT INTO documents
-    (tenant_id, source_id, text_bytes, title, pages, blocks, flags)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    (tenant_id, source_id, text_bytes, title, pages, blocks, flags, picture)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// One row for a source, with nulls where it has no document.
 pub(in crate::store::sql) const SELECT_LAYOUT: &str =
-    "SELECT d.text_bytes, d.title, d.pages, d.blocks, d.flags
+    "SELECT d.text_bytes, d.title, d.pages, d.blocks, d.flags, d.picture
     FROM sources s LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.source_id = s.id
     WHERE s.tenant_id = $1 AND s.id = $2";
 

@@ -1,6 +1,7 @@
 import { useEffect } from 'react';
 import type { Run } from '@/api/types';
 import { dictionary } from '@/i18n';
+import { researchDictionary } from '@/i18n/research';
 import { announce } from '@/state/announcer';
 import { language } from '@/state/preferences';
 import { ended } from '@/state/runs/reducer';
@@ -14,8 +15,12 @@ export function useAnnouncedRun(run: Run | null): void {
     const store = runStore(id);
     announce(dictionary(language.get()).announceStart);
     let told = false;
+    let asked = 0;
     return store.subscribe(() => {
       const now = store.get();
+      const pending = now.questions.filter(({ state }) => state === 'pending').length;
+      if (pending > asked) announce(researchDictionary(language.get()).announceAsking);
+      asked = pending;
       if (told || !ended(now)) return;
       told = true;
       const text = dictionary(language.get());

@@ -56,7 +56,9 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
       {view.text === '' && busy && <Working view={view} />}
       {view.text !== '' && (
         <div className={cx(silent && 'rounded-2xl border border-line bg-sheet px-5 py-4')}>
-          {silent && <p className="pb-1.5 text-xs font-medium text-faint">{text.sourcesSilent}</p>}
+          {silent && !saysSo(view.text, text.sourcesSilent) && (
+            <p className="pb-1.5 text-xs font-medium text-faint">{text.sourcesSilent}</p>
+          )}
           <div className={cx('prose', silent && 'text-soft')} data-testid="answer-text">
             <Markdown text={view.text} citations={view.citations} />
           </div>
@@ -95,6 +97,9 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
     </article>
   );
 }
+
+/** Whether an answer begins with the heading that would stand above it. */
+const saysSo = (answer: string, heading: string): boolean => answer.trimStart().startsWith(heading);
 
 const modeKey = { keyword: 'modeKeyword', vector: 'modeVector', hybrid: 'modeHybrid' } as const;
 

@@ -28,7 +28,11 @@ function Card({ approval, onOutdated }: { approval: Approval; onOutdated: () => 
   const answer = useMutation({
     mutationFn: (verdict: 'approve' | 'refuse') =>
       approvals.decide(approval.id, { verdict, digest: approval.digest }),
-    onSuccess: (decided) => client.setQueryData(['approval', approval.id], decided),
+    onSuccess: (decided) => {
+      client.setQueryData(['approval', approval.id], decided);
+      // The buttons go, and the focus would go with them to nowhere.
+      document.getElementById('question')?.focus();
+    },
     // Somebody else was quicker, or its time is over: show what it is now.
     onError: onOutdated,
   });
@@ -47,7 +51,17 @@ function Card({ approval, onOutdated }: { approval: Approval; onOutdated: () => 
       <p className="pt-1.5">
         <code className="rounded bg-wash px-1.5 py-0.5 font-mono text-[13px]">{approval.tool}</code>
       </p>
-      <p className="pt-2 text-soft">{approval.reason}</p>
+      <p className="pt-2 text-soft">
+        {approval.reason.split('`').map((part, index) =>
+          index % 2 === 1 ? (
+            <code key={index} className="font-mono text-[13px] text-ink">
+              {part}
+            </code>
+          ) : (
+            part
+          ),
+        )}
+      </p>
       <p className="pt-3 text-xs text-faint">{text.approvalArguments(approval.characters)}</p>
       <pre
         className="mt-1 max-h-72 overflow-auto rounded-lg bg-wash px-3 py-2 font-mono text-xs break-all whitespace-pre-wrap"

@@ -60,6 +60,7 @@ export function ChatPane(props: ChatPaneProps) {
   const host = useMemo(
     () => ({
       sourceName,
+      kindOf: (id: Id) => sources.find((source) => source.id === id)?.kind ?? '',
       partOf: ({ source, page }: Citation) => {
         if (page === null) return null;
         const kind = sources.find((each) => each.id === source)?.kind ?? '';
@@ -74,8 +75,10 @@ export function ChatPane(props: ChatPaneProps) {
   const locked = active !== null || ask.isPending;
   const asked = ask.variables?.request;
   const pending = ask.isPending && asked?.kind === 'ask' ? asked : null;
+  // What could not be asked stays in sight, and can be asked in other words.
+  const failed = ask.error && asked?.kind === 'ask' ? asked : null;
   const problem = ask.error ? asProblem(ask.error) : null;
-  const refused = problem?.code === 'question_refused' && asked?.kind === 'ask' ? asked : null;
+  const refused = problem?.code === 'question_refused' ? failed : null;
 
   const render = ({ node, siblings }: PathNode<Turn>) => {
     const onChoose = (id: Id): void => choose(conversation, node.parent, id);
@@ -136,6 +139,15 @@ export function ChatPane(props: ChatPaneProps) {
                     locked
                     onChoose={() => undefined}
                     onEdit={() => undefined}
+                  />
+                )}
+                {failed && (
+                  <Question
+                    message={{ id: 'failed', text: failed.question }}
+                    siblings={[]}
+                    locked={locked}
+                    onChoose={() => undefined}
+                    onEdit={(question) => start({ ...failed, question })}
                   />
                 )}
                 {problem && refused && (

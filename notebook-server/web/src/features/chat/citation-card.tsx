@@ -1,7 +1,9 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
+import { isShownAsPicture } from '@/features/viewer/picture';
 import { useText } from '@/i18n';
 import { useStore } from '@/state/store';
+import { CitationPicture } from './citation-picture';
 import { hovered, useCitationHost } from './citation-context';
 
 const GAP = 8;
@@ -53,6 +55,7 @@ export function CitationCard() {
           </span>
         )}
       </p>
+      {isShownAsPicture(host.kindOf(citation.source)) && <CitationPicture citation={citation} />}
       <blockquote className="line-clamp-8 font-serif text-[15px] leading-normal" data-testid="citation-quote">
         {citation.quote}
       </blockquote>

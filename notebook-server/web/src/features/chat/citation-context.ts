@@ -5,6 +5,8 @@ import { createStore } from '@/state/store';
 /** What citations need of the page around them. */
 export interface CitationHost {
   sourceName: (id: Id) => string;
+  /** What kind of file it is; empty for one that is gone. */
+  kindOf: (id: Id) => string;
   /** Where in the source the words stand: a page, a time; null without such parts. */
   partOf: (citation: Citation) => string | null;
   open: (citation: Citation) => void;
@@ -14,6 +16,7 @@ export interface CitationHost {
 
 export const CitationHostContext = createContext<CitationHost>({
   sourceName: () => '',
+  kindOf: () => '',
   partOf: () => null,
   open: () => undefined,
   href: () => '',

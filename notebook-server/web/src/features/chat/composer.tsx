@@ -87,7 +87,11 @@ export function Composer({ busy, sending, onAsk, onStop }: ComposerProps) {
             type="button"
             aria-label={text.stop}
             title={text.stop}
-            onClick={onStop}
+            onClick={() => {
+              onStop();
+              // This button goes when the answer has ended, and the focus with it.
+              box.current?.focus();
+            }}
             className="grid size-9 shrink-0 place-items-center rounded-full bg-ink text-paper transition-opacity hover:opacity-85 focus-visible:rounded-full max-md:size-10"
           >
             <Square size={13} fill="currentColor" aria-hidden />

@@ -80,7 +80,7 @@ export function ConversationMenu({
           <Menu
             label={`${text.conversations}: ${titleOf(shown)}`}
             align="start"
-            className="flex h-8 min-w-0 items-center gap-1.5 rounded-lg px-2 font-medium hover:bg-wash"
+            className="flex h-8 max-w-full min-w-0 items-center gap-1.5 rounded-lg px-2 font-medium hover:bg-wash"
             trigger={
               <>
                 <span className="truncate">{titleOf(shown)}</span>

@@ -30,7 +30,7 @@ export function Details({ view }: { view: AnswerView }) {
           {view.passages !== null && ` · ${text.passages(view.passages)}`}
         </Row>
       )}
-      {view.usage && (
+      {view.usage && view.usage.prompt_tokens + view.usage.completion_tokens > 0 && (
         <Row name={text.tokens}>
           {text.tokensOf(
             number(view.usage.prompt_tokens),

@@ -1,33 +1,44 @@
 import { useMutation } from '@tanstack/react-query';
 import { ShieldAlert } from 'lucide-react';
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { guardReports } from '@/api/endpoints';
 import type { Problem } from '@/api/problem';
-import { useText } from '@/i18n';
+import { useGuardText } from '@/i18n/guard';
 import { Button } from '@/ui/button';
 import { ErrorNote } from '@/ui/feedback';
 
 /** A question that the server's policy refused, and a way to say that it was wrong to. */
 export function RefusedNote({ problem, question }: { problem: Problem; question: string }) {
-  const text = useText();
+  const text = useGuardText();
   const [keep, setKeep] = useState(false);
   const box = useId();
+  const note = useRef<HTMLDivElement>(null);
+  useEffect(() => note.current?.scrollIntoView({ block: 'nearest' }), []);
   const report = useMutation({
     mutationFn: () => guardReports.create({ question, labels: problem.labels, keep_question: keep }),
   });
   return (
-    <div role="alert" className="flex items-start gap-3 rounded-xl bg-danger-wash px-4 py-3 text-sm">
+    <div
+      ref={note}
+      role="alert"
+      className="flex items-start gap-3 rounded-xl bg-danger-wash px-4 py-3 text-sm"
+    >
       <ShieldAlert size={17} className="mt-0.5 shrink-0 text-danger" aria-hidden />
       <div className="min-w-0 flex-1">
-        <p>{problem.detail}</p>
+        <p className="font-medium">{text.title}</p>
+        <p className="pt-0.5">
+          {problem.labels.length > 0
+            ? text.hint(problem.labels.map((label) => label.replaceAll('_', ' ')).join(', '))
+            : problem.detail}
+        </p>
         {report.isSuccess ? (
-          <p role="status" className="mt-2 text-soft">
-            {text.refusalReported}
+          <p role="status" tabIndex={-1} ref={(done) => done?.focus()} className="mt-2 text-soft">
+            {text.reported}
           </p>
         ) : (
           <div className="mt-2 flex flex-wrap items-center gap-3">
             <Button className="h-8" disabled={report.isPending} onClick={() => report.mutate()}>
-              {text.reportRefusal}
+              {text.report}
             </Button>
             <label htmlFor={box} className="flex items-center gap-2 text-soft">
               <input
@@ -36,7 +47,7 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
                 checked={keep}
                 onChange={(event) => setKeep(event.target.checked)}
               />
-              {text.refusalKeepQuestion}
+              {text.keepQuestion}
             </label>
           </div>
         )}

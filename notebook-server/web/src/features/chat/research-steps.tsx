@@ -3,7 +3,15 @@ import { useText } from '@/i18n';
 import { useResearchText } from '@/i18n/research';
 import { cx } from '@/lib/cx';
 import type { AnswerView } from './answer-view';
-import { stepLabel } from './steps';
+import { stepDetail, stepFailure, stepLabel } from './steps';
+
+/** A query or arguments, cut to a few lines; whole under the pointer. */
+const Detail = ({ what }: { what: string | null }) =>
+  what !== null && (
+    <code className="line-clamp-3 pt-0.5 font-mono text-xs break-all text-faint" dir="ltr" title={what}>
+      {what}
+    </code>
+  );
 
 /** What a research did so far: open while it works, folded up behind its answer. */
 export function ResearchSteps({ view, busy }: { view: AnswerView; busy: boolean }) {
@@ -25,7 +33,10 @@ export function ResearchSteps({ view, busy }: { view: AnswerView; busy: boolean 
           <span className="min-w-0 break-words">
             {stepLabel(step, text)}
             {step.passages > 0 && <span className="text-faint"> · {passages(step.passages)}</span>}
-            {step.failure !== null && <span className="text-faint"> · {text.stepFailed(step.failure)}</span>}
+            {step.failure !== null && (
+              <span className="text-faint"> · {stepFailure(step.failure, text)}</span>
+            )}
+            <Detail what={stepDetail(step)} />
           </span>
         </li>
       ))}

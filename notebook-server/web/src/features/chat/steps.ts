@@ -12,6 +12,17 @@ function given(step: Step, name: string): string | null {
   }
 }
 
+/** What exactly was asked, where the sentence leaves it out: a query, or the arguments of a tool of another program. */
+export function stepDetail(step: Step): string | null {
+  if (step.tool === 'query_table') return given(step, 'sql');
+  if (!step.tool.includes('__') || /^\s*(\{\s*\})?\s*$/.test(step.arguments)) return null;
+  return step.arguments;
+}
+
+/** Why a step did not work, in words; codes that have none are shown as they are. */
+export const stepFailure = (code: string, text: ResearchDictionary): string =>
+  Object.hasOwn(text.stepFailures, code) ? (text.stepFailures[code] ?? code) : text.stepFailed(code);
+
 /** What a step did, in a sentence. A tool of another program is called by its name. */
 export function stepLabel(step: Step, text: ResearchDictionary): string {
   const about = (name: string, say: (what: string) => string): string => {

@@ -6,7 +6,7 @@ import type { Source } from '@/api/types';
 import { useText } from '@/i18n';
 import { cx } from '@/lib/cx';
 import { download } from '@/lib/download';
-import { formatBytes } from '@/lib/format';
+import { formatBytes, formatTime } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
 import { useMay } from '@/state/session';
 import { Button } from '@/ui/button';
@@ -40,7 +40,10 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
     source.pages === null
       ? null
       : mediumOf(source.kind) === 'audio'
-        ? timeOf(source.pages)
+        ? // Where the last part begins: of a recording with one part that says nothing.
+          source.pages > 1
+          ? timeOf(source.pages)
+          : null
         : text.pages(source.pages);
   const facts = [length, formatBytes(source.bytes, locale)].filter((fact) => fact !== null);
   const from = source.origin && (source.origin.final_url ?? source.origin.url);
@@ -146,11 +149,17 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
         </div>
       )}
       {from && (
-        <p className="truncate ps-9 pe-1 pt-0.5 text-xs text-faint" data-testid="origin">
-          <a href={from} target="_blank" rel="noopener noreferrer" className="hover:underline" title={from}>
-            {from}
+        <p className="grid grid-cols-1 ps-9 pe-1 pt-0.5 text-xs text-faint" data-testid="origin">
+          <a
+            href={from}
+            target="_blank"
+            rel="noopener noreferrer"
+            className="truncate hover:underline"
+            title={from}
+          >
+            {from.replace(/^https?:\/\//, '')}
           </a>
-          {fetchedAt !== null && ` · ${text.fetchedAt(new Date(fetchedAt).toLocaleString(locale))}`}
+          {fetchedAt !== null && <span>{text.fetchedAt(formatTime(fetchedAt, locale))}</span>}
         </p>
       )}
       {status.tone === 'failed' && (

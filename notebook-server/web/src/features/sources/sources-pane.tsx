@@ -130,7 +130,7 @@ export function SourcesPane(props: SourcesPaneProps) {
             </div>
           </div>
         )}
-        <ul className="grid gap-0.5">
+        <ul className="grid grid-cols-1 gap-0.5">
           {items.map((source) => (
             <SourceRow
               key={source.id}

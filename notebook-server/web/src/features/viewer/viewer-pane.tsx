@@ -6,10 +6,14 @@ import type { Source, Span } from '@/api/types';
 import type { Reading } from '@/features/notebooks/place';
 import { mediumOf, timeOf } from '@/features/sources/kinds';
 import { useText } from '@/i18n';
+import { useViewerText } from '@/i18n/viewer';
+import { cx } from '@/lib/cx';
 import { IconButton } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
 import { Menu } from '@/ui/menu';
 import { PartLabelContext } from './parts';
+import { isShownAsPicture } from './picture';
+import { PictureView } from './picture-view';
 import { SourceText } from './source-text';
 
 interface ViewerPaneProps {
@@ -24,6 +28,7 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [page, setPage] = useState<number | null>(null);
   const [visit, setVisit] = useState(0);
+  const [asText, setAsText] = useState(false);
   const outline = useQuery({
     queryKey: ['outline', reading.source, source?.text_bytes],
     queryFn: () => sources.outline(reading.source),
@@ -43,6 +48,7 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
     [isRecording, text],
   );
   const headings = outline.data?.headings ?? [];
+  const picture = source && isShownAsPicture(source.kind) && source.text_bytes > 0 ? source : null;
   return (
     <section aria-label={text.reader} className="flex h-full min-h-0 flex-col" data-testid="viewer">
       <header className="flex items-center gap-1 border-b border-line ps-5 pe-2.5 pt-2.5 pb-2">
@@ -50,14 +56,13 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
           <h2 className="truncate font-serif text-base font-semibold" title={source?.name}>
             {source?.name ?? text.deletedSource}
           </h2>
-          <p className="h-4 text-xs text-faint tabular-nums">
-            {page === null || pages === 0
-              ? ''
-              : isRecording
-                ? text.atTime(timeOf(page))
-                : text.pageOf(page, pages)}
-          </p>
+          {pages > 0 && (
+            <p className="h-4 text-xs text-faint tabular-nums">
+              {page === null ? '' : isRecording ? text.atTime(timeOf(page)) : text.pageOf(page, pages)}
+            </p>
+          )}
         </div>
+        {picture && <ShownAs asText={asText} onChoose={setAsText} />}
         {span && (
           <IconButton label={text.backToQuote} onClick={() => setVisit(visit + 1)}>
             <Highlighter size={17} aria-hidden />
@@ -82,12 +87,13 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
         ref={scroller}
         tabIndex={0}
         role="document"
-        className="min-h-0 flex-1 overflow-y-auto px-6 py-5 focus-visible:-outline-offset-2 lg:px-8"
+        className="min-h-0 flex-1 overflow-auto px-6 py-5 focus-visible:-outline-offset-2 lg:px-8"
       >
         {outline.isPending && <Spinner label={text.loading} />}
         {outline.error && <ErrorNote error={outline.error} onRetry={() => void outline.refetch()} />}
         {outline.data && outline.data.text_bytes === 0 && <p className="text-soft">{text.noText}</p>}
-        {outline.data && outline.data.text_bytes > 0 && (
+        {picture && !asText && <PictureView source={picture} span={span} scroller={scroller} visit={visit} />}
+        {outline.data && outline.data.text_bytes > 0 && !(picture && !asText) && (
           <PartLabelContext value={label}>
             <SourceText
               key={reading.source}
@@ -102,5 +108,28 @@ export function ViewerPane({ reading, source, onRead }: ViewerPaneProps) {
         )}
       </div>
     </section>
+  );
+}
+
+/** The picture as it was taken, or the text that was recognised in it. */
+function ShownAs({ asText, onChoose }: { asText: boolean; onChoose: (asText: boolean) => void }) {
+  const own = useViewerText();
+  return (
+    <div role="group" aria-label={own.shownAs} className="flex shrink-0 rounded-lg bg-wash p-0.5 text-xs">
+      {[false, true].map((each) => (
+        <button
+          key={String(each)}
+          type="button"
+          aria-pressed={asText === each}
+          onClick={() => onChoose(each)}
+          className={cx(
+            'h-7 rounded-md px-2.5 max-md:h-9',
+            asText === each ? 'bg-raised font-medium text-ink shadow-xs' : 'text-soft hover:text-ink',
+          )}
+        >
+          {each ? own.text : own.picture}
+        </button>
+      ))}
+    </div>
   );
 }

@@ -1,0 +1,12 @@
+/** The texts around questions that were refused. */
+export const en = {
+  title: 'This question was not answered',
+  hint: (labels: string) =>
+    `This server refuses questions with this mark: ${labels}. Ask in other words, or report that this was wrong.`,
+  report: 'Report a wrong refusal',
+  keepQuestion: 'The admins may read the question',
+  reported: 'Reported. The admins of this workspace see it.',
+} as const;
+
+type Loose<T> = T extends (...args: infer A) => string ? (...args: A) => string : string;
+export type GuardDictionary = { [K in keyof typeof en]: Loose<(typeof en)[K]> };
