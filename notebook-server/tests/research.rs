@@ -216,6 +216,7 @@ async fn p10_a_model_that_calls_for_ever_ends() {
     assert_eq!(of_type(&events, "tool_called").len(), 4);
     let warnings = of_type(&events, "warning");
     assert!(warnings.iter().any(|event| event["code"] == "research_cut"), "{warnings:?}");
+    is_shown_again(&server, &run, &events).await;
     assert_eq!(talker.requests().len(), 6, "four rounds, the last word, and one more chance");
     // Where there are tokens for nothing it is told to answer at once.
     drop(server);
@@ -354,6 +355,7 @@ async fn s40_a_research_that_waits_can_be_stopped() {
     assert_eq!(stopped.status(), 202);
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "stopped", "{events:#?}");
+    is_shown_again(&server, &run, &events).await;
     decide(&server, &approval, "approve", digest(&approval)).await;
     assert_eq!(talker.requests().len(), 1);
     assert_eq!(notes(&server, notebook).await, 0);
@@ -373,6 +375,7 @@ async fn s40_a_research_at_work_can_be_stopped() {
     server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "stopped", "{events:#?}");
+    is_shown_again(&server, &run, &events).await;
 }
 
 /// A5: with its conversation, or its notebook, goes all that a waiting research keeps.
