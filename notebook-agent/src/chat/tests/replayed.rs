@@ -45,11 +45,13 @@ async fn again(fixture: &Fixture, run: &Run) -> (Vec<EventBody>, Vec<u8>) {
 }
 
 fn codes(events: &[EventBody]) -> Vec<&str> {
-    let warning = |event| match event {
-        &EventBody::Warning { ref code, .. } => Some(code.as_str()),
-        _ => None,
-    };
-    events.iter().filter_map(warning).collect()
+    events
+        .iter()
+        .filter_map(|event| match event {
+            EventBody::Warning { code, .. } => Some(code.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A model that says these pieces.
