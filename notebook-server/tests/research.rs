@@ -38,6 +38,11 @@ fn with_model(folder: &Path, talker: &Talker) -> Setup {
 
 /// D7: done again from its recording, a research shows the page the same, through all of its parts.
 async fn is_shown_again(server: &Server, run: &Run, events: &[Value]) {
+    assert_eq!(shown_again(server, run).await, as_shown(events));
+}
+
+/// What the page is shown by all parts of a recording, done again.
+async fn shown_again(server: &Server, run: &Run) -> Vec<Value> {
     let recording = server.json(&format!("/api/runs/{}/recording", run.id)).await;
     let again = |part: &Value| {
         let again = notebook_agent::chat::replay(part["recording"].to_string().as_bytes());
@@ -45,16 +50,18 @@ async fn is_shown_again(server: &Server, run: &Run, events: &[Value]) {
         assert!(again.whole);
         json!(again.page.unwrap().events).as_array().unwrap().clone()
     };
-    let shown: Vec<Value> = recording["parts"].as_array().unwrap().iter().flat_map(again).collect();
+    recording["parts"].as_array().unwrap().iter().flat_map(again).collect()
+}
+
+/// Events without what is the log's.
+fn as_shown(events: &[Value]) -> Vec<Value> {
     let mut seen = events.to_vec();
     seen.retain(|event| event["type"] != "restarted");
     for event in &mut seen {
-        event
-            .as_object_mut()
-            .unwrap()
-            .retain(|field, _| !["seq", "time"].contains(&field.as_str()));
+        let event = event.as_object_mut().unwrap();
+        event.retain(|field, _| !["seq", "time"].contains(&field.as_str()));
     }
-    assert_eq!(shown, seen);
+    seen
 }
 
 /// A notebook with one source, which lets models use these tools.
@@ -216,6 +223,7 @@ async fn p10_a_model_that_calls_for_ever_ends() {
     assert_eq!(of_type(&events, "tool_called").len(), 4);
     let warnings = of_type(&events, "warning");
     assert!(warnings.iter().any(|event| event["code"] == "research_cut"), "{warnings:?}");
+    is_shown_again(&server, &run, &events).await;
     assert_eq!(talker.requests().len(), 6, "four rounds, the last word, and one more chance");
     // Where there are tokens for nothing it is told to answer at once.
     drop(server);
@@ -354,6 +362,9 @@ async fn s40_a_research_that_waits_can_be_stopped() {
     assert_eq!(stopped.status(), 202);
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "stopped", "{events:#?}");
+    // Where nobody worked on it when it was stopped, its end is none that was recorded.
+    let (shown, seen) = (shown_again(&server, &run).await, as_shown(&events));
+    assert!(seen.starts_with(&shown) && shown.len() + 1 >= seen.len(), "{shown:?}");
     decide(&server, &approval, "approve", digest(&approval)).await;
     assert_eq!(talker.requests().len(), 1);
     assert_eq!(notes(&server, notebook).await, 0);
@@ -373,6 +384,7 @@ async fn s40_a_research_at_work_can_be_stopped() {
     server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "stopped", "{events:#?}");
+    is_shown_again(&server, &run, &events).await;
 }
 
 /// A5: with its conversation, or its notebook, goes all that a waiting research keeps.

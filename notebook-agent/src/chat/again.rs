@@ -4,6 +4,8 @@
 //! them of any answer ([`Hands`]), on a tape that plays back what came from outside. Nobody is waited for: a call either has all that it asks for, or was
 //! ended where its tape ends.
 
+#[cfg(feature = "tools")]
+use std::time::Instant;
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
@@ -302,7 +304,7 @@ impl Repeat {
         let ended = crate::graph::Ended { end, spent, state: run.into_state() };
         let found = crate::tools::research::Found::of(ended, passages);
         let ended = research::without_answer(&found)
-            .or_else(|| at_once(research::write(&self.hands, &found)));
+            .or_else(|| at_once(research::write(&self.hands, &found, Instant::now())));
         Ok(self.outside_end().or(ended))
     }
 

@@ -159,10 +159,9 @@ pub(super) async fn drive(hands: &Hands, watch: &Watch) -> Result<Ended> {
         }
     };
     let researched = steps.show(doing, desk).await;
-    desk.lock().await.answer.time("research", since);
     match researched {
         Ok(Researched::Parked { .. }) => Ok(Ended::Parked),
-        Ok(Researched::Ended(found)) => answer(hands, *found, &watch).await,
+        Ok(Researched::Ended(found)) => answer(hands, *found, since, &watch).await,
         // The store is away: the research has not ended.
         Err(error) if error.is_retryable() => {
             hands.tape.away(&error);
@@ -254,7 +253,7 @@ pub(super) async fn inquiry(hands: &Hands, budget: &Budget) -> Result<Inquiry> {
 }
 
 /// Makes the answer of what was found, in the time that is left for it.
-async fn answer(hands: &Hands, mut found: Found, watch: &Watch) -> Result<Ended> {
+async fn answer(hands: &Hands, mut found: Found, began: Instant, watch: &Watch) -> Result<Ended> {
     let passages = std::mem::take(&mut found.passages);
     found.passages = hands.tape.take(|| Ask::Read, || async { Ok(passages) }).await?;
     if let Some(ended) = without_answer(&found) {
@@ -262,7 +261,7 @@ async fn answer(hands: &Hands, mut found: Found, watch: &Watch) -> Result<Ended>
     }
     let chat = &hands.chat;
     let time = chat.config.run_deadline / LAST;
-    let writing = tokio::time::timeout(time, write(hands, &found));
+    let writing = tokio::time::timeout(time, write(hands, &found, began));
     match watch.stop.run_until_cancelled(writing).await {
         Some(Ok(ended)) => Ok(ended),
         Some(Err(_)) => {
@@ -288,8 +287,9 @@ pub(super) fn without_answer(found: &Found) -> Option<Ended> {
 }
 
 /// The words of the model, cited and verified; where it has not come to them it is asked once more.
-pub(super) async fn write(hands: &Hands, found: &Found) -> Ended {
+pub(super) async fn write(hands: &Hands, found: &Found, began: Instant) -> Ended {
     let mut desk = hands.desk.lock().await;
+    desk.answer.time("research", began);
     let since = Instant::now();
     let said = found.answer.as_deref().filter(|text| !text.trim().is_empty());
     if said.is_none() || found.end != End::Done {

@@ -170,7 +170,7 @@ impl State {
         match found {
             Some(_) => self.next += 1,
             None if self.is_over() => {}
-            None => self.differ(json!(self.head()), expected()),
+            None => self.differ(plain(self.head()), expected()),
         }
         found
     }
@@ -237,7 +237,7 @@ impl State {
             }
             _ => None,
         };
-        if let Some(recorded) = self.expect(is_same, || json!(Line::Show(body.clone()))) {
+        if let Some(recorded) = self.expect(is_same, || json!(Line::Show(timeless(body)))) {
             self.shown.push(recorded);
         }
     }
@@ -252,6 +252,14 @@ fn timeless(body: &EventBody) -> EventBody {
         }
     }
     body
+}
+
+/// A line as it is compared.
+fn plain(line: Option<&Line>) -> Value {
+    match line {
+        Some(Line::Show(body)) => json!(Line::Show(timeless(body))),
+        line => json!(line),
+    }
 }
 
 /// The first place at which two values differ, with what each of them has there.

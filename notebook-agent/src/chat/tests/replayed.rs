@@ -45,11 +45,13 @@ async fn again(fixture: &Fixture, run: &Run) -> (Vec<EventBody>, Vec<u8>) {
 }
 
 fn codes(events: &[EventBody]) -> Vec<&str> {
-    let warning = |event| match event {
-        &EventBody::Warning { ref code, .. } => Some(code.as_str()),
-        _ => None,
-    };
-    events.iter().filter_map(warning).collect()
+    events
+        .iter()
+        .filter_map(|event| match event {
+            EventBody::Warning { code, .. } => Some(code.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A model that says these pieces.
@@ -385,7 +387,7 @@ async fn d7_what_is_too_much_is_cut_and_told() {
     let model = Pieces::new(&[]);
     // No two sentences are the same.
     let piece = |number: usize| (0..1500).map(move |word| (word * 7919 + number).to_string() + " ");
-    *model.1.lock() = (0..240).map(|number| piece(number * 104_729).collect()).collect();
+    *model.1.lock() = (0..170).map(|number| piece(number * 104_729).collect()).collect();
     let fixture = recording(model, config).await;
     fixture.add("river.txt", RIVER).await;
     let run = fixture.start("How long is the Wensum?").await;
