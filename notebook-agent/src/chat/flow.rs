@@ -10,7 +10,7 @@ use notebook_core::{
 };
 use tracing::warn;
 
-use super::{Inner, Work, guard, hands::Hands, turn};
+use super::{Inner, Work, early::Early, guard, hands::Hands, turn};
 use crate::{
     graph::{BudgetName, Driver, End, Failure, Outcome, Watch},
     guard::redact::redacted,
@@ -65,7 +65,7 @@ pub(super) async fn produce(
         chat.keep(scope, run, &watch).await;
     }
     // Whoever still held the desk has been ended, and lets go of it.
-    let (writer, answer) = hands.desk.lock().await.close();
+    let (writer, mut answer) = hands.desk.lock().await.close();
     let Some(writer) = writer else { return Produced::Released };
     match ended {
         Ended::Stopped(StopReason::Lost) => return Produced::Released,
@@ -86,6 +86,9 @@ pub(super) async fn produce(
     let task = &hands.task;
     let terminal = terminal_event(&ended, task, &answer);
     let partial = !matches!(ended, Ended::Whole);
+    if partial {
+        answer.count_early(&*task.model);
+    }
     let message = answer.into_message(task, &writer, chat.clock.now(), partial);
     store_end(writer, terminal, message).await
 }
@@ -150,6 +153,8 @@ pub(super) struct Answer {
     pub(super) timings: Vec<StageTiming>,
     /// The model that answers in place of the one that was asked.
     pub(super) model: Option<String>,
+    /// What is known of the usage until then.
+    pub(super) early: Early,
 }
 
 impl Answer {

@@ -237,6 +237,10 @@ async fn answer(hands: &Hands, found: Found, watch: &Watch) -> Result<Ended> {
             "The research came to its limit before the model was done: the answer is made of what was found until then.",
         );
     }
+    // What the calls before used, if the rest comes to nothing; what was said last is counted as it is written.
+    let last = said.map_or(0, |text| TokenCount::estimate(text).tokens as u64);
+    let before = (found.spent.tokens.saturating_sub(last), found.spent.cost_micros);
+    desk.answer.early.before = Some(before);
     let writing = async {
         let is_said = said.is_some();
         let stream = match said {

@@ -32,6 +32,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
+    Migration { version: 26, name: "breakers set by hand", sql: V26 },
 ];
 
 const V1: &str = r#"
@@ -643,3 +644,18 @@ CREATE TABLE recordings (
 CREATE POLICY reach ON recordings USING (tenant_id = own_tenant());
 ALTER TABLE recordings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ";
+
+/// What somebody has decided of breakers: the installation's.
+const V26: &str = r#"
+CREATE TABLE breakers_by_hand (
+    route TEXT COLLATE "C" NOT NULL,
+    model TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    set_by TEXT COLLATE "C" NOT NULL,
+    set_at BIGINT NOT NULL,
+    until BIGINT,
+    PRIMARY KEY (route, model)
+);
+CREATE POLICY reach ON breakers_by_hand USING (whole_installation());
+ALTER TABLE breakers_by_hand ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+"#;

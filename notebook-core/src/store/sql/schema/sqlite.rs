@@ -32,6 +32,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 23, name: "costs by day", sql: V23 },
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
+    Migration { version: 26, name: "breakers set by hand", sql: V26 },
 ];
 
 const V1: &str = "
@@ -573,4 +574,17 @@ CREATE TABLE recordings (
     PRIMARY KEY (tenant_id, run_id, part),
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
+";
+
+/// What somebody has decided of breakers: the installation's.
+const V26: &str = "
+CREATE TABLE breakers_by_hand (
+    route TEXT NOT NULL,
+    model TEXT NOT NULL,
+    state TEXT NOT NULL,
+    set_by TEXT NOT NULL,
+    set_at INTEGER NOT NULL,
+    until INTEGER,
+    PRIMARY KEY (route, model)
+) STRICT, WITHOUT ROWID;
 ";
