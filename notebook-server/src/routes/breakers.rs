@@ -100,9 +100,9 @@ fn entry(principal: &Principal, body: &SetBreaker) -> NewEntry {
     let SetBreaker { route, model, state, until } = body;
     // A target has up to 256 bytes.
     let target: String = model.chars().take(60).collect();
-    let mut detail = json!({ "route": route, "model": model, "state": state });
-    if let Some(until) = until {
-        detail["until"] = json!(until);
-    }
+    let detail = match until {
+        Some(until) => json!({ "route": route, "model": model, "state": state, "until": until }),
+        None => json!({ "route": route, "model": model, "state": state }),
+    };
     NewEntry::new(principal.actor(), "breaker.set").about(target).warning().with(&detail)
 }
