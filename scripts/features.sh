@@ -10,7 +10,7 @@ check() {
 for feature in "" conformance sqlite postgres redis smtp http openai ollama google anthropic openapi; do
   check -p notebook-core --lib --no-default-features ${feature:+--features $feature}
 done
-for feature in "" parse keyword candle ort hub ingest; do
+for feature in "" parse keyword candle ort hub ingest tokenizer; do
   check -p notebook-rag --lib --no-default-features ${feature:+--features $feature}
 done
 for feature in "" export tools tables fetch notes mcp; do

@@ -4,7 +4,8 @@
 //! [`run_log::RunLog`], [`vector::VectorIndex`], [`keyword::KeywordIndex`],
 //! [`queue::Queue`], [`webhook::WebhookStore`], [`usage::UsageStore`], [`chat::ChatModel`],
 //! [`embed::Embedder`], [`rerank::Reranker`], [`transcribe::Transcriber`], [`cache::Cache`], [`rate_limit::RateLimits`],
-//! [`checkpoint::Checkpoints`], [`key_usage::KeyUsage`]. Each has an in-memory
+//! [`checkpoint::Checkpoints`], [`key_usage::KeyUsage`],
+//! [`breaker_setting::BreakerSettings`]. Each has an in-memory
 //! implementation here, adapters behind features, and a public conformance suite
 //! behind the feature `conformance`. Mail goes out by [`mail::Mailer`].
 //!
@@ -16,6 +17,7 @@
 )]
 
 pub mod approval;
+pub mod breaker_setting;
 pub mod cache;
 pub mod chat;
 pub mod checkpoint;

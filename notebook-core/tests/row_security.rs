@@ -31,6 +31,7 @@ const INSTALLATIONS: &[(&str, &str)] = &[
     ("sessions", "a user's, who changes from one workspace to another in it"),
     ("linked_identities", "a user's, found before they are signed in"),
     ("key_usage", "counts of the calls by providers' keys, which all tenants share"),
+    ("breakers_by_hand", "what operators decided of models, which all tenants share"),
     ("rate_limits", "counts of addresses, users and keys, before a workspace is known"),
 ];
 

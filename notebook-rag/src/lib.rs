@@ -6,7 +6,7 @@
 
 #[cfg(feature = "ingest")]
 pub mod archive;
-#[cfg(feature = "candle")]
+#[cfg(any(feature = "candle", feature = "tokenizer"))]
 pub mod chat;
 pub mod chunk;
 pub mod cite;

@@ -16,6 +16,7 @@ use notebook_agent::{
 };
 use notebook_core::{
     Clock, Error, ErrorKind, Result,
+    breaker_setting::sql::SqlBreakerSettings,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
     http::egress::{Allowed, EgressClient, EgressConfig},
@@ -323,7 +324,10 @@ pub(crate) async fn open(
     if let Some(limiter) = &limiter {
         tokio::spawn(Arc::clone(limiter).keep(ending.clone()));
     }
-    let breakers = Arc::new(ByHand::new(chat_models.clone(), store.pubsub().clone()));
+    let (settings, pubsub) = (SqlBreakerSettings::new(&store), store.pubsub().clone());
+    let breakers = ByHand::new(chat_models.clone(), Arc::new(settings), pubsub, clock.clone());
+    let breakers = Arc::new(breakers);
+    breakers.recall().await?;
     let (heard, ended) = (breakers.clone(), ending.clone());
     tokio::spawn(async move { ended.run_until_cancelled(heard.hear()).await });
     let app = App::new(Parts {

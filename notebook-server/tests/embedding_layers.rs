@@ -278,6 +278,98 @@ async fn c2_breakers_are_set_everywhere() {
     }
 }
 
+/// How the first breaker stands, and by whom, since when and until when it was set.
+async fn first_breaker(server: &Server) -> Value {
+    server.json("/api/breakers").await["items"][0].clone()
+}
+
+async fn decide(server: &Server, body: Value) -> u16 {
+    let url = format!("{}/api/breakers", server.url);
+    server.http.put(url).json(&body).send().await.unwrap().status().as_u16()
+}
+
+/// C2: what was decided of a breaker is known after a restart, with who, when and until when; a decision that was taken back, or is
+/// over, is not.
+#[tokio::test]
+async fn c2_what_is_set_by_hand_survives_a_restart() {
+    let folder = folder();
+    let setup = Setup::new(folder.path())
+        .with("NOTEBOOK__CHAT__PROVIDER", "openai")
+        .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test");
+    let body = |more: Value| {
+        let mut body = json!({ "route": "answers", "model": "openai/test" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let now = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(now.as_millis()).unwrap()
+    };
+    let server = setup.start();
+    let long = now() + 3_600_000;
+    for (until, state) in [(now() - 1, "open"), (long, "auto")] {
+        assert_eq!(decide(&server, body(json!({ "state": state, "until": until }))).await, 422);
+    }
+    assert_eq!(decide(&server, body(json!({ "state": "open", "until": long }))).await, 200);
+    let before = first_breaker(&server).await;
+    server.kill();
+
+    let server = setup.start();
+    let after = first_breaker(&server).await;
+    assert_eq!((&after["state"], &after["forced"]), (&json!("open"), &json!(true)), "{after}");
+    assert_eq!(after["decided"], before["decided"]);
+    assert_eq!(after["decided"]["until"], long);
+    assert_eq!(after["decided"]["by"]["kind"], "user", "{after}");
+    let left = after["open_millis"].as_i64().unwrap();
+    assert!((3_000_000..=3_600_000).contains(&left), "{after}");
+    assert_eq!(decide(&server, body(json!({ "state": "auto" }))).await, 200);
+    server.terminate();
+
+    let server = setup.start();
+    assert_eq!(server.json("/api/breakers").await["items"], json!([]));
+    let soon = now() + 1_500;
+    assert_eq!(decide(&server, body(json!({ "state": "open", "until": soon }))).await, 200);
+    let deadline = Instant::now() + PATIENCE;
+    while first_breaker(&server).await["forced"] == true {
+        assert!(Instant::now() < deadline, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(now() >= soon);
+    let over = first_breaker(&server).await;
+    assert_eq!((&over["state"], &over["decided"]), (&json!("closed"), &Value::Null));
+    server.terminate();
+    let server = setup.start();
+    assert_eq!(server.json("/api/breakers").await["items"], json!([]));
+}
+
+/// C2: a server that starts later finds what was decided at another, and hears what is decided then.
+#[tokio::test]
+async fn c2_a_server_that_starts_later_knows_what_was_set() {
+    let (cluster, folders, blobs) = (Cluster::start(), [folder(), folder()], folder());
+    let start = |at: usize| {
+        Setup::new(folders[at].path())
+            .with("NOTEBOOK__STORAGE__POSTGRES", cluster.url())
+            .with("NOTEBOOK__STORAGE__BLOBS", blobs.path().display())
+            .with("NOTEBOOK__CHAT__PROVIDER", "openai")
+            .with("NOTEBOOK__CHAT__OPENAI__MODEL", "test")
+            .start()
+    };
+    let first = start(0);
+    let body = |state: &str| json!({ "route": "answers", "model": "openai/test", "state": state });
+    assert_eq!(decide(&first, body("open")).await, 200);
+    let second = start(1);
+    let found = first_breaker(&second).await;
+    assert_eq!((&found["state"], &found["forced"]), (&json!("open"), &json!(true)), "{found}");
+    assert_eq!(found["decided"], first_breaker(&first).await["decided"]);
+    // It may take it back, though nobody asked the model there.
+    assert_eq!(decide(&second, body("auto")).await, 200);
+    let deadline = Instant::now() + PATIENCE;
+    while first_breaker(&first).await["forced"] == true {
+        assert!(Instant::now() < deadline, "the first does not hear of it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// C3: sources and questions are embedded with the next key when one has no credit, at the start too, where the model is asked for its
 /// dimensions; counts are there after a restart, and no key is shown.
 #[tokio::test(flavor = "multi_thread")]

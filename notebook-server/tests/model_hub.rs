@@ -27,6 +27,8 @@ use sha2::{Digest as _, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const MODEL: &str = "models--acme--tiny";
+/// A tokenizer of three words.
+const TOKENIZER: &str = r#"{"version":"1.0","pre_tokenizer":{"type":"Whitespace"},"model":{"type":"WordLevel","vocab":{"a":0,"word":1,"?":2},"unk_token":"?"}}"#;
 
 /// What the hub does wrong.
 #[derive(Default)]
@@ -86,7 +88,7 @@ fn resolve(hub: &Hub, store: &str, request: &Request) -> Response {
     match request.uri().path().rsplit("main/").next().unwrap() {
         "config.json" => (about("c0ffee"), "{\"model_type\": \"bert\"}").into_response(),
         "1_Pooling/config.json" => (about("beef"), "{}").into_response(),
-        "tokenizer.json" => (about("7abc"), "{}").into_response(),
+        "tokenizer.json" => (about("7abc"), TOKENIZER).into_response(),
         "model.safetensors" => {
             let mut redirect =
                 Redirect::temporary(&format!("{store}/blob?signature=1")).into_response();
@@ -246,4 +248,49 @@ async fn what_is_not_there_or_not_a_hub_is_an_error_that_says_so() {
     assert!(error.contains("HF_ENDPOINT"), "{error}");
     let files: Vec<_> = fs::read_dir(cache.path()).unwrap().collect();
     assert!(files.is_empty(), "{files:?}");
+}
+
+/// C4: a model's public tokenizer is fetched like a model, and counts; without it the setting is named, with the command that fetches
+/// it, and nothing starts that would count otherwise than it was told to.
+#[tokio::test]
+async fn c4_a_tokenizer_is_fetched_and_counts() {
+    let (_hub, address) = Hub::default().start().await;
+    let (cache, data) = (folder(), folder());
+    let settings = data.path().join("notebook.toml");
+    let doctor = async |tokenizer: &str| {
+        let table = format!("[chat.tokenizers.\"openai/*\"]\n{tokenizer}\n");
+        fs::write(&settings, table).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_notebook"));
+        command.args(["doctor", "--data-dir"]).arg(data.path().join("data"));
+        command.env("NOTEBOOK_CONFIG", &settings).env("HF_HUB_CACHE", cache.path());
+        command.env("NOTEBOOK_CACHE", cache.path().join("none"));
+        for (name, value) in [
+            ("CHAT__PROVIDER", "openai"),
+            ("CHAT__OPENAI__BASE_URL", "http://127.0.0.1:1/v1"),
+            ("CHAT__OPENAI__MODEL", "llama"),
+            ("EMBEDDING__PROVIDER", "none"),
+        ] {
+            command.env(format!("NOTEBOOK__{name}"), value);
+        }
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = doctor("hub = \"acme/tiny\"").await;
+    for part in
+        ["chat.tokenizers.\"openai/*\"", "notebook models fetch acme/tiny --file tokenizer.json"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("tokenizer is not at hand"), "{said}");
+    let output = fetch(&address, cache.path(), &["--file", "tokenizer.json"]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for tokenizer in [
+        "hub = \"acme/tiny\"".to_owned(),
+        format!("file = {:?}", snapshot(cache.path()).join("tokenizer.json")),
+    ] {
+        let said = doctor(&tokenizer).await;
+        assert!(said.contains("counted with the model's own tokenizer"), "{said}");
+    }
+    let said = doctor("file = \"/nowhere/tokenizer.json\"").await;
+    assert!(said.contains("chat.tokenizers.\"openai/*\"") && said.contains("/nowhere"), "{said}");
 }

@@ -11,7 +11,9 @@ use notebook_core::{
 use tracing::warn;
 
 use super::{
-    Inner, Work, guard,
+    Inner, Work,
+    early::Early,
+    guard,
     hands::{Desk, Hands},
     turn,
 };
@@ -69,7 +71,7 @@ pub(super) async fn produce(
         }
     };
     // Whoever still held the desk has been ended, and lets go of it.
-    let (writer, answer) = hands.desk.lock().await.close();
+    let (writer, mut answer) = hands.desk.lock().await.close();
     let Some(writer) = writer else { return Produced::Released };
     let task = &hands.task;
     let terminal = last_event(&ended, task, &answer, writer.can_be_released());
@@ -98,6 +100,9 @@ pub(super) async fn produce(
         warn!(error, model, "run failed");
     }
     let partial = !matches!(ended, Ended::Whole);
+    if partial {
+        answer.count_early(&*task.model);
+    }
     let message = answer.into_message(task, &writer, chat.clock.now(), partial);
     store_end(writer, terminal, message).await
 }
@@ -162,6 +167,8 @@ pub(super) struct Answer {
     pub(super) timings: Vec<StageTiming>,
     /// The model that answers in place of the one that was asked.
     pub(super) model: Option<String>,
+    /// What is known of the usage until then.
+    pub(super) early: Early,
 }
 
 impl Answer {

@@ -12,7 +12,7 @@ use notebook_core::{
     Error, ErrorKind, Result, SourceId, TenantScope,
     chat::{
         CallOptions, ChatEvent, ChatMessage, ChatRequest, ChatStream, FinishReason, Grounding,
-        Replaced,
+        Replaced, Tally,
     },
     document::{Medium, SourceKind},
     model::{Chunk, Conversation, EventBody, Run, Usage},
@@ -308,10 +308,12 @@ impl Hands {
             }),
             call: CallOptions {
                 marker: desk.marker.clone(),
+                tally: Some(Tally::default()),
                 ..CallOptions::ending_in(info.timeout)
             },
             ..ChatRequest::default()
         };
+        desk.answer.early.tally.clone_from(&request.call.tally);
         let stream = self.task.model.stream(request).await?;
         let finish = self.write(stream, passages, since, desk).await?;
         let text = desk.answer.text.clone();
@@ -462,7 +464,10 @@ impl Writing<'_> {
                     }
                 }
                 ChatEvent::Replaced(replaced) => self.desk.replaced(replaced),
-                ChatEvent::Usage(usage) => reported = Some(usage),
+                ChatEvent::Usage(usage) => {
+                    reported = Some(usage);
+                    self.desk.answer.early.told = reported;
+                }
                 ChatEvent::Finish(reason) => finish = reason,
                 _ => {}
             }
@@ -501,6 +506,7 @@ impl Writing<'_> {
         let counted = || self.hands.task.model.count_tokens(self.builder.text()).tokens as u64;
         answer.usage =
             reported.unwrap_or_else(|| Usage { completion_tokens: counted(), ..answer.usage });
+        answer.early.counted = true;
         if self.builder.abstained() || answer.text.is_empty() {
             self.desk.abstain();
         }

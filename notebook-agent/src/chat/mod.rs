@@ -9,6 +9,7 @@ mod answering;
 mod ask;
 mod cite;
 mod config;
+mod early;
 mod flow;
 mod guard;
 mod hands;

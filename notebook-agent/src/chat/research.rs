@@ -298,6 +298,10 @@ pub(super) async fn write(hands: &Hands, found: &Found, began: Instant) -> Ended
             "The research came to its limit before the model was done: the answer is made of what was found until then.",
         );
     }
+    // What the calls before used, if the rest comes to nothing; what was said last is counted as it is written.
+    let last = said.map_or(0, |text| TokenCount::estimate(text).tokens as u64);
+    let before = (found.spent.tokens.saturating_sub(last), found.spent.cost_micros);
+    desk.answer.early.before = Some(before);
     let stream = match said {
         Some(text) => Ok(whole(text)),
         None => hands.task.model.stream(last_request(hands, found)).await,

@@ -1,3 +1,4 @@
+mod early;
 mod guard;
 mod recorded;
 mod replayed;
@@ -47,6 +48,7 @@ struct Scripted {
 #[derive(Clone)]
 enum Step {
     Say(&'static str),
+    Tell(notebook_core::model::Usage),
     Hang,
     Fail(ErrorKind),
     End,
@@ -87,6 +89,7 @@ impl ChatModel for Scripted {
                 async move {
                     match step {
                         Step::Say(text) => Ok(ChatEvent::Delta(text.into())),
+                        Step::Tell(usage) => Ok(ChatEvent::Usage(usage)),
                         Step::Hang => std::future::pending().await,
                         Step::Fail(kind) => Err(Error::new(kind, "generate")),
                         Step::End => Ok(ChatEvent::Finish(FinishReason::Stop)),

@@ -31,9 +31,13 @@ pub mod priced;
 #[cfg(any(feature = "anthropic", feature = "google", feature = "ollama", feature = "openai"))]
 mod remote;
 pub mod scripted;
+mod table;
+mod tally;
 mod tool;
 
 pub use check::{check_request, check_tools};
+pub use table::ModelTable;
+pub use tally::Tally;
 pub use tool::{ToolCall, ToolChoice, ToolSpec};
 
 /// What a chat model is called and how much it can read.
@@ -153,6 +157,8 @@ pub struct CallOptions {
     /// The random text by which the prompt marks what is data, another in each request: prompts that differ in it alone
     /// are the same prompt.
     pub marker: Option<String>,
+    /// Where it is noted what the call used, if it ends before its answer is whole.
+    pub tally: Option<Tally>,
 }
 
 impl CallOptions {

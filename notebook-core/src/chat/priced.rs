@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 
 use super::{
-    ChatEvent, ChatMessage, ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount,
+    ChatEvent, ChatMessage, ChatModel, ChatModelInfo, ChatRequest, ChatStream, ModelTable, Tally,
+    TokenCount,
 };
 use crate::{Result, model::Usage};
 
@@ -35,49 +36,14 @@ impl Price {
 }
 
 /// Models by pattern, and what they cost.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PriceTable(Vec<(String, Price)>);
-
-impl PriceTable {
-    /// Patterns are `provider/model`, in which `*` stands for any text: `openai/gpt-4.1*`.
-    #[must_use]
-    pub fn new(prices: impl IntoIterator<Item = (String, Price)>) -> Self {
-        let mut prices: Vec<_> = prices.into_iter().collect();
-        // The one that says most of a name first; by name where two say as much, so that the order is always the same.
-        prices.sort_by(|(one, _), (other, _)| {
-            let said = |pattern: &str| pattern.chars().filter(|c| *c != '*').count();
-            said(other).cmp(&said(one)).then_with(|| one.cmp(other))
-        });
-        Self(prices)
-    }
-
-    /// The price of a model: that of the pattern that says most of its name. None where none matches.
-    #[must_use]
-    pub fn price(&self, info: &ChatModelInfo) -> Option<Price> {
-        let label = info.label();
-        self.0.iter().find(|(pattern, _)| matches(pattern, &label)).map(|(_, price)| *price)
-    }
-}
-
-/// Whether a text is as the pattern says.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    let mut rest = rest;
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
+pub type PriceTable = ModelTable<Price>;
 
 /// A model whose answers tell what they cost.
 ///
 /// - Only counts of tokens become costs. Where a model tells none, they are estimated when its answer is whole, and say that they
 ///   are an estimate ([`Usage::exact`]).
+/// - An answer that had begun and ends early, because it breaks or nobody wants it any more, used its prompt and what was written
+///   until then: that is estimated too, and noted in the call's [`Tally`].
 pub struct Priced {
     inner: Arc<dyn ChatModel>,
     price: Price,
@@ -93,27 +59,29 @@ impl Priced {
     /// A model with its price of a table, if it has one there.
     #[must_use]
     pub fn around(inner: Arc<dyn ChatModel>, prices: &PriceTable) -> Arc<dyn ChatModel> {
-        match prices.price(inner.info()) {
-            Some(price) => Arc::new(Self::new(inner, price)),
+        match prices.get(inner.info()) {
+            Some(price) => Arc::new(Self::new(inner, *price)),
             None => inner,
         }
     }
 }
 
-/// What a model that tells no counts was asked, and what it wrote.
-struct Unreported {
+/// What a model was asked, and what it wrote until now.
+struct Said {
     prompt: Vec<ChatMessage>,
     written: String,
 }
 
-impl Unreported {
-    fn estimate(&self, model: &dyn ChatModel) -> Usage {
+impl Said {
+    /// What that used, as far as the model has not told it.
+    fn estimate(&self, model: &dyn ChatModel, told: Option<Usage>) -> Usage {
         let count = |text: &String| model.count_tokens(text).tokens as u64;
         let calls = self.prompt.iter().flat_map(|message| &message.tool_calls);
         let texts = self.prompt.iter().map(|message| &message.content);
-        let all = texts.chain(calls.map(|call| &call.arguments));
-        let (prompt_tokens, completion_tokens) = (all.map(count).sum(), count(&self.written));
-        Usage { prompt_tokens, completion_tokens, exact: false, cost_micros: None }
+        let prompt = || texts.chain(calls.map(|call| &call.arguments)).map(count).sum();
+        let known = told.is_some_and(|told| told.prompt_tokens > 0);
+        let prompt = if known { 0 } else { prompt() };
+        Usage::so_far(told, prompt, count(&self.written))
     }
 }
 
@@ -122,10 +90,14 @@ struct Account {
     stream: ChatStream,
     model: Arc<dyn ChatModel>,
     price: Price,
-    /// As long as it has told no counts. Nearly all do, at the end, so nothing is counted before that: the first word would wait for it.
-    unreported: Option<Unreported>,
+    /// Nearly all models tell counts, at the end, so nothing is counted before that: the first word would wait for it.
+    said: Said,
+    /// What the model has told last.
+    told: Option<Usage>,
     /// The end, which waits for the estimate before it.
     end: Option<ChatEvent>,
+    whole: bool,
+    tally: Option<Tally>,
 }
 
 impl Account {
@@ -139,36 +111,45 @@ impl Account {
         };
         Some(Ok(match event {
             ChatEvent::Usage(usage) => {
-                self.unreported = None;
+                self.told = Some(usage);
                 ChatEvent::Usage(self.priced(usage))
             }
-            ChatEvent::Finish(reason) => match self.unreported.take() {
-                None => ChatEvent::Finish(reason),
-                Some(unreported) => {
-                    self.end = Some(ChatEvent::Finish(reason));
-                    ChatEvent::Usage(self.priced(unreported.estimate(&*self.model)))
+            ChatEvent::Finish(reason) => {
+                self.whole = true;
+                match self.told {
+                    Some(_) => ChatEvent::Finish(reason),
+                    None => {
+                        self.end = Some(ChatEvent::Finish(reason));
+                        ChatEvent::Usage(self.priced(self.said.estimate(&*self.model, None)))
+                    }
                 }
-            },
+            }
             ChatEvent::Delta(text) => {
-                self.wrote(&text);
+                self.said.written.push_str(&text);
                 ChatEvent::Delta(text)
             }
             ChatEvent::ToolCall(call) => {
-                self.wrote(&call.arguments);
+                self.said.written.push_str(&call.arguments);
                 ChatEvent::ToolCall(call)
             }
             replaced @ ChatEvent::Replaced(_) => replaced,
         }))
     }
 
-    fn wrote(&mut self, text: &str) {
-        if let Some(unreported) = &mut self.unreported {
-            unreported.written.push_str(text);
-        }
-    }
-
     fn priced(&self, usage: Usage) -> Usage {
         Usage { cost_micros: Some(self.price.micros(&usage)), ..usage }
+    }
+}
+
+/// An answer that nobody reads to its end.
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(tally) = &self.tally
+            && !self.whole
+            && !self.said.written.is_empty()
+        {
+            tally.note(self.priced(self.said.estimate(&*self.model, self.told)));
+        }
     }
 }
 
@@ -181,12 +162,16 @@ impl ChatModel for Priced {
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
         let prompt = request.messages.clone();
+        let tally = request.call.tally.clone();
         let account = Account {
             stream: self.inner.stream(request).await?,
             model: Arc::clone(&self.inner),
             price: self.price,
-            unreported: Some(Unreported { prompt, written: String::new() }),
+            said: Said { prompt, written: String::new() },
+            told: None,
             end: None,
+            whole: false,
+            tally,
         };
         Ok(Box::pin(stream::unfold(account, |mut account| async move {
             let item = account.next().await?;
@@ -264,11 +249,11 @@ mod tests {
             ("openai", "gpt-4.1-mini", 3.0),
             ("azure", "gpt-4.1-mini", 4.0),
         ] {
-            assert_eq!(table.price(&info(provider, model)), Some(price(usd)), "{provider}/{model}");
+            assert_eq!(table.get(&info(provider, model)), Some(&price(usd)), "{provider}/{model}");
         }
         let table = PriceTable::new([("openai/a*b*c".to_owned(), PRICE)]);
         for (model, known) in [("abc", true), ("aXbYc", true), ("ab", false), ("acb", false)] {
-            assert_eq!(table.price(&info("openai", model)).is_some(), known, "{model}");
+            assert_eq!(table.get(&info("openai", model)).is_some(), known, "{model}");
         }
     }
 
@@ -291,6 +276,45 @@ mod tests {
         assert_eq!(events[2], ChatEvent::Usage(estimate));
         assert_eq!(events[3], ChatEvent::Finish(FinishReason::Stop));
         assert_eq!(events.len(), 4);
+    }
+
+    /// C4: an answer that breaks, or that nobody wants any more, used its prompt and what was written until then; one that was
+    /// whole, or had not begun, is not told so.
+    #[tokio::test]
+    async fn c4_an_answer_that_ends_early_has_a_cost() {
+        // Prompt 3 and text 2 tokens, as estimated; 5 of the prompt where the model has told that.
+        let used = |prompt_tokens, completion_tokens| {
+            let usage = Usage { prompt_tokens, completion_tokens, exact: false, cost_micros: None };
+            Some(Usage { cost_micros: Some(PRICE.micros(&usage)), ..usage })
+        };
+        for (steps, read, expected) in [
+            (vec![Step::text("abc"), Step::text("def"), Step::STOP], 2, used(3, 2)),
+            (vec![Step::text("abc"), Step::text("def"), Step::STOP], 4, None),
+            (vec![Step::usage(5, 1), Step::text("abcdef"), Step::STOP], 2, used(5, 2)),
+            (vec![Step::usage(5, 9), Step::text("abcdef"), Step::STOP], 2, used(5, 9)),
+            (vec![Step::text("abc"), Step::STOP], 0, None),
+        ] {
+            let tally = Tally::default();
+            let mut stream = early(Script::new(steps), &tally).await;
+            for _ in 0..read {
+                assert!(stream.next().await.unwrap().is_ok());
+            }
+            drop(stream);
+            assert_eq!(tally.used(), expected, "after {read}");
+        }
+        let tally = Tally::default();
+        let broken = Step::Fail(crate::ErrorKind::Timeout, crate::Retry::Never);
+        let steps = [Step::text("abc"), Step::text("def"), broken];
+        let stream = early(Script::new(steps), &tally).await;
+        assert!(stream.collect::<Vec<_>>().await.last().unwrap().is_err());
+        assert_eq!(tally.used(), used(3, 2));
+    }
+
+    async fn early(script: Script, tally: &Tally) -> ChatStream {
+        let model = Priced::new(Arc::new(ScriptedChat::new(script)), PRICE);
+        let messages = vec![ChatMessage::new(ChatRole::User, "123456789")];
+        let call = crate::chat::CallOptions { tally: Some(tally.clone()), ..Default::default() };
+        model.stream(ChatRequest { messages, call, ..ChatRequest::default() }).await.unwrap()
     }
 
     /// Counts how often it is asked to count.

@@ -20,7 +20,7 @@ use std::fmt;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-pub use day::Day;
+pub use day::{Day, Zone};
 
 use crate::{Result, Secret, Timestamp};
 

@@ -43,6 +43,7 @@ mod tests {
     /// Who works for all tenants at once, how often, and why. An entry more is a way across tenants more: it needs a
     /// reason that a reviewer believes.
     const CROSSING: &[(&str, usize, &str)] = &[
+        ("breaker_setting/sql.rs", 1, "breakers are the installation's"),
         (
             "identity/sql/mod.rs",
             2,
@@ -54,6 +55,7 @@ mod tests {
     ];
     /// Who has no transaction that could carry a tenant, as above.
     const SINGLY: &[(&str, usize, &str)] = &[
+        ("breaker_setting/sql.rs", 2, "as above"),
         ("key_usage/sql.rs", 3, "as above"),
         ("queue/sql/jobs.rs", 1, "hands it on"),
         ("queue/sql/worklist.rs", 3, "claims, inserts and ends of jobs of all tenants go together"),

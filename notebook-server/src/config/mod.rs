@@ -37,7 +37,7 @@ pub use parse::{Ocr, Parse, Sound};
 pub use profile::Profile;
 #[cfg(test)]
 pub(crate) use providers::preset_names;
-pub use providers::{Anthropic, Azure, PresetServer, Price};
+pub use providers::{Anthropic, Azure, PresetServer, Price, TokenizerFile};
 pub use rate_limits::{Anonymous, Rate, RateLimits, Tier, User};
 pub use rerank::Rerank;
 pub use resilience::{
@@ -281,6 +281,8 @@ pub struct Chat {
     pub gguf: Gguf,
     /// What models cost, by patterns of `provider/model`.
     pub prices: BTreeMap<String, Price>,
+    /// The public tokenizers of models, by patterns of `provider/model`.
+    pub tokenizers: BTreeMap<String, TokenizerFile>,
     /// The models that answer when the one that is asked cannot, in this order: `provider/model`, or a provider.
     pub fallback: Vec<String>,
     /// What stands around models of other machines.
@@ -466,6 +468,7 @@ impl Default for Chat {
             presets: BTreeMap::new(),
             gguf: Gguf::default(),
             prices: BTreeMap::new(),
+            tokenizers: BTreeMap::new(),
             fallback: Vec::new(),
             resilience: Resilience::default(),
         }

@@ -1,6 +1,6 @@
 //! Settings of the providers of chat models.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use notebook_core::{
     Secret,
@@ -77,6 +77,16 @@ pub struct Price {
     pub completion: f64,
 }
 
+/// Where the `tokenizer.json` of a model is: one of the two.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenizerFile {
+    /// The file itself.
+    pub file: Option<PathBuf>,
+    /// A model of a hub, `ORG/NAME`, of which it was fetched.
+    pub hub: Option<String>,
+}
+
 impl Default for Anthropic {
     fn default() -> Self {
         Self {
@@ -148,6 +158,16 @@ pub(super) fn errors(chat: &Chat) -> Vec<String> {
     }
     for (name, url) in urls {
         need(address(url), format!("{name} must begin with http:// or https://"));
+    }
+    for (pattern, place) in &chat.tokenizers {
+        need(
+            place.file.is_some() != place.hub.is_some(),
+            format!("chat.tokenizers.{pattern:?} must have either file or hub"),
+        );
+        need(
+            pattern.contains(['/', '*']),
+            format!("chat.tokenizers.{pattern:?} must be a pattern such as \"groq/llama-3*\""),
+        );
     }
     for (pattern, price) in &chat.prices {
         let good = |usd: f64| usd.is_finite() && (0.0..=1e6).contains(&usd);
@@ -260,6 +280,16 @@ mod tests {
                 vec!["chat.prices.\"gpt\" must be a pattern"],
             ),
             ("prices.\"openai/gpt-4.1*\" = { prompt = 2, completion = 8.5 }", vec![]),
+            ("tokenizers.\"groq/llama*\".file = \"tokenizer.json\"", vec![]),
+            ("tokenizers.\"groq/llama*\".hub = \"org/name\"", vec![]),
+            (
+                "tokenizers.llama = { file = \"a\", hub = \"org/name\" }",
+                vec![
+                    "chat.tokenizers.\"llama\" must have either file or hub",
+                    "chat.tokenizers.\"llama\" must be a pattern",
+                ],
+            ),
+            ("tokenizers.\"a/b\" = {}", vec!["chat.tokenizers.\"a/b\" must have either"]),
         ] {
             let errors = errors_of(toml);
             assert_eq!(errors.len(), expected.len(), "{toml}: {errors:?}");

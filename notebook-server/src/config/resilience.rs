@@ -8,6 +8,7 @@ use notebook_core::{
         AdaptPolicy, BreakerPolicy, BudgetPolicy, HedgePolicy, KeyPolicy, Limit, LimitPolicy,
         ResponseCachePolicy, RetryPolicy, Slow, Timeouts,
     },
+    key_usage::Zone,
 };
 use serde::Deserialize;
 
@@ -157,13 +158,13 @@ pub struct CacheSettings {
 }
 
 /// How the keys of a provider are used that has several.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeySettings {
     /// The most calls of each key in a day.
     pub daily_calls: Option<u64>,
-    /// By how many minutes the provider's day begins before that of UTC: -480 for UTC-8.
-    pub day_offset_minutes: i32,
+    /// The time zone in which the provider's day begins, such as `America/Los_Angeles`; UTC when absent.
+    pub day_zone: Option<String>,
 }
 
 impl Default for Resilience {
@@ -333,12 +334,19 @@ impl BreakerSettings {
 }
 
 impl KeySettings {
-    pub(crate) fn policy(&self) -> KeyPolicy {
-        KeyPolicy {
-            daily: self.daily_calls,
-            day_offset_minutes: self.day_offset_minutes,
-            ..KeyPolicy::default()
-        }
+    /// # Errors
+    /// `InvalidInput` where there is no such time zone.
+    pub(crate) fn policy(&self) -> Result<KeyPolicy> {
+        let zone = self.zone()?;
+        Ok(KeyPolicy { daily: self.daily_calls, zone, ..KeyPolicy::default() })
+    }
+
+    /// Where the provider's days begin.
+    ///
+    /// # Errors
+    /// As [`policy`](Self::policy).
+    pub(crate) fn zone(&self) -> Result<Zone> {
+        self.day_zone.as_deref().map_or_else(|| Ok(Zone::default()), Zone::named)
     }
 
     /// What is wrong, as sentences.
@@ -347,9 +355,9 @@ impl KeySettings {
         if self.daily_calls == Some(0) {
             errors.push(format!("chat.{provider}.keys.daily_calls must be at least 1"));
         }
-        if !(-1_440..=1_440).contains(&self.day_offset_minutes) {
+        if self.zone().is_err() {
             errors.push(format!(
-                "chat.{provider}.keys.day_offset_minutes must be from -1440 to 1440"
+                "chat.{provider}.keys.day_zone must be a name of the IANA time zone database, such as America/Los_Angeles"
             ));
         }
         errors

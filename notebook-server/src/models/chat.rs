@@ -10,6 +10,7 @@ use notebook_rag::extractive::ExtractiveModel;
 
 use super::layers::Layers;
 use super::providers::{PROBE, gguf, local_file, make, ollama};
+use super::tokenizers::Tokenizers;
 use crate::{
     config::{Chat, Config},
     status::ChatStatus,
@@ -19,6 +20,7 @@ use crate::{
 pub struct Models {
     config: Chat,
     http: HttpClient,
+    tokenizers: Tokenizers,
     default: Arc<dyn ChatModel>,
     /// Answers without a model: there whatever else is.
     extractive: Arc<ExtractiveModel>,
@@ -35,9 +37,11 @@ pub struct Models {
 pub(crate) async fn chat(config: &Config, layers: Arc<Layers>) -> Result<Arc<Models>> {
     let http = super::http()?;
     let config = config.chat.clone();
+    let tokenizers = Tokenizers::load(&config).await?;
+    let with = (&http, &tokenizers);
     let extractive = Arc::new(ExtractiveModel::default());
     let remote = |provider: &str, model: Option<&str>| {
-        layers.keyed(&config, provider, |config| make(config, &http, provider, model))
+        layers.keyed(&config, provider, |config| make(config, with, provider, model))
     };
     let mut fallback = Vec::new();
     for entry in &config.fallback {
@@ -48,33 +52,33 @@ pub(crate) async fn chat(config: &Config, layers: Arc<Layers>) -> Result<Arc<Mod
         fallback.push(match provider {
             "extractive" => extractive.clone() as Arc<dyn ChatModel>,
             "gguf" => gguf(&config, local_file(&config)?).await?,
-            "ollama" if model.is_none() => ollama(&config, &http).await?,
+            "ollama" if model.is_none() => ollama(&config, with).await?,
             named => remote(named, model)?,
         });
     }
     let (default, reason) = match config.provider.as_str() {
-        "auto" => choose(&config, &http, &extractive, &remote).await?,
+        "auto" => choose(&config, with, &extractive, &remote).await?,
         "extractive" => {
             (extractive.clone() as Arc<dyn ChatModel>, "chat.provider is extractive".to_owned())
         }
-        "ollama" => (ollama(&config, &http).await?, "chat.provider is ollama".to_owned()),
+        "ollama" => (ollama(&config, with).await?, "chat.provider is ollama".to_owned()),
         "gguf" => (gguf(&config, local_file(&config)?).await?, "chat.provider is gguf".to_owned()),
         named => (remote(named, None)?, format!("chat.provider is {named}")),
     };
-    Ok(Arc::new(Models { config, http, default, extractive, fallback, layers, reason }))
+    Ok(Arc::new(Models { config, http, tokenizers, default, extractive, fallback, layers, reason }))
 }
 
 /// A configured provider, else Ollama if it answers, else a local file, else quotes.
 async fn choose(
     config: &Chat,
-    http: &HttpClient,
+    with: (&HttpClient, &Tokenizers),
     extractive: &Arc<ExtractiveModel>,
     remote: &impl Fn(&str, Option<&str>) -> Result<Arc<dyn ChatModel>>,
 ) -> Result<(Arc<dyn ChatModel>, String)> {
     if let Some((provider, setting)) = configured(config) {
         return Ok((remote(&provider, None)?, format!("{setting} is set")));
     }
-    let found = tokio::time::timeout(PROBE, ollama(config, http)).await;
+    let found = tokio::time::timeout(PROBE, ollama(config, with)).await;
     if let Ok(Ok(model)) = found {
         return Ok((model, format!("Ollama answers at {}", config.ollama.base_url)));
     }
@@ -170,7 +174,7 @@ impl Models {
                 "a model file is loaded at start: set chat.provider to gguf and start again",
             )),
             other => self.layers.keyed(&self.config, other, |config| {
-                make(config, &self.http, other, settings.model.as_deref())
+                make(config, (&self.http, &self.tokenizers), other, settings.model.as_deref())
             }),
         }
     }

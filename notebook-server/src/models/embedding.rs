@@ -137,7 +137,7 @@ async fn connect(provider: &str, config: &Config, layers: &Layers) -> Result<Cho
                 pooled.push(Pooled::new(key, adapter));
             }
             let (usage, clock) = (Arc::clone(&layers.usage), Arc::clone(&layers.clock));
-            Arc::new(EmbedKeyPool::new(pooled, rules.policy(), usage, clock)?)
+            Arc::new(EmbedKeyPool::new(pooled, rules.policy()?, usage, clock)?)
         }
     };
     let is_local = BaseUrl::parse(address)?.is_loopback();

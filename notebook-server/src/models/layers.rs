@@ -19,7 +19,7 @@ use notebook_core::{
             ResponseCache, Retries, Stack, Timeouts,
         },
     },
-    key_usage::{Day, KeyHash, KeyUsage},
+    key_usage::{Day, KeyHash, KeyUsage, Zone},
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,27 @@ pub(crate) enum Route {
 /// The keys of a provider, as they are counted.
 struct Pool {
     provider: &'static str,
-    settings: KeySettings,
+    daily_calls: Option<u64>,
+    zone: Zone,
     keys: Vec<(String, KeyHash)>,
+}
+
+impl Route {
+    /// Its name on the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Answers => "answers",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+        }
+    }
+
+    /// The one of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Answers, Self::Embeddings, Self::Rerank]
+            .into_iter()
+            .find(|route| route.name() == name)
+    }
 }
 
 /// How a model stands.
@@ -78,7 +97,7 @@ pub(crate) struct ModelState {
     /// What it is called for.
     pub(crate) route: Route,
     /// Whether somebody has decided by hand how it stands.
-    forced: bool,
+    pub(crate) forced: bool,
     /// `closed`: calls are made; `open`: none are; `half_open`: some are, to try.
     #[schema(value_type = String)]
     state: Phase,
@@ -139,11 +158,11 @@ impl Layers {
         });
         let now = clock.now();
         // Wherever their days begin, they were over two days ago.
-        usage.prune(Day(Day::of(now, 0).0 - 2), now).await?;
+        usage.prune(Day(Day::of(now, &Zone::default()).0 - 2), now).await?;
         Ok(Self {
             settings: chat.resilience,
             embedding: EmbeddingLoad::default(),
-            pools: pools(chat),
+            pools: pools(chat)?,
             clock,
             usage,
             cache,
@@ -170,7 +189,7 @@ impl Layers {
             Ok(PooledKey::new(key, make(&with_key)?))
         });
         let (usage, clock) = (Arc::clone(&self.usage), Arc::clone(&self.clock));
-        let pool = KeyPool::new(keys.collect::<Result<_>>()?, settings.policy(), usage, clock)?;
+        let pool = KeyPool::new(keys.collect::<Result<_>>()?, settings.policy()?, usage, clock)?;
         Ok(Arc::new(pool))
     }
 
@@ -271,6 +290,18 @@ impl Layers {
                 })
             }
             None => Err(Error::not_found("set breaker", "model").with("field", "model")),
+        }
+    }
+
+    /// The breaker of a model for which somebody has decided before this process began. One of a model of answers is made, for it
+    /// may be asked for at any time; none where this process has no such model.
+    ///
+    /// # Errors
+    /// Those of the settings.
+    pub(super) fn decided(&self, route: Route, model: &str) -> Result<Option<Arc<Breaker>>> {
+        match route {
+            Route::Answers => self.breaker(route, model.to_owned(), &self.settings.breaker),
+            _ => Ok(self.breakers.lock().get(&(route, model.to_owned())).cloned()),
         }
     }
 
@@ -377,20 +408,20 @@ pub(crate) async fn key_states(
     usage: &dyn KeyUsage,
     now: Timestamp,
 ) -> Result<Vec<KeyState>> {
-    states(&pools(chat), usage, now).await
+    states(&pools(chat)?, usage, now).await
 }
 
 async fn states(pools: &[Pool], usage: &dyn KeyUsage, now: Timestamp) -> Result<Vec<KeyState>> {
     let mut states = Vec::new();
-    for Pool { provider, settings, keys } in pools {
+    for Pool { provider, daily_calls, zone, keys } in pools {
         let hashes: Vec<_> = keys.iter().map(|(_, key)| *key).collect();
-        let today = Day::of(now, settings.day_offset_minutes);
+        let today = Day::of(now, zone);
         for ((name, _), count) in keys.iter().zip(usage.counts(&hashes).await?) {
             states.push(KeyState {
                 provider: (*provider).to_owned(),
                 name: name.clone(),
                 used: if count.day >= today { count.used } else { 0 },
-                daily_calls: settings.daily_calls,
+                daily_calls: *daily_calls,
                 resting_millis: count.resting_until.since(now).as_millis() as u64,
             });
         }
@@ -398,11 +429,12 @@ async fn states(pools: &[Pool], usage: &dyn KeyUsage, now: Timestamp) -> Result<
     Ok(states)
 }
 
-fn pools(chat: &Chat) -> Vec<Pool> {
+fn pools(chat: &Chat) -> Result<Vec<Pool>> {
     let pools = ["openai", "google"].into_iter().filter_map(|provider| {
         let (keys, settings) = keys_of(chat, provider)?;
         let keys = keys.iter().map(|(name, key)| (name.clone(), KeyHash::of(key))).collect();
-        Some(Pool { provider, settings, keys })
+        let daily_calls = settings.daily_calls;
+        Some(settings.zone().map(|zone| Pool { provider, daily_calls, zone, keys }))
     });
     pools.collect()
 }
@@ -423,10 +455,10 @@ fn is_quiet(breaker: &Breaker) -> bool {
 pub(super) fn keys_of<'c>(
     chat: &'c Chat,
     provider: &str,
-) -> Option<(&'c BTreeMap<String, Secret>, KeySettings)> {
+) -> Option<(&'c BTreeMap<String, Secret>, &'c KeySettings)> {
     let (keys, settings) = match provider {
-        "openai" => (&chat.openai.api_keys, chat.openai.keys),
-        "google" => (&chat.google.api_keys, chat.google.keys),
+        "openai" => (&chat.openai.api_keys, &chat.openai.keys),
+        "google" => (&chat.google.api_keys, &chat.google.keys),
         _ => return None,
     };
     (!keys.is_empty()).then_some((keys, settings))

@@ -7,9 +7,10 @@ mod embedding_layers;
 mod layers;
 mod providers;
 mod rerank;
+mod tokenizers;
 mod transcription;
 
-pub(crate) use by_hand::{ByHand, Wanted};
+pub(crate) use by_hand::{ByHand, Decision, Wanted};
 pub(crate) use chat::{Models, chat};
 pub(crate) use embedding::{EMBEDDING_PROVIDERS, embedder, embedding_files, local_embedding_model};
 pub(crate) use layers::{KeyState, Layers, ModelState, ProviderState, Route, key_states, layers};

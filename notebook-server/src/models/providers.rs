@@ -21,6 +21,7 @@ use notebook_rag::{
 };
 use serde::Deserialize;
 
+use super::tokenizers::Tokenizers;
 use crate::config::{Chat, Config};
 
 /// Values of `chat.provider`.
@@ -51,13 +52,14 @@ const LOCAL_FILE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
 /// The longest list of models that is read from Ollama, in bytes.
 const LONGEST_LIST: usize = 4 << 20;
 
-/// A remote model, without a call to its provider. Its answers tell what they cost, where `chat.prices` has its price.
+/// A remote model, without a call to its provider. Its tokens are counted by its tokenizer, where `chat.tokenizers` has it, and its
+/// answers tell what they cost, where `chat.prices` has its price.
 ///
 /// # Errors
 /// `InvalidInput` that names the setting that is missing or wrong.
 pub(super) fn make(
     config: &Chat,
-    http: &HttpClient,
+    (http, tokenizers): (&HttpClient, &Tokenizers),
     provider: &str,
     model: Option<&str>,
 ) -> Result<Arc<dyn ChatModel>> {
@@ -76,7 +78,7 @@ pub(super) fn make(
             None => return Err(unknown(other)),
         },
     };
-    Ok(Priced::around(bare, &prices(config)))
+    Ok(Priced::around(tokenizers.around(bare), &prices(config)))
 }
 
 /// The prices of the configuration.
@@ -89,7 +91,7 @@ fn prices(config: &Chat) -> PriceTable {
 
 /// What a model costs, where that is configured.
 pub(crate) fn price(config: &Config, info: &ChatModelInfo) -> Option<Price> {
-    prices(&config.chat).price(info)
+    prices(&config.chat).get(info).copied()
 }
 
 /// The model that is asked for, else that of the setting.
@@ -183,13 +185,16 @@ fn ollama_config(config: &Chat, model: &str) -> OllamaConfig {
 }
 
 /// Ollama's model of the configuration, else the first that is installed; its window is asked for.
-pub(super) async fn ollama(config: &Chat, http: &HttpClient) -> Result<Arc<dyn ChatModel>> {
+pub(super) async fn ollama(
+    config: &Chat,
+    (http, tokenizers): (&HttpClient, &Tokenizers),
+) -> Result<Arc<dyn ChatModel>> {
     let name = match &config.ollama.model {
         Some(name) => name.clone(),
         None => first_installed(config, http).await?,
     };
     let model = OllamaChat::connect(http.clone(), ollama_config(config, &name)).await?;
-    Ok(Priced::around(Arc::new(model), &prices(config)))
+    Ok(Priced::around(tokenizers.around(Arc::new(model)), &prices(config)))
 }
 
 #[derive(Deserialize)]
@@ -241,7 +246,7 @@ mod tests {
     fn made(toml: &str, provider: &str, model: Option<&str>) -> Result<Arc<dyn ChatModel>> {
         let toml = <figment::providers::Toml as figment::providers::Format>::string(toml);
         let config: Chat = figment::Figment::from(toml).extract().unwrap();
-        make(&config, &http().unwrap(), provider, model)
+        make(&config, (&http().unwrap(), &Tokenizers::default()), provider, model)
     }
 
     /// C1: each name of the list makes a model, or says which setting it lacks.

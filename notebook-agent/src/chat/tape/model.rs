@@ -110,7 +110,7 @@ fn digest(request: &ChatRequest) -> String {
         grounding,
         tools,
         tool_choice,
-        call: CallOptions { deadline: _, repeated_above: _, marker },
+        call: CallOptions { deadline: _, repeated_above: _, marker, tally: _ },
     } = request;
     let grounding = grounding.as_ref().map(|grounding| (&grounding.question, &grounding.passages));
     let whole = json!([

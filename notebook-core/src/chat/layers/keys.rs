@@ -9,23 +9,23 @@ use super::guarded::{LAYER, begun};
 use crate::{
     Clock, Error, ErrorKind, Result, Retry, Secret, Timestamp,
     chat::{ChatModel, ChatModelInfo, ChatRequest, ChatStream, TokenCount},
-    key_usage::{Day, KeyHash, KeyUsage, Use},
+    key_usage::{Day, KeyHash, KeyUsage, Use, Zone},
 };
 
 /// How keys are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPolicy {
     /// The most calls of a key in a day.
     pub daily: Option<u64>,
-    /// By how many minutes the provider's day begins before that of UTC: 60 where it is midnight an hour earlier.
-    pub day_offset_minutes: i32,
+    /// Where the provider's days begin.
+    pub zone: Zone,
     /// For how long a key is left alone that met a limit without being told for how long, or was refused.
     pub rest: Duration,
 }
 
 impl Default for KeyPolicy {
     fn default() -> Self {
-        Self { daily: None, day_offset_minutes: 0, rest: Duration::from_secs(60) }
+        Self { daily: None, zone: Zone::default(), rest: Duration::from_secs(60) }
     }
 }
 
@@ -110,7 +110,7 @@ impl<M: ?Sized> Keys<M> {
     async fn take(&self, key: KeyHash, day: Day, now: Timestamp) -> Option<Duration> {
         match self.usage.take(key, day, self.policy.daily, now).await {
             Ok(Use::Counted { .. }) => None,
-            Ok(Use::Spent) => Some(day.end(self.policy.day_offset_minutes).since(now)),
+            Ok(Use::Spent) => Some(day.end(&self.policy.zone).since(now)),
             Ok(Use::Resting { until }) => Some(until.since(now)),
             Err(error) => {
                 warn!(%error, "uses of keys cannot be counted; going on without");
@@ -124,7 +124,7 @@ impl<M: ?Sized> Keys<M> {
         let until = match (error.kind(), error.retry_status()) {
             (_, Retry::After(wait)) => now.after(wait),
             // No credit: nothing changes before the day does.
-            (ErrorKind::RateLimited, Retry::Never) => day.end(self.policy.day_offset_minutes),
+            (ErrorKind::RateLimited, Retry::Never) => day.end(&self.policy.zone),
             _ => now.after(self.policy.rest),
         };
         warn!(?key, kind = error.kind().code(), "a key was refused and rests");
@@ -144,7 +144,7 @@ impl<M: ?Sized> Keys<M> {
         let mut refused = None;
         for pooled in self.keys() {
             let now = self.clock.now();
-            let day = Day::of(now, self.policy.day_offset_minutes);
+            let day = Day::of(now, &self.policy.zone);
             let wait = match self.take(pooled.key, day, now).await {
                 Some(wait) => wait,
                 None => match once(Arc::clone(&pooled.model)).await {

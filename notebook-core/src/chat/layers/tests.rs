@@ -17,7 +17,7 @@ use crate::{
         scripted::{Ended, Script, ScriptedChat, Step},
     },
     clock::{ManualClock, SystemClock},
-    key_usage::{KeyUsage as _, memory::MemoryKeyUsage},
+    key_usage::{KeyUsage as _, Zone, memory::MemoryKeyUsage},
 };
 
 fn request() -> ChatRequest {
@@ -432,6 +432,34 @@ async fn c3_keys_are_used_up_to_their_daily_limit() {
     let counts = usage.counts(&keys).await.unwrap();
     assert_eq!(counts.iter().map(|count| count.used).collect::<Vec<_>>(), [1, 2]);
     assert!(!format!("{keys:?}{counts:?}").contains("key-1"));
+}
+
+/// C3: the day of a key is that of its provider's zone: over after 23 hours where summer time begins, after 25 where it ends.
+#[tokio::test]
+async fn c3_a_day_is_as_long_as_it_is_where_the_provider_is() {
+    // Midnight of 2026-03-08 and of 2026-11-01 in Los Angeles.
+    for (midnight, hours) in [(1_772_956_800_000, 23), (1_793_516_400_000, 25)] {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(midnight - 1)));
+        let zone = Zone::named("America/Los_Angeles").unwrap();
+        let policy = KeyPolicy { daily: Some(1), zone, ..KeyPolicy::default() };
+        let keys = vec![PooledKey::new(&Secret::new("key"), answering("a"))];
+        let usage = Arc::new(MemoryKeyUsage::new());
+        let pool = KeyPool::new(keys, policy, usage, clock.clone()).unwrap();
+        let answers = async || text(&hear(&pool, request()).await) == "Good day to you";
+        let waits = async || {
+            let error = hear(&pool, request()).await.remove(0).unwrap_err();
+            error.retry_status()
+        };
+        assert!(answers().await);
+        assert_eq!(waits().await, Retry::After(Duration::from_millis(1)));
+        clock.advance(Duration::from_millis(1));
+        assert!(answers().await, "a new day");
+        assert_eq!(waits().await, Retry::After(Duration::from_secs(hours * 3_600)));
+        clock.advance(Duration::from_secs(hours * 3_600) - Duration::from_millis(1));
+        assert_eq!(waits().await, Retry::After(Duration::from_millis(1)));
+        clock.advance(Duration::from_millis(1));
+        assert!(answers().await, "and the next one");
+    }
 }
 
 /// C3: a key that is refused rests, and the same call is made with the next one.

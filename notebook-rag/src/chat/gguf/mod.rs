@@ -197,7 +197,7 @@ impl ChatModel for GgufModel {
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {
-        TokenCount { tokens: self.model.tokens.count(text), exact: true }
+        self.model.tokens.count(text)
     }
 
     async fn check(&self) -> Result<()> {

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use notebook_core::{Error, ErrorKind, Result};
+use notebook_core::{Error, ErrorKind, Result, chat::TokenCount};
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
 
 use super::file::{Gguf, OPERATION, Value};
+use crate::chat::counts::count;
 
 /// Names of tokens that end an answer, whatever `eos_token_id` says.
 const ENDS: [&str; 5] =
@@ -99,8 +100,8 @@ impl Tokens {
     }
 
     /// How many tokens a text of a user is.
-    pub(super) fn count(&self, text: &str) -> usize {
-        self.ids(&self.plain(text)).map_or(text.len(), |ids| ids.len())
+    pub(super) fn count(&self, text: &str) -> TokenCount {
+        count(&self.tokenizer, &self.plain(text))
     }
 
     /// `text` without control tokens: a space is put after the first character of each, so that

@@ -147,7 +147,8 @@ pub enum Phase {
 }
 
 /// What somebody has decided by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Forced {
     /// No call passes.
     Open,
@@ -164,6 +165,8 @@ pub enum Event {
     Told(Permit, Outcome),
     /// Somebody decided by hand, or no longer does: then it begins anew, closed.
     Forced(Option<Forced>),
+    /// Somebody decided by hand, for this time; then it begins anew, closed.
+    ForcedFor(Forced, Duration),
 }
 
 /// What came of a call.
@@ -221,6 +224,8 @@ enum State {
 pub struct Circuit {
     state: State,
     forced: Option<Forced>,
+    /// The end of what is forced, where it has one.
+    forced_until: Option<u64>,
     window: Window,
     row: u32,
     /// How often it opened since it was closed.
@@ -236,6 +241,7 @@ impl Default for Circuit {
         Self {
             state: State::Closed,
             forced: None,
+            forced_until: None,
             window: Window::default(),
             row: 0,
             times: 0,
@@ -277,6 +283,9 @@ impl Circuit {
         dice: u64,
     ) -> Reply {
         let now = self.time.advance(now);
+        if self.forced.is_some() && self.forced_at(now).is_none() {
+            self.force(None, None);
+        }
         match event {
             Event::Asked => self.ask(policy, now),
             Event::Told(permit, outcome) => {
@@ -285,17 +294,31 @@ impl Circuit {
                 }
                 Reply::Noted
             }
-            Event::Forced(forced) => {
-                self.close();
-                self.forced = forced;
-                Reply::Noted
+            Event::Forced(forced) => self.force(forced, None),
+            Event::ForcedFor(forced, time) => {
+                self.force(Some(forced), Some(now.saturating_add(millis(time))))
             }
         }
     }
 
+    fn force(&mut self, forced: Option<Forced>, until: Option<u64>) -> Reply {
+        self.close();
+        (self.forced, self.forced_until) = (forced, until);
+        Reply::Noted
+    }
+
+    /// What is forced at a moment.
+    fn forced_at(&self, now: u64) -> Option<Forced> {
+        self.forced.filter(|_| self.forced_until.is_none_or(|until| until > now))
+    }
+
+    fn forced_wait(&self, now: u64) -> Option<Duration> {
+        self.forced_until.map(|until| Duration::from_millis(until.saturating_sub(now)))
+    }
+
     fn ask(&mut self, policy: &BreakerPolicy, now: u64) -> Reply {
         match self.forced {
-            Some(Forced::Open) => return Reply::No(None),
+            Some(Forced::Open) => return Reply::No(self.forced_wait(now)),
             Some(Forced::Closed) => return self.go(None),
             None => {}
         }
@@ -388,15 +411,16 @@ impl Circuit {
     pub fn snapshot(&self, policy: &BreakerPolicy, now: Timestamp) -> BreakerSnapshot {
         let now = self.time.at(now);
         let counts = self.window.counts(policy.window, now);
-        let (phase, open_millis) = match (&self.state, self.forced) {
-            (_, Some(Forced::Open)) => (Phase::Open, 0),
+        let forced = self.forced_at(now);
+        let (phase, open_millis) = match (&self.state, forced) {
+            (_, Some(Forced::Open)) => (Phase::Open, self.forced_wait(now).map_or(0, millis)),
             (_, Some(Forced::Closed)) | (State::Closed, None) => (Phase::Closed, 0),
             (State::Open { until }, None) if *until > now => (Phase::Open, until - now),
             _ => (Phase::HalfOpen, 0),
         };
         BreakerSnapshot {
             phase,
-            forced: self.forced.is_some(),
+            forced: forced.is_some(),
             calls: counts.calls,
             failed: counts.failed,
             slow: counts.slow,

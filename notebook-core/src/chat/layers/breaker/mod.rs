@@ -60,6 +60,12 @@ impl Breaker {
         warn!(model = self.label, ?forced, "a breaker was set by hand");
     }
 
+    /// Decides by hand for a time, after which it is left to itself.
+    pub fn force_for(&self, forced: Forced, time: Duration) {
+        self.step(Event::ForcedFor(forced, time));
+        warn!(model = self.label, ?forced, seconds = time.as_secs(), "a breaker was set by hand");
+    }
+
     fn step(&self, event: Event) -> Reply {
         let (now, dice) = (self.clock.now(), self.dice.roll());
         let mut circuit = self.circuit.lock();

@@ -437,3 +437,41 @@ fn wrong_settings_are_named() {
         assert_eq!(error.context("field"), Some(field));
     }
 }
+
+/// C2: what is set for a time holds that long and no longer; then the breaker begins anew, whatever was heard before. A time
+/// that is set replaces the one before, and what is set without one has no end.
+#[test]
+fn c2_what_is_set_for_a_time_ends() {
+    let policy = BreakerPolicy::by_count();
+    let at = |seconds: i64| Timestamp::from_millis(1_000_000 + seconds * 1_000);
+    let seconds = Duration::from_secs;
+    for (forced, phase) in [(Forced::Open, Phase::Open), (Forced::Closed, Phase::Closed)] {
+        let mut circuit = Circuit::default();
+        let mut step = |event, now| circuit.step(&policy, event, at(now), 0);
+        step(Event::ForcedFor(forced, seconds(60)), 0);
+        let asked = step(Event::Asked, 20);
+        match forced {
+            Forced::Open => assert_eq!(asked, Reply::No(Some(seconds(40)))),
+            Forced::Closed => assert!(matches!(asked, Reply::Go(_))),
+        }
+        let seen = circuit.snapshot(&policy, at(59));
+        let wait = if forced == Forced::Open { 1_000 } else { 0 };
+        assert_eq!((seen.phase, seen.forced, seen.open_millis), (phase, true, wait));
+        let seen = circuit.snapshot(&policy, at(60));
+        assert_eq!((seen.phase, seen.forced, seen.open_millis), (Phase::Closed, false, 0));
+        let mut step = |event, now| circuit.step(&policy, event, at(now), 0);
+        let Reply::Go(permit) = step(Event::Asked, 60) else { panic!("it is over") };
+        step(Event::Told(permit, Outcome::Failed), 60);
+        assert_eq!(circuit.snapshot(&policy, at(60)).in_a_row, 1, "it is heard again");
+        // The last word counts.
+        let mut step = |event, now| circuit.step(&policy, event, at(now), 0);
+        step(Event::ForcedFor(forced, seconds(1)), 61);
+        step(Event::Forced(Some(forced)), 61);
+        assert!(circuit.snapshot(&policy, at(9_999)).forced);
+        let asked = circuit.step(&policy, Event::Asked, at(9_999), 0);
+        match forced {
+            Forced::Open => assert_eq!(asked, Reply::No(None)),
+            Forced::Closed => assert!(matches!(asked, Reply::Go(_))),
+        }
+    }
+}

@@ -33,6 +33,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
     Migration { version: 26, name: "places of words in pictures", sql: V26 },
+    Migration { version: 27, name: "breakers set by hand", sql: V27 },
 ];
 
 const V1: &str = r#"
@@ -647,3 +648,18 @@ ALTER TABLE recordings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 /// Where words stand in the pictures that they were recognised in.
 const V26: &str = "ALTER TABLE documents ADD COLUMN picture TEXT;";
+
+/// What somebody has decided of breakers: the installation's.
+const V27: &str = r#"
+CREATE TABLE breakers_by_hand (
+    route TEXT COLLATE "C" NOT NULL,
+    model TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    set_by TEXT COLLATE "C" NOT NULL,
+    set_at BIGINT NOT NULL,
+    until BIGINT,
+    PRIMARY KEY (route, model)
+);
+CREATE POLICY reach ON breakers_by_hand USING (whole_installation());
+ALTER TABLE breakers_by_hand ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+"#;

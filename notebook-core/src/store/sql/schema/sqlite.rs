@@ -33,6 +33,7 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 24, name: "sources from the web", sql: V24 },
     Migration { version: 25, name: "recordings of runs", sql: V25 },
     Migration { version: 26, name: "places of words in pictures", sql: V26 },
+    Migration { version: 27, name: "breakers set by hand", sql: V27 },
 ];
 
 const V1: &str = "
@@ -578,3 +579,16 @@ CREATE TABLE recordings (
 
 /// Where words stand in the pictures that they were recognised in.
 const V26: &str = "ALTER TABLE documents ADD COLUMN picture TEXT;";
+
+/// What somebody has decided of breakers: the installation's.
+const V27: &str = "
+CREATE TABLE breakers_by_hand (
+    route TEXT NOT NULL,
+    model TEXT NOT NULL,
+    state TEXT NOT NULL,
+    set_by TEXT NOT NULL,
+    set_at INTEGER NOT NULL,
+    until INTEGER,
+    PRIMARY KEY (route, model)
+) STRICT, WITHOUT ROWID;
+";
