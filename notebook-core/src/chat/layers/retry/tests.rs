@@ -161,3 +161,34 @@ proptest! {
         }
     }
 }
+
+/// The rules of a repetition one by one: so many tries, twice the wait each time, none where a layer refused the call; what is not made
+/// costs nothing, and no more are kept for later than the policy says.
+#[test]
+fn z7_each_rule_of_a_repetition_holds() {
+    let backoff = Duration::from_millis(100);
+    let policy = RetryPolicy { tries: 3, backoff, ..RetryPolicy::default() };
+    let rules = BudgetPolicy { percent: 0, per_second: 1, most: 2 };
+    let now = Timestamp::from_millis(1_000);
+    let error = crate::Error::new(ErrorKind::Unavailable, "call").retry(Retry::Backoff);
+    let again = |budget: &mut Budget, error: &crate::Error, tries, left| {
+        decide(&policy, (budget, &rules), &Failed { error, tries, left }, now, 0)
+    };
+    // Half of the wait is spread, by nothing here.
+    for (tries, wait) in [(1, Some(backoff / 2)), (2, Some(backoff)), (3, None)] {
+        assert_eq!(again(&mut Budget::default(), &error, tries, None), wait, "after {tries}");
+    }
+    let ours = crate::Error::new(ErrorKind::Unavailable, "call")
+        .retry(Retry::Backoff)
+        .with(crate::chat::layers::guarded::LAYER, "limit");
+    assert_eq!(again(&mut Budget::default(), &ours, 1, None), None);
+    let mut one = Budget::default();
+    assert_eq!(again(&mut one, &error, 1, Some(Duration::from_millis(1))), None);
+    assert!(again(&mut one, &error, 1, None).is_some(), "it was not paid for");
+    assert!(again(&mut one, &error, 1, None).is_none());
+    let mut rested = Budget::default();
+    rested.request(&rules, now);
+    let later = Timestamp::from_millis(3_600_000);
+    let made = (0..9).filter(|_| rested.take(&rules, later)).count();
+    assert_eq!(made, 2);
+}
