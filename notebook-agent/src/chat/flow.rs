@@ -223,14 +223,14 @@ pub(super) fn last_event(
         Ended::Stopped(StopReason::Asked) => EventBody::Stopped,
         Ended::Broken(error) => EventBody::Failed {
             code: error.kind().code().to_owned(),
-            message: redacted(&explain(error, &task.model.info().label())),
+            message: redacted(&explain(error, &task.model.info().label(), answer)),
             retryable: error.is_retryable(),
         },
     })
 }
 
 /// A sentence for a person.
-fn explain(error: &Error, model: &str) -> String {
+fn explain(error: &Error, model: &str, answer: &Answer) -> String {
     let what = match error.kind() {
         ErrorKind::ContextTooLong => {
             "The question with its passages does not fit the model. Ask a shorter question or choose a model that reads more."
@@ -241,17 +241,16 @@ fn explain(error: &Error, model: &str) -> String {
         ErrorKind::RateLimited => {
             "The model provider allows no more requests for now. Try again later."
         }
-        ErrorKind::Timeout => "The model took too long. What it wrote so far is kept.",
-        ErrorKind::Unavailable => {
-            "The model provider cannot be reached or broke off. What it wrote so far is kept."
-        }
+        ErrorKind::Timeout => "The model took too long.",
+        ErrorKind::Unavailable => "The model provider cannot be reached or broke off.",
         ErrorKind::Protocol => {
             "The model provider answered with something that is not its protocol. Check its base URL in the configuration."
         }
         ErrorKind::StorageFull => "The disk is full. Free some space and ask again.",
         _ => "The answer could not be produced.",
     };
-    format!("{what} ({model}: {error})")
+    let kept = if answer.text.is_empty() { "" } else { " What it wrote so far is kept." };
+    format!("{what}{kept} ({model}: {error})")
 }
 
 /// Retrieve, build the context, generate, cite: the engine's, within its budget.

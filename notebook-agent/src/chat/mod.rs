@@ -44,7 +44,7 @@ pub use answering::ANSWER;
 pub use ask::{Ask, Mode, Parent, Question};
 pub use config::ChatConfig;
 pub use guard::GuardConfig;
-pub use piece::joined;
+pub use piece::{joined, without_server};
 #[cfg(feature = "tools")]
 pub use research::Researching;
 

@@ -6,7 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::tape::Page;
-use crate::graph::{Entry, Recording};
+use crate::{
+    graph::{Entry, Recording},
+    guard::redact::RedactConfig,
+};
 
 const READ: &str = "read recording";
 
@@ -82,6 +85,20 @@ impl Piece {
             (Some(_), None) => {}
         }
     }
+}
+
+/// A recording without what it knows of the server: the words and folders that redaction looks for. An answer in which one of these stood, or
+/// began, may then be shown otherwise when it is done again.
+///
+/// # Errors
+/// `Corrupt` when it is no recording.
+pub fn without_server(body: &[u8]) -> Result<Vec<u8>> {
+    let mut piece = Piece::read(body)?;
+    if let Some(facts) = piece.page.as_mut().and_then(|page| page.facts.as_mut()) {
+        facts.config.guard.redaction = RedactConfig::default();
+    }
+    serde_json::to_vec(&piece)
+        .map_err(|error| Error::new(ErrorKind::Internal, READ).caused_by(error))
 }
 
 /// What was stored of a run's recording, put together: a part for each time that a worker took the run up, as [`replay`](super::replay) reads it.

@@ -300,6 +300,27 @@ fn d7_recordings_of_older_programs_say_what_they_lack() {
     assert!(error.context("fix").is_some_and(|fix| fix.contains("version of the program")));
 }
 
+/// What is planted in the server to be found, and where it keeps its files, is nobody's who may only read recordings.
+#[tokio::test]
+async fn d7_what_a_recording_knows_of_the_server_can_be_left_out() {
+    let redaction = RedactConfig::default().canaries(["heron-4711-x".to_owned()]).unwrap();
+    let redaction = redaction.folders(["/srv/notebook".to_owned()]);
+    let guard = GuardConfig { redaction, ..GuardConfig::default() };
+    let config = ChatConfig { guard, ..ChatConfig::default() };
+    let fixture = recording(Pieces::new(&["It is 78 kilometres long [1]."]), config).await;
+    fixture.add("river.txt", RIVER).await;
+    let run = fixture.start("How long is the Wensum?").await;
+    let (seen, body) = again(&fixture, &run).await;
+    let knows = |body: &[u8]| {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        (text.contains("heron-4711-x"), text.contains("/srv/notebook"))
+    };
+    assert_eq!(knows(&body), (true, true));
+    let without = crate::chat::without_server(&body).unwrap();
+    assert_eq!(knows(&without), (false, false));
+    assert_eq!(replay(&without).unwrap().page.unwrap().events, seen);
+}
+
 /// A worker that is lost leaves what it had stored: it is done again up to there, and is known not to be whole.
 #[tokio::test]
 async fn d7_what_a_lost_worker_had_stored_is_done_again_up_to_there() {
