@@ -293,3 +293,18 @@ async fn c3_the_next_key_embeds() {
     assert_eq!(used, [1, 2]);
     assert!(pool.embed(EmbedKind::Passage, &[]).await.unwrap().is_empty(), "nothing needs no key");
 }
+
+/// Z22: only calls of one text are alike: a call of many is not timed, and not made twice.
+#[tokio::test]
+async fn z22_calls_of_many_texts_are_not_hedged() {
+    let model = Played::new();
+    let stack = stack(model.clone(), 4);
+    let hedge = stack.waiting.hedge.clone().unwrap();
+    let waiting = stack.for_scope(None, Purpose::Waiting);
+    waiting.embed(EmbedKind::Query, &texts(3)).await.unwrap();
+    // The last of five texts is a call of its own, and one among others.
+    waiting.embed(EmbedKind::Query, &texts(5)).await.unwrap();
+    assert_eq!((model.calls(), hedge.snapshot().calls), (3, 0));
+    question(&stack).await.unwrap();
+    assert_eq!((model.calls(), hedge.snapshot().calls), (4, 1));
+}

@@ -77,6 +77,31 @@ fn z22_little_is_saved_up() {
     assert_eq!(seconds.count(), 10);
 }
 
+/// Z22: when a call is late is known from the last calls: a provider that has become quicker is judged by that.
+#[test]
+fn z22_old_times_are_forgotten() {
+    let (policy, mut state) = (HedgePolicy::default(), Hedging::default());
+    for (takes, calls, late) in [(1_000, 100, 1_000), (20, 100, 1_000), (20, 28, 20)] {
+        for _ in 0..calls {
+            let answered = HedgeEvent::Answered { took: millis(takes), by_second: false };
+            state.step(&policy, answered);
+        }
+        assert_eq!(state.step(&policy, HedgeEvent::Began), HedgeReply::Wait(millis(late)));
+    }
+}
+
+/// Z22: how quickly a call fails says nothing about when one is late.
+#[tokio::test(start_paused = true)]
+async fn z22_failures_are_not_timed() {
+    let hedge = hedge().await;
+    let late = hedge.snapshot().after_millis;
+    for _ in 0..200 {
+        let down = || async { Err::<(), _>(Error::new(ErrorKind::Unavailable, "call")) };
+        hedge.run(down).await.unwrap_err();
+    }
+    assert_eq!((late, hedge.snapshot().after_millis), (Some(20), Some(20)));
+}
+
 /// A provider: each call takes its time, and those that are dropped before are counted.
 #[derive(Default)]
 struct Calls {

@@ -264,3 +264,35 @@ async fn z12_a_raised_limit_lets_in_those_who_wait() {
     }
     assert_eq!(limit.snapshot().calling, 0);
 }
+
+/// What nobody uses does not grow: a limit that was lowered stays as it is while there are few calls, and rises when its places are taken.
+#[test]
+fn a_limit_rises_only_where_it_is_used() {
+    let (policy, most) = (AdaptPolicy::default(), 100);
+    let mut adaptive = Adaptive::new(most);
+    let mut now = Duration::ZERO;
+    let mut window = |adaptive: &mut Adaptive, sample: Sample, calling: usize| {
+        now += policy.window;
+        for _ in 0..policy.samples {
+            adaptive.step((&policy, most), sample, calling, now);
+        }
+        adaptive.limit()
+    };
+    let quick = Sample::Began(Duration::from_millis(50));
+    for _ in 0..2 {
+        window(&mut adaptive, Sample::Overloaded, 100);
+    }
+    // The probe after it, with its calls of before.
+    for _ in 0..3 {
+        window(&mut adaptive, quick, 1);
+    }
+    let lowered = adaptive.limit();
+    assert!((50..100).contains(&lowered), "{lowered}");
+    for _ in 0..100 {
+        assert_eq!(window(&mut adaptive, quick, 1), lowered);
+    }
+    for _ in 0..10 {
+        window(&mut adaptive, quick, lowered);
+    }
+    assert!(adaptive.limit() > lowered, "{}", adaptive.limit());
+}

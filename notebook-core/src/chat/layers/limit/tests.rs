@@ -78,6 +78,53 @@ fn z23_the_line_holds_its_bounds() {
     }
 }
 
+/// Z11: among equals the first who came is next, and while the line is more than half full the last.
+#[test]
+fn z11_the_newest_are_next_under_overload() {
+    let (policy, mut line) = (LimitPolicy { at_once: 1, waiting: 4 }, Line::default());
+    assert_eq!(line.enter(&policy, None), Entry::Go);
+    for number in 1..=4 {
+        assert_eq!(line.enter(&policy, None), Entry::Wait { number, instead_of: None });
+    }
+    let next = (0..5).map(|_| line.leave(&policy, None).map(|(number, _)| number));
+    assert_eq!(next.collect::<Vec<_>>(), [Some(4), Some(3), Some(1), Some(2), None]);
+}
+
+/// A limit that rises lets in as many as there is room for then, while those who call go on.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_rises_lets_in_those_who_wait() {
+    let policy = LimitPolicy { at_once: 9, waiting: 10 };
+    let (window, least) = (Duration::from_millis(1), 1);
+    let adapt = AdaptPolicy { least, window, samples: 1, ..AdaptPolicy::default() };
+    let limit = Limit::new(policy, Duration::from_secs(60)).unwrap().adapting(adapt).unwrap();
+    let limit = Arc::new(limit);
+    let pause = || tokio::time::sleep(Duration::from_millis(2));
+    for _ in 0..2 {
+        let turn = limit.turn(None, None).await.unwrap();
+        pause().await;
+        turn.failed(&Error::new(ErrorKind::Unavailable, "call"));
+    }
+    assert_eq!(limit.snapshot().at_once, 2, "a third of three quarters of nine");
+    let mut held = [limit.turn(None, None).await.unwrap(), limit.turn(None, None).await.unwrap()];
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            let limit = limit.clone();
+            tokio::spawn(async move { limit.turn(None, None).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(limit.snapshot(), LimitSnapshot { calling: 2, at_once: 2, waiting: 5 });
+    for turn in &mut held {
+        pause().await;
+        turn.began();
+    }
+    assert_eq!(limit.snapshot(), LimitSnapshot { calling: 6, at_once: 6, waiting: 1 });
+    drop(held);
+    for turn in waiting {
+        assert!(turn.await.unwrap().is_ok());
+    }
+}
+
 /// Z6: a provider that hangs fills its own limit; calls of it are refused at once, those of another are as quick as before.
 #[tokio::test(start_paused = true)]
 async fn z6_a_slow_provider_does_not_slow_others() {
