@@ -5,12 +5,14 @@
 use std::path::{Path, PathBuf};
 
 /// Where scopes may be made: authentication, the queue, which has the job's row, and what tests ports.
-const MAKERS: [&str; 6] = [
+const MAKERS: [&str; 7] = [
     "notebook-core/src/scope.rs",
     "notebook-core/src/queue/mod.rs",
     "notebook-auth/src/lib.rs",
     // A collection that retrieval is measured on is a tenant of its own.
     "notebook-rag/src/eval/run.rs",
+    // An answer that is done again is nobody's: it has no store, and everything that it asks for comes from its recording.
+    "notebook-agent/src/chat/again.rs",
     "/conformance",
     "/tests",
 ];
