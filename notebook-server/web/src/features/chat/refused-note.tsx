@@ -13,10 +13,18 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
   const [keep, setKeep] = useState(false);
   const box = useId();
   const note = useRef<HTMLDivElement>(null);
-  useEffect(() => note.current?.scrollIntoView({ block: 'nearest' }), []);
+  useEffect(() => {
+    // Its result is not the effect's: browsers of late give a promise.
+    void note.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
+  const done = useRef<HTMLParagraphElement>(null);
   const report = useMutation({
     mutationFn: () => guardReports.create({ question, labels: problem.labels, keep_question: keep }),
   });
+  // The button that had the focus is gone. Once: later it belongs where somebody writes.
+  useEffect(() => {
+    if (report.isSuccess) done.current?.focus();
+  }, [report.isSuccess]);
   return (
     <div
       ref={note}
@@ -32,7 +40,7 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
             : problem.detail}
         </p>
         {report.isSuccess ? (
-          <p role="status" tabIndex={-1} ref={(done) => done?.focus()} className="mt-2 text-soft">
+          <p role="status" tabIndex={-1} ref={done} className="mt-2 text-soft">
             {text.reported}
           </p>
         ) : (
