@@ -249,7 +249,8 @@ async fn u27_a_recording_without_end() {
     }
 }
 
-/// A program that is missing, hangs, forks or talks without end ends this source alone, with what to do.
+/// A program that is missing, hangs, forks, talks without end, or closes its outputs before it ends (as `cat` does) ends
+/// this source alone, with what to do.
 #[tokio::test]
 async fn a2_programs_that_fail() {
     use std::os::unix::fs::PermissionsExt;
@@ -260,14 +261,19 @@ async fn a2_programs_that_fail() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
     };
-    for (path, code) in [
-        (folder.path().join("none"), FailureCode::TranscriptionUnavailable),
-        (program("hangs", "exec sleep 600"), FailureCode::TimeLimit),
-        (program("forks", "sleep 0; exit 1"), FailureCode::Damaged),
-        (program("talks", "exec cat /dev/zero >&2"), FailureCode::Damaged),
+    let (short, long) = (Duration::from_secs(3), Duration::from_secs(60));
+    let count = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done";
+    for (path, wall, code) in [
+        (folder.path().join("none"), long, FailureCode::TranscriptionUnavailable),
+        (program("hangs", "exec sleep 600"), short, FailureCode::TimeLimit),
+        (program("forks", "sleep 0; exit 1"), long, FailureCode::Damaged),
+        (program("reads", "exec cat /dev/zero >&2"), long, FailureCode::Damaged),
+        (program("talks", "while :; do echo la; done >&2"), short, FailureCode::TimeLimit),
+        (program("closes", &format!("exec >&- 2>&-; {count}; exit 1")), long, FailureCode::Damaged),
+        (program("stays", "exec >&- 2>&-; exec sleep 600"), short, FailureCode::TimeLimit),
     ] {
         let mut parser = parser().with_decoder(Decoder { program: path.clone() });
-        parser.limits.wall = Duration::from_secs(2);
+        parser.limits.wall = wall;
         let file = wav(&[0.1; 16_000]);
         let Opened::Recording(recording) = parser.open(file, "a.wav", None).await.unwrap() else {
             panic!("no recording");

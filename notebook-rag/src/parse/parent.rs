@@ -243,12 +243,11 @@ impl ChildParser {
         quarters: u8,
     ) -> Result<ocr::Table, ParseFailure> {
         let file = in_memory(&picture.to_pgm()).map_err(internal)?;
-        let mut child = self.start_for(file, Content::Picture(ocr.clone())).await?;
-        let said = tokio::time::timeout(self.limits.wall, self.words(&mut child)).await;
-        let status = child.end().await.map_err(internal)?;
-        let Ok((table, complaints)) = said else {
-            return Err(ParseFailure::new(FailureCode::TimeLimit).with_detail("text recognition"));
-        };
+        let child = self.start_for(file, Content::Picture(ocr.clone())).await?;
+        let said = tokio::time::timeout(self.limits.wall, self.words(child)).await;
+        let (table, complaints, status) = said
+            .map_err(|_| ParseFailure::new(FailureCode::TimeLimit).with_detail("text recognition"))?
+            .map_err(internal)?;
         // It goes on with the languages that it has: what is missing would be read as nonsense.
         if let Some(failure) = ocr.failure(status.code(), &complaints) {
             return Err(failure);
@@ -260,17 +259,18 @@ impl ChildParser {
         Ok(ocr::Table::of(String::from_utf8_lossy(&table).into_owned(), seen))
     }
 
-    /// All that a program says, up to the limit of text, and the start of its complaints.
-    async fn words(&self, child: &mut ParseChild) -> (Vec<u8>, String) {
+    /// All that a program says, up to the limit of text, the start of its complaints, and how it ended.
+    async fn words(&self, mut child: ParseChild) -> io::Result<(Vec<u8>, String, ExitStatus)> {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return (Vec::new(), String::new());
+            return Ok((Vec::new(), String::new(), child.ended().await?));
         };
         let read = async move {
             let mut said = Vec::new();
             let _ = stdout.take(self.limits.text_bytes as u64).read_to_end(&mut said).await;
             said
         };
-        tokio::join!(read, complaints(stderr))
+        let (said, complaints) = tokio::join!(read, complaints(stderr));
+        Ok((said, complaints, child.ended().await?))
     }
 
     async fn ask(&self, file: File, content: Content) -> Result<Reply, ParseFailure> {
@@ -505,6 +505,11 @@ impl ParseChild {
     /// Kills the child, if it has not ended, and waits for it.
     pub(super) async fn end(mut self) -> io::Result<ExitStatus> {
         self.control.shutdown().await?;
+        self.ended().await
+    }
+
+    /// Waits for the child to end by itself, which may be a moment after it closed its outputs.
+    pub(super) async fn ended(mut self) -> io::Result<ExitStatus> {
         Ok(ExitStatus::from_raw(self.control.read_i32_le().await?))
     }
 }

@@ -91,9 +91,7 @@ impl Recording {
     ) -> Result<bool, ParseFailure> {
         while samples.len() < wanted && self.child.is_some() {
             let piece = timeout(self.parser.limits.wall, self.piece()).await;
-            let more = piece
-                .map_err(|_| ParseFailure::new(FailureCode::TimeLimit).with_detail("decoding"))?
-                .map_err(internal)?;
+            let more = piece.map_err(|_| too_slow("decoding"))?.map_err(internal)?;
             if self.length().is_some_and(|length| length > self.parser.limits.recording) {
                 return Err(too_long());
             }
@@ -155,7 +153,9 @@ impl Recording {
 
     async fn end(&mut self) -> Result<(), ParseFailure> {
         let Some(child) = self.child.take() else { return Ok(()) };
-        let status: ExitStatus = child.end().await.map_err(internal)?;
+        // Killed now, between closing its outputs and ending, it would seem to have died of something.
+        let status = timeout(self.parser.limits.wall, child.ended()).await;
+        let status: ExitStatus = status.map_err(|_| too_slow("ending"))?.map_err(internal)?;
         match status.code() {
             Some(0) => Ok(()),
             code if code.is_none() || !has_begun(code) => Err(died(status, &self.said.end())),
@@ -167,6 +167,10 @@ impl Recording {
             code => Err(self.parser.decoder.failure(code, &self.said.end())),
         }
     }
+}
+
+fn too_slow(what: &str) -> ParseFailure {
+    ParseFailure::new(FailureCode::TimeLimit).with_detail(what)
 }
 
 fn too_long() -> ParseFailure {
