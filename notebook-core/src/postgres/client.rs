@@ -13,9 +13,8 @@ use super::{
 use crate::{
     Error, ErrorKind, Result, Retry,
     pubsub::PubSub,
-    sql::{Migration, Reach, Tx},
+    sql::{Migration, Reach, Tx, Work},
 };
-use futures::future::BoxFuture;
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -163,61 +162,45 @@ impl Client {
 
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. One that lost
     /// against another transaction is run again.
-    pub(crate) async fn write<I, T>(
+    pub(crate) async fn write<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: Reach,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         self.spawned(reach, Around::Transaction, operation, input, work).await
     }
 
     /// Runs `work` without a transaction around its statements.
-    pub(crate) async fn write_singly<I, T>(
+    pub(crate) async fn write_singly<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         self.spawned(Reach::Installation, Around::Nothing, operation, input, work).await
     }
 
     /// Runs `work` on one snapshot.
-    pub(crate) async fn read<I, T>(
+    pub(crate) async fn read<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: Reach,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         self.spawned(reach, Around::Snapshot, operation, input, work).await
     }
 
-    async fn spawned<I, T>(
+    async fn spawned<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: Reach,
         around: Around,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         let pool = match reach {
             Reach::Tenant(_) => self.pool.clone(),
             Reach::Installation => self.installation.clone(),
@@ -306,7 +289,7 @@ async fn once<I, T>(
     begin: Option<String>,
     operation: &'static str,
     input: &I,
-    work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
+    work: &impl Work<I, T>,
 ) -> std::result::Result<T, Failed> {
     let lent = pool.get(operation).await;
     let mut lent = lent.map_err(|error| Failed { error, repeat: false })?;
@@ -345,7 +328,7 @@ async fn within<I, T>(
     clock: &DatabaseClock,
     operation: &'static str,
     input: &I,
-    work: &(impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync),
+    work: &impl Work<I, T>,
 ) -> std::result::Result<T, (Error, bool)> {
     let begun = connection.begin_with(AssertSqlSafe(begin)).await;
     let mut transaction = begun.map_err(|error| (from_postgres(operation, error), true))?;

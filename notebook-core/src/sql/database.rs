@@ -1,8 +1,6 @@
 //! A database, whichever it is.
 
-use futures::future::BoxFuture;
-
-use super::{Reach, Tx};
+use super::{Reach, Work};
 use crate::Result;
 
 /// A handle to a database. Clones are the same database.
@@ -19,17 +17,13 @@ pub(crate) enum Database {
 impl Database {
     /// Runs `work` in a transaction; `Ok` when it is committed. An error undoes all of it. A call whose
     /// future is dropped happens wholly or not at all. What it sees and changes are the rows of its `reach`.
-    pub(crate) async fn write<I, T>(
+    pub(crate) async fn write<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(client) => {
@@ -44,16 +38,12 @@ impl Database {
     /// Runs `work`, each of whose statements stands alone: some may have happened when a later one fails. PostgreSQL
     /// needs no transaction for them, and is spared two ways to it and back. They reach the whole installation
     /// ([`Reach::Installation`]): there is no transaction that could carry a tenant.
-    pub(crate) async fn write_singly<I, T>(
+    pub(crate) async fn write_singly<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(client) => client.write(operation, input, work).await,
@@ -63,17 +53,13 @@ impl Database {
     }
 
     /// Runs `work` on one snapshot of the rows of its `reach`.
-    pub(crate) async fn read<I, T>(
+    pub(crate) async fn read<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(client) => {

@@ -22,6 +22,7 @@ mod reach;
 mod row;
 mod transaction;
 mod value;
+mod work;
 
 pub(crate) use database::Database;
 pub(crate) use migration::{MIGRATE, Migration, pending};
@@ -29,6 +30,7 @@ pub(crate) use reach::Reach;
 pub(crate) use row::{Cell, Row};
 pub(crate) use transaction::{Lock, Tx};
 pub(crate) use value::{Value, values};
+pub(crate) use work::{Work, WorkAt};
 
 use crate::{Error, ErrorKind};
 

@@ -3,7 +3,7 @@ use std::{
     thread,
 };
 
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::FutureExt as _;
 use parking_lot::RwLock;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    sql::{Migration, Tx},
+    sql::{Migration, Tx, Work},
 };
 
 /// A call on its way to a database thread and back.
@@ -47,7 +47,7 @@ impl<I, T, W> Call for Pending<I, T, W>
 where
     I: Send,
     T: Send,
-    W: for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send,
+    W: Work<I, T>,
 {
     fn run(&mut self, connection: &mut Connection) -> bool {
         let failed =
@@ -88,7 +88,7 @@ impl Lane {
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        work: impl Work<I, T>,
     ) -> Result<T> {
         let sender = self.sender.read().clone().ok_or_else(|| closed(operation))?;
         let (reply, answer) = oneshot::channel();
@@ -108,12 +108,7 @@ impl Lane {
     }
 
     /// Queues a call that nobody waits for; without room for it, it does not happen.
-    fn offer<I: Send + 'static>(
-        &self,
-        operation: &'static str,
-        input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<()>> + Send + 'static,
-    ) {
+    fn offer<I: Send + 'static>(&self, operation: &'static str, input: I, work: impl Work<I, ()>) {
         if let Some(sender) = self.sender.read().as_ref() {
             let (reply, _) = oneshot::channel();
             let call = Pending { operation, input, work, result: None, reply };
@@ -182,7 +177,7 @@ impl Client {
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        work: impl Work<I, T>,
     ) -> Result<T> {
         self.writer.call(operation, input, work).await
     }
@@ -192,7 +187,7 @@ impl Client {
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<()>> + Send + 'static,
+        work: impl Work<I, ()>,
     ) {
         self.writer.offer(operation, input, work);
     }
@@ -202,7 +197,7 @@ impl Client {
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        work: impl Work<I, T>,
     ) -> Result<T> {
         self.readers.call(operation, input, work).await
     }

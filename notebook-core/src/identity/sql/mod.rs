@@ -17,9 +17,23 @@ use super::{audit::AuditKeys, session::SessionPolicy};
 use crate::{
     Result, Timestamp,
     queue::sql::QueueTime as StoreTime,
-    sql::{Database, Reach, Tx},
+    sql::{Database, Reach, Tx, WorkAt},
     store::sql::SqlStore,
 };
+
+/// What a call does in its transaction, and what it depends on beside the rows.
+trait Work<I, T>:
+    for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static
+{
+}
+
+impl<I, T, W> Work<I, T> for W where
+    W: for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>>
+        + Send
+        + Sync
+        + 'static
+{
+}
 
 /// All ports of [`identity`](super) in a database.
 #[derive(Clone)]
@@ -44,54 +58,33 @@ impl SqlIdentity {
     }
 
     /// Runs `work` over the whole installation: for what is done before a workspace is known, or to users.
-    async fn write<I, T>(
+    async fn write<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         self.write_in(Reach::Installation, operation, input, work).await
     }
 
     /// The same on one snapshot, for what changes nothing.
-    async fn read<I, T>(
+    async fn read<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Timestamp) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Timestamp, I, T>,
+    ) -> Result<T> {
         self.read_in(Reach::Installation, operation, input, work).await
     }
 
     /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
-    async fn write_in<I, T>(
+    async fn write_in<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now<'t>) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl Work<I, T>,
+    ) -> Result<T> {
         let input = (input, work, self.time.clone(), self.policy, self.keys.clone());
         self.database
             .write(reach, operation, input, |tx, (input, work, time, policy, keys)| {
@@ -104,20 +97,13 @@ impl SqlIdentity {
     }
 
     /// The same on one snapshot, for what changes nothing.
-    async fn read_in<I, T>(
+    async fn read_in<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Timestamp) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Timestamp, I, T>,
+    ) -> Result<T> {
         let input = (input, work, self.time.clone());
         self.database
             .read(reach, operation, input, |tx, (input, work, time)| {

@@ -10,6 +10,7 @@ use std::{
     task::{Context, Waker},
 };
 
+use futures::future::BoxFuture;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},

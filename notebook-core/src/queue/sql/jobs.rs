@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::rows;
 use crate::{
     Clock, Result, Timestamp,
     queue::{Event, Fence, Job, QueuePolicy, step},
-    sql::{Database, Reach, Tx},
+    sql::{Database, Reach, Tx, WorkAt},
 };
 
 /// Whose time counts.
@@ -52,57 +51,36 @@ pub(super) struct Now {
 
 impl Jobs {
     /// Runs `work` in a transaction of the usual connections.
-    pub(super) async fn write<I, T>(
+    pub(super) async fn write<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Now, I, T>,
+    ) -> Result<T> {
         self.write_to(&self.database, reach, operation, input, work).await
     }
 
     /// Runs `work` in a transaction with the moment that counts in it, which may begin long after the call.
-    pub(super) async fn write_to<I, T>(
+    pub(super) async fn write_to<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         database: &Database,
         reach: impl Into<Reach> + Send,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Now, I, T>,
+    ) -> Result<T> {
         let input = (input, work, self.time.clone(), self.policy);
         database.write(reach, operation, input, |tx, input| Box::pin(at_its_time(tx, input))).await
     }
 
     /// Runs `work` over all tenants, each of whose statements stands alone, with the moment that counts in it.
-    pub(super) async fn write_singly<I, T>(
+    pub(super) async fn write_singly<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Now, I, T>,
+    ) -> Result<T> {
         let input = (input, work, self.time.clone(), self.policy);
         self.database
             .write_singly(operation, input, |tx, input| Box::pin(at_its_time(tx, input)))
@@ -112,12 +90,7 @@ impl Jobs {
 
 async fn at_its_time<I, T>(
     tx: &mut Tx<'_>,
-    (input, work, time, policy): &(
-        I,
-        impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>,
-        QueueTime,
-        QueuePolicy,
-    ),
+    (input, work, time, policy): &(I, impl WorkAt<Now, I, T>, QueueTime, QueuePolicy),
 ) -> Result<T> {
     let at = time.now(tx).await?;
     work(tx, input, Now { at, policy: *policy }).await

@@ -15,7 +15,6 @@ mod worklist;
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 pub use self::jobs::QueueTime;
@@ -34,7 +33,7 @@ use crate::{
     model::{NewRun, Opened, RunOutcome, Source},
     pubsub::PubSub,
     run_log::rules::check_new,
-    sql::{Lock, Tx},
+    sql::{Lock, Tx, WorkAt},
     store::sql::{SqlStore, work},
     webhook::rules::Attempted,
 };
@@ -101,23 +100,36 @@ impl SqlQueue {
     }
 
     /// A write that may store jobs: others are told.
-    async fn write_jobs<I, T>(
+    async fn write_jobs<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         scope: &TenantScope,
         operation: &'static str,
         input: I,
-        work: impl for<'t> Fn(&'t mut Tx<'_>, &'t I, Now) -> BoxFuture<'t, Result<T>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T>
-    where
-        I: Send + Sync + 'static,
-        T: Send + 'static,
-    {
+        work: impl WorkAt<Now, I, T>,
+    ) -> Result<T> {
         let done = self.jobs.write(scope, operation, input, work).await?;
         self.ring();
         Ok(done)
+    }
+
+    /// Stores something together with the jobs that follow from it.
+    async fn store_with<I: Send + Sync + 'static>(
+        &self,
+        operation: &'static str,
+        scope: &TenantScope,
+        made: I,
+        jobs: Vec<NewJob>,
+        store: impl WorkAt<TenantId, I, ()>,
+    ) -> Result<()> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let input = (scope.tenant(), made, jobs, store);
+        self.write_jobs(scope, operation, input, |tx, (tenant, made, jobs, store), now| {
+            Box::pin(async move {
+                store(tx, made, *tenant).await?;
+                insert_all(tx, *tenant, jobs, now).await.map(drop)
+            })
+        })
+        .await
     }
 
     /// Ends a job together with what it made, if it may still end it. Done before, nothing of it is stored again.
@@ -127,10 +139,7 @@ impl SqlQueue {
         scope: &TenantScope,
         end: Finish,
         made: I,
-        store: impl for<'t> Fn(&'t mut Tx<'_>, TenantId, &'t I) -> BoxFuture<'t, Result<()>>
-        + Send
-        + Sync
-        + 'static,
+        store: impl WorkAt<TenantId, I, ()>,
     ) -> Result<bool> {
         let input = (scope.tenant(), [end], made, store);
         let work =
@@ -139,7 +148,7 @@ impl SqlQueue {
                     let counted =
                         worklist::finish(tx, end, now).await?.pop().unwrap_or(Counted::Not);
                     if counted == Counted::Now {
-                        store(tx, *tenant, made).await?;
+                        store(tx, made, *tenant).await?;
                     }
                     Ok(counted.counts())
                 })
@@ -324,13 +333,8 @@ impl Outbox for SqlQueue {
         source: Source,
         jobs: Vec<NewJob>,
     ) -> Result<()> {
-        jobs.iter().try_for_each(NewJob::check)?;
-        let input = (scope.tenant(), source, jobs);
-        self.write_jobs(scope, "create source", input, |tx, (tenant, source, jobs), now| {
-            Box::pin(async move {
-                work::create_source(tx, *tenant, source).await?;
-                insert_all(tx, *tenant, jobs, now).await.map(drop)
-            })
+        self.store_with("create source", scope, source, jobs, |tx, source, tenant| {
+            Box::pin(work::create_source(tx, tenant, source))
         })
         .await
     }
@@ -341,13 +345,8 @@ impl Outbox for SqlQueue {
         source: Source,
         jobs: Vec<NewJob>,
     ) -> Result<()> {
-        jobs.iter().try_for_each(NewJob::check)?;
-        let input = (scope.tenant(), source, jobs);
-        self.write_jobs(scope, "update source", input, |tx, (tenant, source, jobs), now| {
-            Box::pin(async move {
-                work::update_source(tx, *tenant, source).await?;
-                insert_all(tx, *tenant, jobs, now).await.map(drop)
-            })
+        self.store_with("update source", scope, source, jobs, |tx, source, tenant| {
+            Box::pin(work::update_source(tx, tenant, source))
         })
         .await
     }
@@ -358,13 +357,8 @@ impl Outbox for SqlQueue {
         id: NotebookId,
         jobs: Vec<NewJob>,
     ) -> Result<()> {
-        jobs.iter().try_for_each(NewJob::check)?;
-        let input = (scope.tenant(), id, jobs);
-        self.write_jobs(scope, "hide notebook", input, |tx, (tenant, id, jobs), now| {
-            Box::pin(async move {
-                work::hide_notebook(tx, *tenant, *id).await?;
-                insert_all(tx, *tenant, jobs, now).await.map(drop)
-            })
+        self.store_with("hide notebook", scope, id, jobs, |tx, id, tenant| {
+            Box::pin(work::hide_notebook(tx, tenant, *id))
         })
         .await
     }
@@ -376,7 +370,7 @@ impl Outbox for SqlQueue {
         made: SourceChange,
     ) -> Result<bool> {
         outbox::check(&end, &made)?;
-        self.finish_with("store stage", scope, end, made, |tx, tenant, made| {
+        self.finish_with("store stage", scope, end, made, |tx, made, tenant| {
             Box::pin(work::change_source(tx, tenant, made))
         })
         .await
@@ -384,7 +378,7 @@ impl Outbox for SqlQueue {
 
     async fn finish_removal(&self, scope: &TenantScope, end: Finish, id: SourceId) -> Result<bool> {
         end.check()?;
-        self.finish_with("remove source", scope, end, id, |tx, tenant, id| {
+        self.finish_with("remove source", scope, end, id, |tx, id, tenant| {
             Box::pin(work::remove_source(tx, tenant, *id))
         })
         .await
@@ -398,7 +392,7 @@ impl Outbox for SqlQueue {
         outcome: RunOutcome,
     ) -> Result<bool> {
         end.check()?;
-        self.finish_with("close run", scope, end, (id, outcome), |tx, tenant, (id, outcome)| {
+        self.finish_with("close run", scope, end, (id, outcome), |tx, (id, outcome), tenant| {
             Box::pin(async move { work::close_run(tx, tenant, *id, outcome).await.map(drop) })
         })
         .await
@@ -411,7 +405,7 @@ impl Outbox for SqlQueue {
         made: Attempted,
     ) -> Result<bool> {
         end.check()?;
-        self.finish_with("store attempt", scope, end, made, |tx, tenant, made| {
+        self.finish_with("store attempt", scope, end, made, |tx, made, tenant| {
             Box::pin(work::attempted(tx, tenant, made))
         })
         .await
