@@ -85,7 +85,7 @@ impl Calls {
         call.take(&piece)
     }
 
-    /// The answer has ended: hands out the calls, and says why it ended.
+    /// The answer has ended: hands out the calls, and last why it ended.
     ///
     /// - An answer that was cut by a limit may end within a call, which is left out; the reason tells of it.
     ///
@@ -95,7 +95,7 @@ impl Calls {
         &mut self,
         reason: FinishReason,
         out: &mut VecDeque<ChatEvent>,
-    ) -> Result<FinishReason> {
+    ) -> Result<()> {
         let cut = matches!(reason, FinishReason::Length | FinishReason::ContentFilter);
         let mut list = std::mem::take(&mut self.list);
         if cut {
@@ -117,7 +117,9 @@ impl Calls {
             out.push_back(ChatEvent::ToolCall(call.into()));
         }
         // Some servers say that they are done although they ask for tools.
-        Ok(if any && !cut { FinishReason::ToolCalls } else { reason })
+        let reason = if any && !cut { FinishReason::ToolCalls } else { reason };
+        out.push_back(ChatEvent::Finish(reason));
+        Ok(())
     }
 
     fn weigh(&mut self, piece: &Piece<'_>) -> Result<()> {
@@ -264,7 +266,8 @@ mod tests {
 
     fn end(mut calls: Calls, reason: FinishReason) -> Result<(Vec<[String; 3]>, FinishReason)> {
         let mut out = VecDeque::new();
-        let reason = calls.finish(reason, &mut out)?;
+        calls.finish(reason, &mut out)?;
+        let Some(ChatEvent::Finish(reason)) = out.pop_back() else { panic!("no end: {out:?}") };
         let said = out.into_iter().map(|event| match event {
             ChatEvent::ToolCall(call) => [call.id, call.name, call.arguments],
             other => panic!("{other:?}"),

@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    ChatEvent, FinishReason,
-    remote::{Decode, OPERATION, cut_off, parsed},
+    ChatEvent, ChatStream, FinishReason,
+    remote::{self, Decode, OPERATION, cut_off, parsed},
 };
 use crate::{
     Error, Result,
-    http::{MAX_MESSAGE_BYTES, protocol},
+    http::{HttpResponse, MAX_MESSAGE_BYTES, protocol},
     sse::{Parser, is_done},
 };
 
@@ -36,16 +36,19 @@ pub(super) trait Dialect: Send + 'static {
     fn end(&mut self, reason: FinishReason, out: &mut VecDeque<ChatEvent>) -> Result<()>;
 }
 
-/// Reads a stream in a dialect.
-pub(super) struct EventDecoder<D> {
-    parser: Parser,
-    dialect: D,
+/// What no stream of events has as its media type: one document is a refusal.
+pub(super) const DOCUMENT: Option<&str> = Some("application/json");
+
+/// The events of an accepted answer in a dialect. Dropping the stream closes the connection.
+pub(super) fn events(body: HttpResponse, dialect: impl Dialect) -> ChatStream {
+    let parser = Parser::with_max_event_bytes(MAX_MESSAGE_BYTES);
+    remote::events(body, EventDecoder { parser, dialect })
 }
 
-impl<D> EventDecoder<D> {
-    pub(super) const fn new(dialect: D) -> Self {
-        Self { parser: Parser::with_max_event_bytes(MAX_MESSAGE_BYTES), dialect }
-    }
+/// Reads a stream in a dialect.
+struct EventDecoder<D> {
+    parser: Parser,
+    dialect: D,
 }
 
 fn read<D: Dialect>(dialect: &mut D, data: &str, out: &mut VecDeque<ChatEvent>) -> Result<()> {

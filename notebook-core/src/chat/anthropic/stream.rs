@@ -13,15 +13,13 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        events::{Dialect, EventDecoder},
+        events::Dialect,
         remote::{self, OPERATION},
     },
     http::{Redactor, protocol, refused},
 };
 
 /// Reads a stream of blocks. The answer is whole with its last event, or where the body ends after the reason.
-pub(super) type Decoder = EventDecoder<Answer>;
-
 pub(super) struct Answer {
     calls: Calls,
     /// The call that is being sent: its index, and whether its input stood in its first event.
@@ -129,9 +127,7 @@ impl Dialect for Answer {
         if self.open.is_some() && !cut {
             return Err(protocol(OPERATION, "ended within a tool call"));
         }
-        let reason = self.calls.finish(reason, out)?;
-        out.push_back(ChatEvent::Finish(reason));
-        Ok(())
+        self.calls.finish(reason, out)
     }
 }
 

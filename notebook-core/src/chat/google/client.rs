@@ -2,16 +2,15 @@
 
 use async_trait::async_trait;
 
-use super::{
-    GoogleConfig, error,
-    stream::{Answer, Decoder},
-    wire::Request,
-};
+use super::{GoogleConfig, error, stream::Answer, wire::Request};
 use crate::{
     Error, Result, Secret,
     chat::{
-        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount, calls::Calls,
-        check_request, remote,
+        ChatModel, ChatModelInfo, ChatRequest, ChatRole, ChatStream, TokenCount,
+        calls::Calls,
+        check_request,
+        events::{self, DOCUMENT},
+        remote,
     },
     http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, success},
 };
@@ -90,15 +89,10 @@ impl ChatModel for GoogleChat {
         let body = Request::new(&request);
         let url = self.base.join(&path);
         let call = HttpRequest::post_json(START, url, self.config.timeouts, &body)?.streamed();
-        let response = remote::accepted(
-            START,
-            self.send(call).await?,
-            error::of_body,
-            Some("application/json"),
-        )
-        .await?;
-        let redactor = response.redactor().clone();
-        Ok(remote::events(response, Decoder::new(Answer::new(redactor, Calls::new(&request)))))
+        let response = self.send(call).await?;
+        let response = remote::accepted(START, response, error::of_body, DOCUMENT).await?;
+        let answer = Answer::new(response.redactor().clone(), Calls::new(&request));
+        Ok(events::events(response, answer))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

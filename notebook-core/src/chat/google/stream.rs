@@ -13,7 +13,7 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        events::{Dialect, EventDecoder},
+        events::Dialect,
         remote::{self, OPERATION},
     },
     http::{Redactor, kind_of, refused},
@@ -23,8 +23,6 @@ use crate::{
 ///
 /// The dialect has no last event, and some models give a reason to finish with every event: the
 /// answer is whole when the body ends cleanly after one with a reason.
-pub(super) type Decoder = EventDecoder<Answer>;
-
 pub(super) struct Answer {
     calls: Calls,
     finish: Option<FinishReason>,
@@ -96,9 +94,7 @@ impl Dialect for Answer {
     }
 
     fn end(&mut self, reason: FinishReason, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        let reason = self.calls.finish(reason, out)?;
-        out.push_back(ChatEvent::Finish(reason));
-        Ok(())
+        self.calls.finish(reason, out)
     }
 }
 

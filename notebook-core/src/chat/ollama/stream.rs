@@ -79,9 +79,7 @@ impl Answer {
             Some("length") => FinishReason::Length,
             _ => FinishReason::Stop,
         };
-        let reason = self.calls.finish(reason, out)?;
-        out.push_back(ChatEvent::Finish(reason));
-        Ok(())
+        self.calls.finish(reason, out)
     }
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::Encoding;
 use super::{
     Dialect, KeyHeader, Listing, OpenAiConfig, error,
-    stream::{Answer, Decoder},
+    stream::Answer,
     wire::{ModelList, Request},
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
         ChatEvent, ChatModel, ChatModelInfo, ChatRequest, ChatStream, FinishReason, TokenCount,
         calls::Calls,
         check_request,
-        remote::{self, require_stream},
+        events::{self, DOCUMENT},
+        remote::require_stream,
     },
     http::{BaseUrl, HttpClient, HttpRequest, HttpResponse, MAX_MESSAGE_BYTES, failure, success},
 };
@@ -140,10 +141,10 @@ impl ChatModel for OpenAiChat {
             return Ok(Box::pin(futures::stream::iter([end])));
         };
         let redactor = response.redactor().clone();
-        let response = require_stream(START, response, Some("application/json"))
+        let response = require_stream(START, response, DOCUMENT)
             .await
             .map_err(|(error, body)| error::within(START, &body, &redactor).unwrap_or(error))?;
-        Ok(remote::events(response, Decoder::new(Answer::new(redactor, Calls::new(&request)))))
+        Ok(events::events(response, Answer::new(redactor, Calls::new(&request))))
     }
 
     fn count_tokens(&self, text: &str) -> TokenCount {

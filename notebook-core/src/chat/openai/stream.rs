@@ -13,7 +13,7 @@ use crate::{
     chat::{
         ChatEvent, FinishReason,
         calls::{Calls, Piece},
-        events::{Dialect, EventDecoder},
+        events::Dialect,
         remote::{self, OPERATION},
     },
     http::Redactor,
@@ -24,8 +24,6 @@ use crate::{
 /// The reason to finish is held back until `[DONE]` or the end of the body, for the usage comes
 /// after it. `[DONE]` without a reason is a broken stream: proxies send it when the server
 /// behind them breaks off.
-pub(super) type Decoder = EventDecoder<Answer>;
-
 pub(super) struct Answer {
     calls: Calls,
     finish: Option<FinishReason>,
@@ -91,9 +89,7 @@ impl Dialect for Answer {
     }
 
     fn end(&mut self, reason: FinishReason, out: &mut VecDeque<ChatEvent>) -> Result<()> {
-        let reason = self.calls.finish(reason, out)?;
-        out.push_back(ChatEvent::Finish(reason));
-        Ok(())
+        self.calls.finish(reason, out)
     }
 }
 
