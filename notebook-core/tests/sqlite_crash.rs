@@ -97,6 +97,7 @@ async fn close(store: &SqlStore, scope: &TenantScope, run: &Run) {
         state: RunState::Completed,
         events: vec![samples::completed(6)],
         answer: Some(samples::answer(run)),
+        used: None,
     };
     RunLog::close(store, scope, run.id, outcome).await.unwrap();
 }

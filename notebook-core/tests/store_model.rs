@@ -341,7 +341,7 @@ async fn run_log_call(log: &dyn RunLog, scope: &TenantScope, call: Call) -> Stri
                 Ok(run) if answer => Some(samples::answer(&run)),
                 _ => None,
             };
-            let outcome = RunOutcome { state: RunState::Stopped, events, answer };
+            let outcome = RunOutcome { state: RunState::Stopped, events, answer, used: None };
             said(log.close(scope, run_id(id), outcome).await)
         }
         Call::ReadRun { id, after, limit } => {

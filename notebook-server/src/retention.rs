@@ -203,7 +203,7 @@ mod tests {
         events.push(samples::completed(5));
         let ended = events[4].at;
         let state = notebook_core::model::RunState::Completed;
-        let outcome = notebook_core::model::RunOutcome { state, events, answer: None };
+        let outcome = notebook_core::model::RunOutcome { state, events, answer: None, used: None };
         store.close(&scope, run.run.id, outcome).await.unwrap();
 
         let month = Duration::from_secs(30 * 86_400);

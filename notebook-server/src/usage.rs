@@ -127,7 +127,7 @@ mod tests {
             let run = samples::new_run(&conversation);
             store.open(&scope, run.clone()).await.unwrap();
             let events = vec![RunEvent { seq: 1, at, body: EventBody::Stopped }];
-            let outcome = RunOutcome { state: RunState::Stopped, events, answer: None };
+            let outcome = RunOutcome { state: RunState::Stopped, events, answer: None, used: None };
             store.close(&scope, run.run.id, outcome).await.unwrap();
             notebook.id
         };

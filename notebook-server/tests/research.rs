@@ -350,7 +350,15 @@ fn stored(folder: &Path, table: &str) -> u32 {
     rows.query_row(&count, (), |row| row.get(0)).unwrap()
 }
 
-/// S40, D5: a research that waits ends when it is stopped, and what is allowed afterwards does nothing.
+/// C4: what a research used that ended without an answer, by model.
+fn used(folder: &Path) -> Value {
+    let rows = rusqlite::Connection::open(folder.join("notebook.db")).unwrap();
+    rows.busy_timeout(PATIENCE).unwrap();
+    let used: String = rows.query_row("SELECT used FROM runs", (), |row| row.get(0)).unwrap();
+    serde_json::from_str(&used).unwrap()
+}
+
+/// S40, D5, C4: a research that waits ends when it is stopped, and what is allowed afterwards does nothing.
 #[tokio::test]
 async fn s40_a_research_that_waits_can_be_stopped() {
     let (folder, talker) = (folder(), Talker::start(keeper).await);
@@ -369,9 +377,12 @@ async fn s40_a_research_that_waits_can_be_stopped() {
     assert_eq!(talker.requests().len(), 1);
     assert_eq!(notes(&server, notebook).await, 0);
     assert_eq!(stored(folder.path(), "checkpoints"), 0);
+    let used = used(folder.path());
+    assert_eq!(used["model"], "openai/test");
+    assert!(used["usage"]["prompt_tokens"].as_u64().unwrap() > 100, "{used}");
 }
 
-/// S40: a research that thinks ends when it is stopped.
+/// S40, C4: a research that thinks ends when it is stopped; the calls before are counted.
 #[tokio::test]
 async fn s40_a_research_at_work_can_be_stopped() {
     let (folder, talker) = (folder(), Talker::gated(1, diligent).await);
@@ -385,6 +396,9 @@ async fn s40_a_research_at_work_can_be_stopped() {
     let events = server.events(&run, 0).await;
     assert_eq!(events.last().unwrap()["type"], "stopped", "{events:#?}");
     is_shown_again(&server, &run, &events).await;
+    let used = used(folder.path());
+    assert_eq!(used["model"], "openai/test");
+    assert!(used["usage"]["prompt_tokens"].as_u64().unwrap() > 100, "{used}");
 }
 
 /// A5: with its conversation, or its notebook, goes all that a waiting research keeps.

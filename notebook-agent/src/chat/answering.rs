@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use notebook_core::{
     Error, ErrorKind, NotebookId, Result, RunId, TenantScope,
     chat::ChatMessage,
-    model::{EventBody, ModelSettings, NewRun, Opened, Run, RunState},
+    model::{EventBody, ModelSettings, NewRun, Opened, Run, RunState, Usage},
     queue::{
         Job, JobError, JobState, NewJob, Outcome, Priority,
         runner::{self, Ended, Handler, HandlerRule, Handlers},
@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{info, warn};
 
+#[cfg(feature = "tools")]
+use super::early;
 use super::{Chat, Inner, Work, flow};
-use crate::runs::{Closing, RunWriter};
+use crate::runs::{Closing, RunWriter, interrupted};
 
 /// The kind of the jobs that answer questions.
 pub const ANSWER: &str = "answer";
@@ -86,7 +88,7 @@ impl Chat {
             if held || runs.is_live(scope, run.id) {
                 continue;
             }
-            match runs.close_interrupted(scope, &run).await {
+            match self.0.close_unheld(scope, &run, interrupted()).await {
                 Ok(()) => {
                     self.0.forget(scope, run.id).await;
                     closed += 1;
@@ -168,12 +170,39 @@ impl Inner {
         {
             return Ok(run);
         }
-        match self.runs.close_unheld(scope, &run, EventBody::Stopped).await {
+        match self.close_unheld(scope, &run, EventBody::Stopped).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             closed => closed?,
         }
         self.forget(scope, id).await;
         self.runs.log().run(scope, id).await
+    }
+
+    /// Ends a run that nobody works on, with what its checkpoint says that it used.
+    async fn close_unheld(
+        &self,
+        scope: &TenantScope,
+        run: &Run,
+        terminal: EventBody,
+    ) -> Result<()> {
+        let used = self.used_so_far(scope, run.id).await.unwrap_or_else(|error| {
+            // Its end is not to wait for that.
+            warn!(run = %run.id, %error, "what a run has used that nobody works on is not known");
+            None
+        });
+        self.runs.close_unheld(scope, run, terminal, used).await
+    }
+
+    #[cfg(feature = "tools")]
+    async fn used_so_far(&self, scope: &TenantScope, run: RunId) -> Result<Option<Usage>> {
+        let Some(research) = self.research.get() else { return Ok(None) };
+        let found = research.checkpoints.read(scope, run).await?;
+        found.map_or(Ok(None), |found| early::of_checkpoint(&found.body))
+    }
+
+    #[cfg(not(feature = "tools"))]
+    async fn used_so_far(&self, _: &TenantScope, _: RunId) -> Result<Option<Usage>> {
+        Ok(None)
     }
 
     /// Forgets where a research stood that has ended. What is left behind goes with its conversation, or with time.
@@ -245,7 +274,7 @@ impl Inner {
             && self.clock.now().since(run.created_at) > self.config.run_deadline;
         if run.state == RunState::Running && late {
             // Whoever asked has long gone: what was written is kept.
-            self.runs.close_interrupted(&scope, &run).await?;
+            self.close_unheld(&scope, &run, interrupted()).await?;
             let result = json!({ "run": run.id, "state": RunState::Failed });
             return Ok(Outcome::completed(result).into());
         }

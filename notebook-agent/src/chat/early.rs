@@ -1,11 +1,15 @@
 //! What an answer used that ended early: what is certain of it, as an estimate.
 
+#[cfg(feature = "tools")]
+use notebook_core::Result;
 use notebook_core::{
     chat::{ChatModel, Tally},
     model::Usage,
 };
 
 use super::flow::Answer;
+#[cfg(feature = "tools")]
+use crate::graph::Spent;
 
 /// What is known of an answer's tokens before its end.
 #[derive(Default)]
@@ -21,16 +25,22 @@ pub(super) struct Early {
 }
 
 impl Answer {
-    /// Counts what was certainly used: the prompt, for the model has begun to answer it, and the text so far.
-    pub(super) fn count_early(&mut self, model: &dyn ChatModel) {
+    /// Counts what was certainly used: the prompt, for the model has begun to answer it, and the text so far; of a research, the calls
+    /// before. None where nothing is known to have been used.
+    pub(super) fn count_early(&mut self, model: &dyn ChatModel) -> Option<Usage> {
         let early = std::mem::take(&mut self.early);
-        if early.counted || self.text.is_empty() {
-            return;
+        if early.counted {
+            return Some(self.usage);
         }
-        let used = early.tally.and_then(|tally| tally.used()).unwrap_or_else(|| {
-            let written = model.count_tokens(&self.text).tokens as u64;
-            Usage::so_far(early.told, self.usage.prompt_tokens, written)
-        });
+        let has_begun = !self.text.is_empty() || early.told.is_some();
+        let used = match early.tally.and_then(|tally| tally.used()) {
+            Some(used) => used,
+            None if has_begun => {
+                let written = model.count_tokens(&self.text).tokens as u64;
+                Usage::so_far(early.told, self.usage.prompt_tokens, written)
+            }
+            None => early.before.map(|_| Usage::default())?,
+        };
         let (tokens, cost) = early.before.unwrap_or_default();
         self.usage = Usage {
             prompt_tokens: used.prompt_tokens.saturating_add(tokens),
@@ -40,5 +50,15 @@ impl Answer {
             },
             ..used
         };
+        Some(self.usage)
     }
+}
+
+/// What a research used that nobody works on, as its checkpoint says. The engine does not tell prompts from answers.
+#[cfg(feature = "tools")]
+pub(super) fn of_checkpoint(body: &[u8]) -> Result<Option<Usage>> {
+    let Spent { tokens, cost_micros, .. } = Spent::of_checkpoint(body)?;
+    let cost_micros = (cost_micros > 0).then_some(cost_micros);
+    let usage = Usage { prompt_tokens: tokens, cost_micros, ..Usage::default() };
+    Ok((tokens > 0).then_some(usage))
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
     chat::{ChatMessage, ChatModel},
-    model::{Conversation, EventBody, Message, ModelSettings, Notebook, Role, StageTiming, Usage},
+    model::{
+        Conversation, EventBody, Message, ModelSettings, Notebook, Role, StageTiming, Usage, Used,
+    },
     queue::{Fence, JobError},
 };
 use tracing::warn;
@@ -100,8 +102,9 @@ pub(super) async fn produce(
         warn!(error, model, "run failed");
     }
     let partial = !matches!(ended, Ended::Whole);
-    if partial {
-        answer.count_early(&*task.model);
+    let mut writer = writer;
+    if partial && let Some(usage) = answer.count_early(&*task.model) {
+        writer.used(Used { model: answer.model_of(task), usage });
     }
     let message = answer.into_message(task, &writer, chat.clock.now(), partial);
     store_end(writer, terminal, message).await
@@ -172,6 +175,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    fn model_of(&self, task: &Task) -> String {
+        self.model.clone().unwrap_or_else(|| task.model.info().label())
+    }
+
     fn into_message(
         self,
         task: &Task,
@@ -179,6 +186,7 @@ impl Answer {
         now: notebook_core::Timestamp,
         partial: bool,
     ) -> Option<Message> {
+        let model = self.model_of(task);
         (!self.text.is_empty()).then(|| Message {
             id: writer.run().answer,
             conversation: task.conversation.id,
@@ -188,7 +196,7 @@ impl Answer {
             citations: self.citations,
             dropped_citations: self.dropped,
             run: Some(writer.run().id),
-            model: Some(self.model.unwrap_or_else(|| task.model.info().label())),
+            model: Some(model),
             usage: Some(self.usage),
             timings: self.timings,
             partial,

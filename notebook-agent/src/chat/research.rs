@@ -256,6 +256,8 @@ pub(super) async fn inquiry(hands: &Hands, budget: &Budget) -> Result<Inquiry> {
 async fn answer(hands: &Hands, mut found: Found, began: Instant, watch: &Watch) -> Result<Ended> {
     let passages = std::mem::take(&mut found.passages);
     found.passages = hands.tape.take(|| Ask::Read, || async { Ok(passages) }).await?;
+    let spent = (found.spent.tokens, found.spent.cost_micros);
+    hands.desk.lock().await.answer.early.before = Some(spent).filter(|(tokens, _)| *tokens > 0);
     if let Some(ended) = without_answer(&found) {
         return Ok(ended);
     }

@@ -235,6 +235,22 @@ impl<S: State> Run<S> {
     }
 }
 
+impl Spent {
+    /// What a run had used when it was stored, whatever graph it is of.
+    ///
+    /// # Errors
+    /// `Corrupt` when it does not read.
+    pub fn of_checkpoint(body: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Part {
+            spent: Spent,
+        }
+        let part: serde_json::Result<Part> = serde_json::from_slice(body);
+        part.map(|part| part.spent)
+            .map_err(|error| Error::new(ErrorKind::Corrupt, "read checkpoint").caused_by(error))
+    }
+}
+
 #[derive(Deserialize)]
 struct Head {
     format: u32,

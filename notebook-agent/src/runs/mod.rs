@@ -22,7 +22,7 @@ use std::{
 
 use notebook_core::{
     Clock, Error, ErrorKind, Result, Retry, RunId, TenantId, TenantScope,
-    model::{EventBody, Run, RunEvent, RunState, next_generation},
+    model::{EventBody, Run, RunEvent, RunState, Usage, next_generation},
     pubsub::PubSub,
     run_log::RunLog,
 };
@@ -194,10 +194,11 @@ impl Runs {
     /// # Errors
     /// Those of the log; `Conflict` when it has ended meanwhile.
     pub async fn close_interrupted(&self, scope: &TenantScope, run: &Run) -> Result<()> {
-        self.close_unheld(scope, run, interrupted()).await
+        self.close_unheld(scope, run, interrupted(), None).await
     }
 
-    /// Ends a run that nobody produces, with this terminal event; its partial text is kept as the answer.
+    /// Ends a run that nobody produces, with this terminal event; its partial text is kept as the answer, and what it is known to have used
+    /// with that or with the run.
     ///
     /// # Errors
     /// As [`close_interrupted`](Self::close_interrupted).
@@ -206,9 +207,10 @@ impl Runs {
         scope: &TenantScope,
         run: &Run,
         terminal: EventBody,
+        used: Option<Usage>,
     ) -> Result<()> {
         let partial = partial::read(&*self.log, scope, run.id).await?;
-        let outcome = partial.outcome(run, self.clock.now(), terminal);
+        let outcome = partial.outcome(run, self.clock.now(), terminal, used);
         self.log.close(scope, run.id, outcome).await?;
         self.hints.give(scope.tenant(), run.id);
         self.tell("stored", scope, run.id);

@@ -3,7 +3,8 @@
 use notebook_core::{
     Result, RunId, TenantScope, Timestamp,
     model::{
-        Citation, EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState, next_generation,
+        Citation, EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState, Usage, Used,
+        next_generation,
     },
     run_log::RunLog,
 };
@@ -47,8 +48,14 @@ impl Partial {
         }
     }
 
-    /// The end of a run that no process has.
-    pub(super) fn outcome(self, run: &Run, now: Timestamp, terminal: EventBody) -> RunOutcome {
+    /// The end of a run that no process has, with what it is known to have used.
+    pub(super) fn outcome(
+        self,
+        run: &Run,
+        now: Timestamp,
+        terminal: EventBody,
+        used: Option<Usage>,
+    ) -> RunOutcome {
         let seq = if run.state == RunState::Queued && terminal == EventBody::Stopped {
             // Nobody has begun it.
             1
@@ -58,6 +65,7 @@ impl Partial {
         };
         let state = terminal.terminal_state().unwrap_or(RunState::Failed);
         let terminal = RunEvent { seq, at: now, body: terminal };
+        let unanswered = self.model.clone().filter(|_| self.text.is_empty()).zip(used);
         let answer = (!self.text.is_empty()).then(|| Message {
             id: run.answer,
             conversation: run.conversation,
@@ -68,12 +76,17 @@ impl Partial {
             dropped_citations: 0,
             run: Some(run.id),
             model: self.model,
-            usage: None,
+            usage: used,
             timings: Vec::new(),
             partial: true,
             created_at: now,
         });
-        RunOutcome { state, events: vec![terminal], answer }
+        RunOutcome {
+            state,
+            events: vec![terminal],
+            answer,
+            used: unanswered.map(|(model, usage)| Used { model, usage }),
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
-    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState},
+    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState, Used},
     queue::{JobError, Outcome, outbox::Outbox, runner::Work},
 };
 use parking_lot::Mutex;
@@ -55,6 +55,7 @@ pub struct RunWriter {
     unstored: Arc<Mutex<Vec<RunEvent>>>,
     done: CancellationToken,
     flusher: Option<AbortOnDropHandle<()>>,
+    used: Option<Used>,
 }
 
 impl RunWriter {
@@ -66,7 +67,8 @@ impl RunWriter {
         closing: Closing,
     ) -> Self {
         let (seq, unstored, done) = (live.base, Arc::default(), CancellationToken::new());
-        Self { runs, scope, run, live, closing, seq, unstored, done, flusher: None }
+        let (flusher, used) = (None, None);
+        Self { runs, scope, run, live, closing, seq, unstored, done, flusher, used }
     }
 
     /// The run.
@@ -111,6 +113,11 @@ impl RunWriter {
         self.tell_stored();
     }
 
+    /// What is kept with the run should it end without an answer, which would have its usage.
+    pub fn used(&mut self, used: Used) {
+        self.used = Some(used);
+    }
+
     /// Ends the run: stores the rest, the answer and the terminal event as one, then shows the event.
     ///
     /// When the store cannot take it, readers get `failed` with code `not_stored`.
@@ -120,7 +127,8 @@ impl RunWriter {
         let terminal = self.number(terminal);
         let mut events = std::mem::take(&mut *self.unstored.lock());
         events.push(terminal.clone());
-        let outcome = RunOutcome { state, events, answer };
+        let used = self.used.take().filter(|_| answer.is_none());
+        let outcome = RunOutcome { state, events, answer, used };
         match self.store_outcome(outcome).await {
             Ok(true) => {
                 self.live.publish([self.logged(terminal)], true);

@@ -14,6 +14,7 @@ pub use conversation::{Conversation, Message, Role};
 pub use notebook::{ModelSettings, Notebook, NotebookSettings};
 pub use page::{Page, PageRequest};
 pub use run::{
-    EventBody, GENERATION, NewRun, Opened, Run, RunEvent, RunOutcome, RunState, next_generation,
+    EventBody, GENERATION, NewRun, Opened, Run, RunEvent, RunOutcome, RunState, Used,
+    next_generation,
 };
 pub use source::{Progress, Source, SourceFailure, Stage, WebOrigin};

@@ -97,6 +97,17 @@ pub struct RunOutcome {
     pub events: Vec<RunEvent>,
     /// The answer, whole or partial; `None` when there is no text at all.
     pub answer: Option<Message>,
+    /// What was used all the same, where there is no answer to keep it with.
+    pub used: Option<Used>,
+}
+
+/// What a run without an answer used, such as a research that was stopped on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// The provider and model that were asked.
+    pub model: String,
+    /// Tokens and money.
+    pub usage: Usage,
 }
 
 /// How far apart the numbers of two workers' events lie.

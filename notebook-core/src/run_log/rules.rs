@@ -91,6 +91,9 @@ pub fn check_close(
     {
         return Err(Error::invalid(operation, "answer", "give the message that the run names"));
     }
+    if outcome.answer.is_some() && outcome.used.is_some() {
+        return Err(Error::invalid(operation, "used", "leave it out: the answer has its usage"));
+    }
     check_open(operation, run.state)?;
     check_numbers(operation, last, &outcome.events)?;
     Ok(end.at)

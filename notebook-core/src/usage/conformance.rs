@@ -14,7 +14,7 @@ use super::{Day, DayUsage, UsageStore};
 use crate::{
     TenantScope, Timestamp,
     conformance::Scenario,
-    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState, StageTiming, Usage},
+    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState, StageTiming, Usage, Used},
     run_log::RunLog,
     store::{Store, conformance::samples},
 };
@@ -46,6 +46,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Counted<'a>>> {
         f4_counting_again_changes_nothing,
         f4_answers_from_elsewhere_used_nothing_here,
         f4_a_closed_day_stays_as_it_is,
+        f4_what_was_used_without_an_answer_is_counted,
         f4_more_answers_than_are_read_at_once_are_counted,
         f4_tenants_are_counted_apart,
     ]
@@ -108,7 +109,10 @@ impl Counted<'_> {
             None => (RunState::Abandoned, EventBody::Abandoned),
         };
         let events = vec![RunEvent { seq: 1, at: ended_at, body }];
-        self.log.close(scope, run.id, RunOutcome { state, events, answer }).await.unwrap()
+        self.log
+            .close(scope, run.id, RunOutcome { state, events, answer, used: None })
+            .await
+            .unwrap()
     }
 
     async fn of(&self, scope: &TenantScope, day: Day) -> Vec<DayUsage> {
@@ -194,6 +198,32 @@ pub async fn f4_counting_again_changes_nothing(all: &Counted<'_>) {
     assert_eq!(all.of(&scope, DAY).await[0].model.as_deref(), Some("b/y"));
 }
 
+/// A research that was stopped has no answer, and has cost what it has cost.
+pub async fn f4_what_was_used_without_an_answer_is_counted(all: &Counted<'_>) {
+    let scope = samples::tenant();
+    let conversation = all.conversation(&scope).await;
+    let new = samples::new_run(&conversation);
+    let run = all.log.open(&scope, new).await.unwrap().run().id;
+    let model = "a/x".to_owned();
+    let usage = Usage { prompt_tokens: 900, cost_micros: Some(40), ..Usage::default() };
+    let outcome = RunOutcome {
+        state: RunState::Stopped,
+        events: vec![RunEvent { seq: 1, at: at(DAY, 9), body: EventBody::Stopped }],
+        answer: None,
+        used: Some(Used { model, usage }),
+    };
+    all.log.close(&scope, run, outcome).await.unwrap();
+    all.ended(&scope, &conversation, at(DAY, 10), Some("a/x")).await;
+    all.ended(&scope, &conversation, at(DAY, 11), None).await;
+    assert_eq!(all.usage.count_day(&scope, DAY, false).await.unwrap(), Some(3));
+    let rows = all.of(&scope, DAY).await;
+    let of = |model: Option<&str>| rows.iter().find(|row| row.model.as_deref() == model).unwrap();
+    let (none, both) = (&of(None).counts, &of(Some("a/x")).counts);
+    assert_eq!((none.answers, none.prompt_tokens, none.cost_micros), (1, 0, 0));
+    assert_eq!((both.answers, both.prompt_tokens, both.completion_tokens), (2, 1_000, 7));
+    assert_eq!((both.cost_micros, both.priced, both.estimated), (290, 2, 2));
+}
+
 pub async fn f4_answers_from_elsewhere_used_nothing_here(all: &Counted<'_>) {
     let scope = samples::tenant();
     let conversation = all.conversation(&scope).await;
@@ -202,7 +232,7 @@ pub async fn f4_answers_from_elsewhere_used_nothing_here(all: &Counted<'_>) {
         new.run.created_at = ended_at.before(Duration::from_secs(2));
         let (answer, state) = (Some(samples::answer(&new.run)), RunState::Stopped);
         let events = vec![RunEvent { seq: 1, at: ended_at, body: EventBody::Stopped }];
-        let outcome = RunOutcome { state, events, answer };
+        let outcome = RunOutcome { state, events, answer, used: None };
         all.log.record(&scope, new, outcome).await.unwrap();
     }
     assert_eq!(all.usage.first_open_day(&scope).await.unwrap(), None);

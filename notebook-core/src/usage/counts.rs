@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Day, Histogram};
 use crate::{
     NotebookId,
-    model::{Message, Run, RunState, Usage},
+    model::{Message, Run, RunState, Usage, Used},
 };
 
 /// What counts of an answer that ended.
@@ -15,9 +15,9 @@ pub struct EndedRun {
     pub notebook: NotebookId,
     /// How it ended.
     pub state: RunState,
-    /// `provider/model`; none when it ended before there was a text.
+    /// `provider/model`; none when it ended before there was a text and anything was used.
     pub model: Option<String>,
-    /// Its tokens, as stored with the answer.
+    /// Its tokens, as stored with the answer or the run.
     pub usage: Option<Usage>,
     /// From the prompt's sending to the model's first token.
     pub first_token: Option<Duration>,
@@ -26,17 +26,23 @@ pub struct EndedRun {
 }
 
 impl EndedRun {
-    /// What counts of a run and its answer; none when the run has not ended.
+    /// What counts of a run and its answer, or of what it used without one; none when the run has not ended.
     #[must_use]
-    pub fn of(run: &Run, answer: Option<&Message>) -> Option<Self> {
+    pub fn of(run: &Run, answer: Option<&Message>, used: Option<&Used>) -> Option<Self> {
         let total = run.ended_at?.since(run.created_at);
         let timing = answer
             .and_then(|answer| answer.timings.iter().find(|timing| timing.stage == FIRST_TOKEN));
         Some(Self {
             notebook: run.notebook,
             state: run.state,
-            model: answer.and_then(|answer| answer.model.clone()),
-            usage: answer.and_then(|answer| answer.usage),
+            model: match answer {
+                Some(answer) => answer.model.clone(),
+                None => used.map(|used| used.model.clone()),
+            },
+            usage: match answer {
+                Some(answer) => answer.usage,
+                None => used.map(|used| used.usage),
+            },
             first_token: timing.map(|timing| Duration::from_micros(timing.micros)),
             total,
         })

@@ -442,7 +442,7 @@ fn outcome(old: &Run, end: Option<RunEvent>, answer: Option<Message>) -> RunOutc
         },
     });
     let state = end.body.terminal_state().unwrap_or(RunState::Failed);
-    RunOutcome { state, events: vec![RunEvent { seq: 1, ..end }], answer }
+    RunOutcome { state, events: vec![RunEvent { seq: 1, ..end }], answer, used: None }
 }
 
 #[cfg(test)]

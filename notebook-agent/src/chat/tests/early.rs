@@ -95,3 +95,25 @@ async fn c4_what_an_answer_used_that_ended_early_is_counted() {
         }
     }
 }
+
+/// C4: a provider that tells of the prompt before it says a word has read it: that is counted, though there is no answer.
+#[tokio::test]
+async fn c4_a_prompt_that_was_told_of_is_counted_without_an_answer() {
+    let told = Usage { prompt_tokens: 4_321, exact: true, ..Usage::default() };
+    let fail = Step::Fail(ErrorKind::Unavailable);
+    for (steps, begun) in [(vec![Step::Tell(told), fail.clone()], true), (vec![fail], false)] {
+        let fixture = fixture(Scripted::new(steps), ChatConfig::default()).await;
+        fixture.add("river.txt", RIVER).await;
+        let run = fixture.start("How long is the Wensum?").await;
+        let last = fixture.events(&run).await.pop().unwrap();
+        assert!(matches!(last, EventBody::Failed { .. }), "{last:?}");
+        let run = fixture.store.run(&fixture.scope, run.id).await.unwrap();
+        assert_eq!(fixture.store.answer(&fixture.scope, run.id).await.unwrap(), None);
+        let day = Day::of(run.ended_at.unwrap());
+        fixture.store.count_day(&fixture.scope, day, false).await.unwrap();
+        let rows = fixture.store.usage(&fixture.scope, day, day).await.unwrap();
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!(row.model.is_some(), begun, "{row:?}");
+        assert_eq!(row.counts.prompt_tokens, if begun { 4_321 } else { 0 });
+    }
+}

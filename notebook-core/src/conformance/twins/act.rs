@@ -185,6 +185,7 @@ impl Twin<'_> {
             let end = self.end(place, seq);
             told.add("close", log.close(scope, self.ids.runs[place], end).await);
         }
+        told.add("close", log.close(scope, self.ids.runs[4], self.end_without_answer()).await);
         let (last, end) = (self.run(3), self.end(3, 1));
         match self.own {
             0 => told.add("close", log.close(scope, last.run.id, end).await),

@@ -10,7 +10,10 @@ use crate::{
     approval::NewApproval,
     checkpoint::Checkpoint,
     document::{Document, Span},
-    model::{Chunk, Conversation, Message, NewRun, Notebook, RunOutcome, RunState, Source, Stage},
+    model::{
+        Chunk, Conversation, EventBody, Message, NewRun, Notebook, RunEvent, RunOutcome, RunState,
+        Source, Stage, Usage, Used,
+    },
     queue::{Fence, NewJob},
     report::Report,
     store::conformance::samples::{self, at},
@@ -137,6 +140,18 @@ impl Twin<'_> {
             state: RunState::Completed,
             events: vec![samples::completed(seq)],
             answer: Some(Message { text, ..samples::answer(&run) }),
+            used: None,
+        }
+    }
+
+    /// One has used more than the other.
+    pub(super) fn end_without_answer(&self) -> RunOutcome {
+        let usage = Usage { prompt_tokens: 10 + self.own as u64, ..Usage::default() };
+        RunOutcome {
+            state: RunState::Stopped,
+            events: vec![RunEvent { seq: 1, at: at(0), body: EventBody::Stopped }],
+            answer: None,
+            used: Some(Used { model: self.name.to_owned(), usage }),
         }
     }
 

@@ -379,7 +379,7 @@ async fn answering(shared: &Shared<'_>) -> (TenantScope, Claimed, Run, RunOutcom
     let mut events = samples::deltas(1, 2);
     events.push(samples::completed(3));
     let answer = Some(samples::answer(&run.run));
-    (scope, claimed, run.run, RunOutcome { state: RunState::Completed, events, answer })
+    (scope, claimed, run.run, RunOutcome { state: RunState::Completed, events, answer, used: None })
 }
 
 pub async fn y5_an_answer_and_the_end_of_its_job_are_stored_together(shared: &Shared<'_>) {

@@ -4,7 +4,7 @@ use super::Pair;
 use crate::{
     ErrorKind, MessageId, RunId, TenantScope,
     conformance::Scenario,
-    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState},
+    model::{EventBody, Message, Run, RunEvent, RunOutcome, RunState, Usage, Used},
     store::conformance::{refused, samples::*},
 };
 
@@ -33,7 +33,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
 fn outcome(run: &Run, first: u64) -> RunOutcome {
     let mut events = deltas(first, 2);
     events.push(completed(first + 2));
-    RunOutcome { state: RunState::Completed, events, answer: Some(answer(run)) }
+    RunOutcome { state: RunState::Completed, events, answer: Some(answer(run)), used: None }
 }
 
 /// Checks that the run is as it was opened: no events, no answer.
@@ -73,7 +73,7 @@ pub async fn every_terminal_state_closes_a_run(pair: &Pair<'_>) {
     ] {
         let run = pair.opened(&scope).await.run;
         let events = vec![RunEvent { seq: 1, at: at(7), body }];
-        let end = RunOutcome { state, events: events.clone(), answer: None };
+        let end = RunOutcome { state, events: events.clone(), answer: None, used: None };
         let closed = pair.log.close(&scope, run.id, end).await.unwrap();
         assert_eq!((closed.state, closed.ended_at), (state, Some(at(7))));
         assert_eq!(pair.log.events(&scope, run.id, 0, 9).await.unwrap(), events);
@@ -89,6 +89,7 @@ pub async fn s41_a_second_close_is_refused(pair: &Pair<'_>) {
         state: RunState::Stopped,
         events: vec![RunEvent { seq: 4, at: at(9_999), body: EventBody::Stopped }],
         answer: None,
+        used: None,
     };
     for again in [outcome(&run, 1), outcome(&run, 4), stop] {
         refused(pair.log.close(&scope, run.id, again).await, ErrorKind::Conflict);
@@ -129,6 +130,11 @@ pub async fn a_close_that_disagrees_with_itself_is_refused(pair: &Pair<'_>) {
         RunOutcome { state: RunState::Running, ..good.clone() },
         RunOutcome { events: Vec::new(), ..good.clone() },
         RunOutcome { events: deltas(1, 2), ..good.clone() },
+        // The answer has its usage.
+        RunOutcome {
+            used: Some(Used { model: "a/x".to_owned(), usage: Usage::default() }),
+            ..good.clone()
+        },
         two_ends,
     ];
     for outcome in bad {
@@ -254,6 +260,7 @@ pub async fn a7_a_run_that_ended_elsewhere_is_stored_at_once(pair: &Pair<'_>) {
         state: RunState::Completed,
         events: vec![completed(1)],
         answer: Some(answer(run)),
+        used: None,
     };
     // What cannot end is not opened either.
     let lost = Message { parent: Some(MessageId::new()), ..answer(&run) };

@@ -157,8 +157,12 @@ pub async fn s47_another_workers_numbers_begin_past_all_of_the_first(pair: &Pair
     pair.log.append(&scope, run.id, &deltas(second, 2)).await.unwrap();
     // The first one wakes up: it writes nothing any more, nor ends the run.
     refused(pair.log.append(&scope, run.id, &deltas(4, 1)).await, ErrorKind::Conflict);
-    let outcome =
-        |seq| RunOutcome { state: RunState::Completed, events: vec![completed(seq)], answer: None };
+    let outcome = |seq| RunOutcome {
+        state: RunState::Completed,
+        events: vec![completed(seq)],
+        answer: None,
+        used: None,
+    };
     refused(pair.log.close(&scope, run.id, outcome(4)).await, ErrorKind::Conflict);
     // What it had shown its readers and not stored is passed over by whoever goes on from there.
     let rest = pair.log.events(&scope, run.id, 57, 100).await.unwrap();

@@ -231,6 +231,7 @@ pub async fn another_tenants_run_is_absent(pair: &Pair<'_>) {
         state: RunState::Completed,
         events: vec![completed(1)],
         answer: Some(answer(&theirs)),
+        used: None,
     };
     same_not_found(pair.log.run(&other, theirs.id).await, pair.log.run(&other, absent).await);
     same_not_found(pair.log.start(&other, theirs.id).await, pair.log.start(&other, absent).await);
@@ -293,7 +294,12 @@ pub async fn unfinished_runs_are_found(pair: &Pair<'_>) {
     }
     pair.log.start(&scope, runs[1].id).await.unwrap();
     runs[1].state = RunState::Running;
-    let end = RunOutcome { state: RunState::Completed, events: vec![completed(1)], answer: None };
+    let end = RunOutcome {
+        state: RunState::Completed,
+        events: vec![completed(1)],
+        answer: None,
+        used: None,
+    };
     pair.log.close(&scope, runs[2].id, end).await.unwrap();
     runs.remove(2);
     assert_eq!(pair.log.unfinished(&scope).await.unwrap(), runs);

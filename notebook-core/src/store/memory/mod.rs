@@ -26,7 +26,7 @@ use crate::{
     TenantId, TenantScope, WebhookId,
     approval::Approval,
     document::Document,
-    model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source},
+    model::{Chunk, ChunkKey, Conversation, Message, Notebook, Run, RunEvent, Source, Used},
     queue::{NewJob, memory::MemoryQueue},
     recording::RecordedPart,
     usage::{Day, DayUsage},
@@ -112,6 +112,8 @@ struct StoredRun {
     idempotency_key: Option<String>,
     request_hash: String,
     events: Vec<RunEvent>,
+    /// What it used, where there is no answer to keep it with.
+    used: Option<Used>,
     /// It was made elsewhere.
     recorded: bool,
 }

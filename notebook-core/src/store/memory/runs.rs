@@ -167,8 +167,14 @@ fn open(tenant: &mut Tenant, new: NewRun) -> Result<Opened> {
         None => return Err(Error::not_found(OPERATION, "question")),
     }
     tenant.touch(&run, run.created_at);
-    let (events, recorded) = (Vec::new(), false);
-    let stored = StoredRun { run: run.clone(), idempotency_key, request_hash, events, recorded };
+    let stored = StoredRun {
+        run: run.clone(),
+        idempotency_key,
+        request_hash,
+        events: Vec::new(),
+        used: None,
+        recorded: false,
+    };
     tenant.runs.insert(run.id, stored);
     Ok(Opened::Created(run))
 }
@@ -191,6 +197,7 @@ impl Tenant {
         let stored = self.run(operation, id)?;
         stored.run = run.clone();
         stored.events.extend(outcome.events);
+        stored.used = outcome.used;
         Ok(run)
     }
 

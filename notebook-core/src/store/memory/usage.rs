@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, StoredRun};
 use crate::{
     Result, TenantScope,
     usage::{Day, DayUsage, EndedRun, UsageStore, aggregate},
@@ -14,10 +14,12 @@ impl UsageStore for MemoryStore {
                 return None;
             }
             let made_here = tenant.runs.values().filter(|stored| !stored.recorded);
-            let runs = made_here.map(|stored| &stored.run);
-            let ended = runs.filter(|run| run.ended_at.is_some_and(|at| Day::of(at) == day));
+            let ended =
+                made_here.filter(|stored| stored.run.ended_at.is_some_and(|at| Day::of(at) == day));
             let ended: Vec<_> = ended
-                .filter_map(|run| EndedRun::of(run, tenant.messages.get(&run.answer)))
+                .filter_map(|StoredRun { run, used, .. }| {
+                    EndedRun::of(run, tenant.messages.get(&run.answer), used.as_ref())
+                })
                 .collect();
             let count = ended.len() as u64;
             tenant.usage.insert(day, aggregate(day, ended));

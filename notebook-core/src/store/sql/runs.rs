@@ -243,6 +243,11 @@ async fn end(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, outcome: &RunOutcome)
     }
     insert_events(tx, tenant, id, &outcome.events).await?;
     set_state(tx, tenant, &run).await?;
+    if let Some(used) = &outcome.used {
+        let used = json(tx.operation, used)?;
+        let values = values![used, tenant.as_bytes(), id.as_bytes()];
+        tx.execute(statement::SET_USED, values).await?;
+    }
     touch(tx, tenant, &run, ended).await?;
     Ok(run)
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{SqlStore, statement::usage as statement};
 use crate::{
     NotebookId, Result, RunId, TenantId, TenantScope, Timestamp,
-    model::StageTiming,
+    model::{StageTiming, Usage, Used},
     sql::{
         Row, Tx,
         codec::{json, number},
@@ -88,12 +88,14 @@ async fn ended(tx: &mut Tx<'_>, tenant: TenantId, day: Day) -> Result<Vec<EndedR
 fn read_ended(row: &Row<'_>) -> Result<(i64, RunId, EndedRun)> {
     let (created, ended): (Timestamp, Timestamp) = (row.get(3)?, row.get(4)?);
     let timings: Option<Vec<StageTiming>> = row.optional_json(7)?;
+    let used: Option<Used> = row.optional_json(8)?;
+    let (model, usage): (Option<String>, Option<Usage>) = (row.get(5)?, row.optional_json(6)?);
     let first = timings.iter().flatten().find(|timing| timing.stage == FIRST_TOKEN);
     let run = EndedRun {
         notebook: row.id(1, NotebookId::from_u128)?,
         state: row.name(2)?,
-        model: row.get(5)?,
-        usage: row.optional_json(6)?,
+        model: model.or_else(|| used.as_ref().map(|used| used.model.clone())),
+        usage: usage.or_else(|| used.map(|used| used.usage)),
         first_token: first.map(|timing| Duration::from_micros(timing.micros)),
         total: ended.since(created),
     };

@@ -112,7 +112,7 @@ pub async fn q40_a_run_that_ends_is_told_however_it_is_closed(parts: &Parts<'_>)
         let new = samples::new_run(&conversation);
         parts.shared.log.open(&scope, new.clone()).await.unwrap();
         let events = vec![RunEvent { seq: 1, at: at(ids.len() as i64 * 10), body }];
-        let outcome = RunOutcome { state, events, answer: None };
+        let outcome = RunOutcome { state, events, answer: None, used: None };
         parts.shared.log.close(&scope, new.run.id, outcome.clone()).await.unwrap();
         let again = parts.shared.log.close(&scope, new.run.id, outcome).await;
         refused(again, ErrorKind::Conflict);
@@ -125,7 +125,7 @@ pub async fn q40_a_run_that_ends_is_told_however_it_is_closed(parts: &Parts<'_>)
     let claimed = claim(parts, "webhook-suite-answer", None).await;
     let events = vec![RunEvent { at: at(50), ..samples::completed(1) }];
     let answer = Some(samples::answer(&run.run));
-    let outcome = RunOutcome { state: RunState::Completed, events, answer };
+    let outcome = RunOutcome { state: RunState::Completed, events, answer, used: None };
     let closed =
         parts.shared.outbox.close_run(&scope, end(&claimed, Vec::new()), run.run.id, outcome);
     assert!(closed.await.unwrap());

@@ -68,6 +68,9 @@ pub(in crate::store::sql) const PRUNE: &str = "DELETE FROM run_events
 pub(in crate::store::sql) const SET_RECORDED: &str =
     "UPDATE runs SET recorded = 1 WHERE tenant_id = $1 AND id = $2";
 
+pub(in crate::store::sql) const SET_USED: &str =
+    "UPDATE runs SET used = $1 WHERE tenant_id = $2 AND id = $3";
+
 pub(in crate::store::sql) const SET_PRUNED: &str =
     "UPDATE runs SET pruned = 1 WHERE tenant_id = $1 AND id = $2";
 
@@ -99,6 +102,7 @@ pub(in crate::store::sql) const ALL: &[&str] = &[
     PRUNE,
     SET_PRUNED,
     SET_RECORDED,
+    SET_USED,
     STOPPING,
     LAST_EVENT,
     INSERT_EVENT,

@@ -2,7 +2,7 @@
 
 /// Answers that were made here and ended after the moment and id `$2`, `$3` and before `$4`.
 pub(in crate::store::sql) const ENDED: &str = "SELECT r.id, r.notebook_id, r.state, r.created_at,
-        r.ended_at, m.model, m.usage, m.timings
+        r.ended_at, m.model, m.usage, m.timings, r.used
     FROM runs r LEFT JOIN messages m ON m.tenant_id = r.tenant_id AND m.id = r.answer_id
     WHERE r.tenant_id = $1 AND (r.ended_at, r.id) > ($2, $3) AND r.ended_at < $4 AND r.recorded = 0
     ORDER BY r.ended_at, r.id LIMIT $5";

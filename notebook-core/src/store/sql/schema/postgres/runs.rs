@@ -73,3 +73,6 @@ CREATE TABLE recordings (
 CREATE POLICY reach ON recordings USING (tenant_id = own_tenant());
 ALTER TABLE recordings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ";
+
+/// What runs used that have no answer to keep it with.
+pub(super) const V28: &str = "ALTER TABLE runs ADD COLUMN used TEXT;";

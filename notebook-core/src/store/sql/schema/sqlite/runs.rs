@@ -67,3 +67,6 @@ CREATE TABLE recordings (
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, id) ON DELETE CASCADE
 ) STRICT;
 ";
+
+/// What runs used that have no answer to keep it with.
+pub(super) const V28: &str = "ALTER TABLE runs ADD COLUMN used TEXT;";
