@@ -1,14 +1,17 @@
-//! What the conformance suites of all ports share: a named list of scenarios.
+//! What the conformance suites of all ports share: named lists of scenarios, tenants of their own, and reports.
 //!
 //! A suite is a list of async functions over a `&dyn Port`. Each scenario makes its own
 //! tenants, so that all may run against one adapter, in any order and side by side. A
 //! scenario that finds a breach panics with what it saw: that is what a test wants.
 
+pub(crate) mod index;
 pub mod twins;
 
-use std::fmt;
+use std::{any::type_name, fmt};
 
 use futures::future::BoxFuture;
+
+use crate::{Error, ErrorKind, TenantId, TenantScope};
 
 /// One promise of a port, as a function that checks it.
 pub struct Scenario<P: ?Sized> {
@@ -22,6 +25,58 @@ impl<P: ?Sized> fmt::Debug for Scenario<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Scenario").field(&self.name).finish()
     }
+}
+
+/// Runs scenarios, one after the other; the log says which.
+///
+/// # Panics
+/// When the adapter breaks a promise.
+pub async fn run_all<P: ?Sized>(scenarios: Vec<Scenario<P>>, port: &P) {
+    for scenario in scenarios {
+        tracing::info!(scenario = scenario.name, port = type_name::<P>(), "conformance");
+        (scenario.run)(port).await;
+    }
+}
+
+/// What came of a suite some of whose scenarios an adapter need not promise.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// One line for each scenario that failed.
+    pub failures: Vec<String>,
+    /// The scenarios that the adapter does not promise.
+    pub skipped: Vec<&'static str>,
+}
+
+impl Report {
+    /// Runs a scenario, if the adapter promises it.
+    pub(crate) async fn add(
+        &mut self,
+        name: &'static str,
+        promised: bool,
+        scenario: impl Future<Output = Result<(), String>>,
+    ) {
+        if !promised {
+            self.skipped.push(name);
+        } else if let Err(reason) = scenario.await {
+            self.failures.push(format!("{name}: {reason}"));
+        }
+    }
+}
+
+/// A tenant that nobody used before.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
+pub fn tenant() -> TenantScope {
+    TenantScope::authenticated(TenantId::new())
+}
+
+/// Checks that a call failed with `kind`.
+#[track_caller]
+#[allow(clippy::expect_used, reason = "a suite speaks by panicking")]
+pub(crate) fn refused<T: fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) -> Error {
+    let error = result.expect_err("the call must be refused");
+    assert_eq!(error.kind(), kind, "{error:?}");
+    error
 }
 
 /// The names of scenario functions in `source` that `listed` lacks.

@@ -59,9 +59,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Asked<'a>>> {
 /// When the adapter breaks a promise.
 pub async fn run_all(store: &dyn Store, log: &dyn RunLog, approvals: &dyn ApprovalStore) {
     let asked = Asked { store, log, approvals };
-    for scenario in scenarios() {
-        (scenario.run)(&asked).await;
-    }
+    crate::conformance::run_all(scenarios(), &asked).await;
 }
 
 fn new(run: RunId) -> NewApproval {

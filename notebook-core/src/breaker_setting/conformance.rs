@@ -45,10 +45,7 @@ pub fn scenarios() -> Vec<Scenario<Processes>> {
 /// # Panics
 /// When the adapter breaks a promise.
 pub async fn run_all(processes: &Processes) {
-    for scenario in scenarios() {
-        tracing::info!(scenario = scenario.name, "breaker setting conformance");
-        (scenario.run)(processes).await;
-    }
+    crate::conformance::run_all(scenarios(), processes).await;
 }
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

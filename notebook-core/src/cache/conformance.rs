@@ -8,7 +8,10 @@
 )]
 
 use super::{Cache, CacheKey};
-use crate::{TenantId, TenantScope, conformance::Scenario};
+use crate::{
+    TenantScope,
+    conformance::{Scenario, tenant},
+};
 
 /// What an adapter promises beyond the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,11 +85,6 @@ impl Capabilities {
             _ => false,
         }
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
-fn tenant() -> TenantScope {
-    TenantScope::authenticated(TenantId::new())
 }
 
 fn key(name: usize) -> CacheKey {

@@ -12,6 +12,7 @@ use crate::{Error, ErrorKind, model::Usage};
 
 mod tools;
 
+pub use crate::conformance::Report;
 use tools::{
     a_tool_can_be_forced, a_tool_is_asked_for, offered_tools_are_accepted,
     results_of_tools_are_read, several_tools_are_asked_for, tools_are_refused_where_there_are_none,
@@ -35,15 +36,6 @@ pub struct Capabilities {
     pub parallel_tools: bool,
     /// It asks for tools where it must.
     pub forces_tools: bool,
-}
-
-/// What came of a run.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// One line for each scenario that failed.
-    pub failures: Vec<String>,
-    /// The scenarios that the adapter does not promise.
-    pub skipped: Vec<&'static str>,
 }
 
 type Outcome = Result<(), String>;
@@ -87,11 +79,8 @@ scenarios!(
 pub async fn run_all(model: &dyn ChatModel, capabilities: &Capabilities) -> Report {
     let mut report = Report::default();
     for scenario in SCENARIOS {
-        if !(scenario.promised)(capabilities) {
-            report.skipped.push(scenario.name);
-        } else if let Err(reason) = (scenario.run)(model, capabilities).await {
-            report.failures.push(format!("{}: {reason}", scenario.name));
-        }
+        let promised = (scenario.promised)(capabilities);
+        report.add(scenario.name, promised, (scenario.run)(model, capabilities)).await;
     }
     report
 }

@@ -29,7 +29,9 @@ use futures::future::join_all;
 
 use super::{Checkpoint, Checkpoints, MOST_BYTES};
 use crate::{
-    Clock as _, ErrorKind, RunId, TenantId, TenantScope, clock::ManualClock, conformance::Scenario,
+    Clock as _, ErrorKind, RunId, TenantScope,
+    clock::ManualClock,
+    conformance::{Scenario, tenant},
     queue::Fence,
 };
 
@@ -84,11 +86,6 @@ pub async fn run_all(subject: &Subject) -> Vec<&'static str> {
         (scenario.run)(subject).await;
     }
     skipped
-}
-
-#[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
-fn tenant() -> TenantScope {
-    TenantScope::authenticated(TenantId::new())
 }
 
 fn at(run: RunId, fence: u64, version: u64) -> Checkpoint {

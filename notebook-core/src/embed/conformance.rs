@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::{EmbedKind, Embedder};
+pub use crate::conformance::Report;
 
 /// What an adapter promises beyond the port.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,15 +12,6 @@ pub struct Capabilities {
     pub knows_meaning: bool,
     /// Texts that share words are nearer than texts that share none.
     pub knows_words: bool,
-}
-
-/// What came of a run.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// One line for each scenario that failed.
-    pub failures: Vec<String>,
-    /// The scenarios that the adapter does not promise.
-    pub skipped: Vec<&'static str>,
 }
 
 type Outcome = Result<(), String>;
@@ -56,11 +48,8 @@ scenarios!(
 pub async fn run_all(embedder: &dyn Embedder, capabilities: &Capabilities) -> Report {
     let mut report = Report::default();
     for scenario in SCENARIOS {
-        if !(scenario.promised)(capabilities) {
-            report.skipped.push(scenario.name);
-        } else if let Err(reason) = (scenario.run)(embedder).await {
-            report.failures.push(format!("{}: {reason}", scenario.name));
-        }
+        let promised = (scenario.promised)(capabilities);
+        report.add(scenario.name, promised, (scenario.run)(embedder)).await;
     }
     report
 }

@@ -3,15 +3,19 @@
 //! The index is opened anew for each scenario, over one storage: a scenario makes tenants of its
 //! own, so that nothing need be cleaned between them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use super::{KeywordIndex, KeywordRecord};
 use crate::{
-    Error, ErrorKind, NotebookId, SourceId, TenantId, TenantScope,
+    ErrorKind, NotebookId, SourceId, TenantScope,
+    conformance::{
+        index::{Failure, Outcome, equal, keys, of_sources, refused},
+        tenant,
+    },
     model::ChunkKey,
-    vector::{ChunkFilter, Hit},
+    vector::ChunkFilter,
 };
 
 mod scenarios;
@@ -21,23 +25,6 @@ mod scenarios;
 pub type Open<'a> =
     &'a (dyn Fn() -> BoxFuture<'a, crate::Result<Arc<dyn KeywordIndex>>> + Send + Sync);
 
-/// Why a scenario failed.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(format!("{error:?}"))
-    }
-}
-
-impl From<String> for Failure {
-    fn from(reason: String) -> Self {
-        Self(reason)
-    }
-}
-
-type Outcome = Result<(), Failure>;
 type Scenario = (&'static str, for<'a> fn(Open<'a>) -> BoxFuture<'a, Outcome>);
 
 macro_rules! scenarios {
@@ -80,12 +67,6 @@ pub async fn run_all(open: Open<'_>) -> Vec<String> {
     failures
 }
 
-/// A scope for a tenant of its own.
-fn tenant() -> TenantScope {
-    #[allow(clippy::disallowed_methods, reason = "the suite makes tenants of its own")]
-    TenantScope::authenticated(TenantId::new())
-}
-
 /// Chunks with these texts, numbered from 0.
 fn records(texts: &[&str]) -> Vec<KeywordRecord> {
     let numbered = texts.iter().zip(0..);
@@ -100,29 +81,6 @@ fn records(texts: &[&str]) -> Vec<KeywordRecord> {
 
 const fn key(source: SourceId, ordinal: u32) -> ChunkKey {
     ChunkKey { source, ordinal }
-}
-
-fn keys(hits: &[Hit]) -> Vec<ChunkKey> {
-    hits.iter().map(|hit| hit.key).collect()
-}
-
-fn of_sources(sources: impl IntoIterator<Item = SourceId>) -> ChunkFilter {
-    ChunkFilter { notebook: None, sources: Some(sources.into_iter().collect::<BTreeSet<_>>()) }
-}
-
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Outcome {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(format!("{what}: found {found:?}, wanted {wanted:?}").into())
-}
-
-fn refused<T>(what: &str, result: crate::Result<T>, kind: ErrorKind) -> Outcome {
-    match result {
-        Err(error) if error.kind() == kind => Ok(()),
-        Err(error) => Err(format!("{what}: {error}, wanted {}", kind.code()).into()),
-        Ok(_) => Err(format!("{what}: accepted, wanted {}", kind.code()).into()),
-    }
 }
 
 /// The ten best chunks of a tenant.

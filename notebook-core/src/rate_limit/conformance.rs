@@ -63,10 +63,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
 /// # Panics
 /// When the adapter breaks a promise.
 pub async fn run_all(subject: &Subject) {
-    for scenario in scenarios() {
-        tracing::info!(scenario = scenario.name, "rate limit conformance");
-        (scenario.run)(subject).await;
-    }
+    crate::conformance::run_all(scenarios(), subject).await;
 }
 
 impl Subject {

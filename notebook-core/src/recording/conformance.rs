@@ -55,9 +55,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Recorded<'a>>> {
 /// When the adapter breaks a promise.
 pub async fn run_all(store: &dyn Store, log: &dyn RunLog, recordings: &dyn Recordings) {
     let recorded = Recorded { store, log, recordings };
-    for scenario in scenarios() {
-        (scenario.run)(&recorded).await;
-    }
+    crate::conformance::run_all(scenarios(), &recorded).await;
 }
 
 impl Recorded<'_> {

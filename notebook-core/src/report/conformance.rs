@@ -4,12 +4,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     reason = "a failed expectation is a failed test"
 )]
 
 use super::{NewReport, Report, Reports};
-use crate::{ErrorKind, TenantId, TenantScope, Timestamp, model::PageRequest};
+use crate::{ErrorKind, Timestamp, conformance::tenant, model::PageRequest};
 
 /// Runs every scenario.
 ///
@@ -20,10 +19,6 @@ pub async fn run_all(reports: &dyn Reports) {
     pages_are_whole(reports).await;
     tenants_are_apart(reports).await;
     removed_is_gone(reports).await;
-}
-
-fn tenant() -> TenantScope {
-    TenantScope::authenticated(TenantId::new())
 }
 
 fn report(question: &str, keep_question: bool) -> Report {

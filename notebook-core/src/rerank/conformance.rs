@@ -28,9 +28,7 @@ pub fn scenarios() -> Vec<Scenario<dyn Reranker>> {
 /// # Panics
 /// When the reranker does not keep what the port says.
 pub async fn run_all(reranker: &dyn Reranker) {
-    for scenario in scenarios() {
-        (scenario.run)(reranker).await;
-    }
+    crate::conformance::run_all(scenarios(), reranker).await;
 }
 
 /// Passages of many lengths and scripts, with what trips tokenizers.

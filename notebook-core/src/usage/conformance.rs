@@ -58,9 +58,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Counted<'a>>> {
 /// When the adapter breaks a promise.
 pub async fn run_all(store: &dyn Store, log: &dyn RunLog, usage: &dyn UsageStore) {
     let counted = Counted { store, log, usage };
-    for scenario in scenarios() {
-        (scenario.run)(&counted).await;
-    }
+    crate::conformance::run_all(scenarios(), &counted).await;
 }
 
 const DAY: Day = Day::from_number(20_000);

@@ -3,12 +3,19 @@
 //! The index is opened anew for each scenario, over one storage: a scenario makes tenants of its
 //! own, so that nothing need be cleaned between them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use super::{ChunkFilter, Hit, MAX_LIMIT, VectorIndex, VectorRecord, VectorSpace};
-use crate::{Error, ErrorKind, NotebookId, SourceId, TenantId, TenantScope, model::ChunkKey};
+use crate::{
+    ErrorKind, NotebookId, SourceId, TenantScope,
+    conformance::{
+        index::{Failure, Outcome, equal, keys, of_sources, refused},
+        tenant,
+    },
+    model::ChunkKey,
+};
 
 mod scenarios;
 
@@ -20,23 +27,6 @@ pub type Open<'a> =
 /// Length of the vectors of the suite: not a multiple of a machine word, on purpose.
 pub const DIMENSIONS: usize = 70;
 
-/// Why a scenario failed.
-#[derive(Debug)]
-pub struct Failure(String);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(format!("{error:?}"))
-    }
-}
-
-impl From<String> for Failure {
-    fn from(reason: String) -> Self {
-        Self(reason)
-    }
-}
-
-type Outcome = Result<(), Failure>;
 type Scenario = (&'static str, for<'a> fn(Open<'a>) -> BoxFuture<'a, Outcome>);
 
 macro_rules! scenarios {
@@ -82,12 +72,6 @@ pub fn space(model: &str) -> VectorSpace {
     VectorSpace { model: model.into(), dimensions: DIMENSIONS }
 }
 
-/// A scope for a tenant of its own.
-fn tenant() -> TenantScope {
-    #[allow(clippy::disallowed_methods, reason = "the suite makes tenants of its own")]
-    TenantScope::authenticated(TenantId::new())
-}
-
 /// A unit vector that depends on the seed alone: well spread, and equal for equal seeds.
 #[must_use]
 pub fn vector(seed: u64) -> Vec<f32> {
@@ -106,29 +90,6 @@ pub fn vector(seed: u64) -> Vec<f32> {
 
 fn record(source: SourceId, ordinal: u32, notebook: NotebookId, seed: u64) -> VectorRecord {
     VectorRecord { key: ChunkKey { source, ordinal }, notebook, vector: vector(seed) }
-}
-
-fn keys(hits: &[Hit]) -> Vec<ChunkKey> {
-    hits.iter().map(|hit| hit.key).collect()
-}
-
-fn of_sources(sources: impl IntoIterator<Item = SourceId>) -> ChunkFilter {
-    ChunkFilter { notebook: None, sources: Some(sources.into_iter().collect::<BTreeSet<_>>()) }
-}
-
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Outcome {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(format!("{what}: found {found:?}, wanted {wanted:?}").into())
-}
-
-fn refused<T>(what: &str, result: crate::Result<T>, kind: ErrorKind) -> Result<Error, Failure> {
-    match result {
-        Err(error) if error.kind() == kind => Ok(error),
-        Err(error) => Err(format!("{what}: {error}, wanted {}", kind.code()).into()),
-        Ok(_) => Err(format!("{what}: accepted, wanted {}", kind.code()).into()),
-    }
 }
 
 /// All hits of a tenant, in order.

@@ -76,9 +76,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Whole<'a>>> {
 /// # Panics
 /// When a tenant saw or changed what is another's.
 pub async fn run_all(whole: Whole<'_>) {
-    for scenario in scenarios() {
-        (scenario.run)(&whole).await;
-    }
+    crate::conformance::run_all(scenarios(), &whole).await;
 }
 
 pub async fn t34_twins_neither_see_nor_change_each_other(whole: &Whole<'_>) {

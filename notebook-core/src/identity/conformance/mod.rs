@@ -39,8 +39,9 @@ use super::{
     session::{NewSession, Presented, SessionPolicy},
 };
 use crate::{
-    Error, ErrorKind, SessionId, TenantId, TenantScope, UserId, clock::ManualClock,
-    conformance::Scenario,
+    SessionId, TenantId, TenantScope, UserId,
+    clock::ManualClock,
+    conformance::{Scenario, refused},
 };
 
 /// An adapter, and the clock that it goes by. The suite moves the clock, so scenarios run one after the other.
@@ -77,10 +78,7 @@ pub fn scenarios() -> Vec<Scenario<Subject>> {
 /// # Panics
 /// When the adapter breaks a promise.
 pub async fn run_all(subject: &Subject) {
-    for scenario in scenarios() {
-        tracing::info!(scenario = scenario.name, "identity conformance");
-        (scenario.run)(subject).await;
-    }
+    crate::conformance::run_all(scenarios(), subject).await;
 }
 
 impl Subject {
@@ -148,13 +146,6 @@ pub const fn token(generation: u32) -> Presented {
 #[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
 fn scope(tenant: TenantId) -> TenantScope {
     TenantScope::authenticated(tenant)
-}
-
-#[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) -> Error {
-    let error = result.expect_err("the call must be refused");
-    assert_eq!(error.kind(), kind, "{error:?}");
-    error
 }
 
 #[cfg(test)]

@@ -22,7 +22,10 @@ use super::{
     ClaimRequest, Claimed, Finish, Heartbeat, Job, JobError, JobId, KindRule, NewJob, Outcome,
     Pulse, Queue, WorkerId, Worklist,
 };
-use crate::{TenantId, TenantScope, conformance::Scenario};
+use crate::{
+    TenantScope,
+    conformance::{Scenario, tenant},
+};
 
 /// A queue, and a way to let its time pass.
 #[derive(Clone, Copy)]
@@ -55,14 +58,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Subject<'a>>> {
 /// # Panics
 /// When the queue breaks a promise.
 pub async fn run_all<Q: Queue + Worklist>(queue: &Q, advance: &(dyn Fn(Duration) + Sync)) {
-    for scenario in scenarios() {
-        (scenario.run)(&Subject { queue, worklist: queue, advance }).await;
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
-fn tenant() -> TenantScope {
-    TenantScope::authenticated(TenantId::new())
+    crate::conformance::run_all(scenarios(), &Subject { queue, worklist: queue, advance }).await;
 }
 
 /// A kind that no other scenario uses.

@@ -64,9 +64,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Shared<'a>>> {
 /// # Panics
 /// When the outbox breaks a promise.
 pub async fn run_all(shared: Shared<'_>) {
-    for scenario in scenarios() {
-        (scenario.run)(&shared).await;
-    }
+    crate::conformance::run_all(scenarios(), &shared).await;
 }
 
 fn job() -> NewJob {

@@ -64,10 +64,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Pair<'a>>> {
 /// When the run log breaks a promise.
 pub async fn run_all(store: &dyn Store, log: &dyn RunLog) {
     let pair = Pair { store, log };
-    for scenario in scenarios() {
-        tracing::info!(scenario = scenario.name, "run log conformance");
-        (scenario.run)(&pair).await;
-    }
+    crate::conformance::run_all(scenarios(), &pair).await;
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod sources;
 pub mod tenants;
 
 use super::Store;
+pub(crate) use crate::conformance::refused;
 use crate::{Error, ErrorKind, conformance::Scenario};
 
 /// Every scenario of the suite.
@@ -43,18 +44,7 @@ pub fn scenarios() -> Vec<Scenario<dyn Store>> {
 /// # Panics
 /// When the store breaks a promise.
 pub async fn run_all(store: &dyn Store) {
-    for scenario in scenarios() {
-        tracing::info!(scenario = scenario.name, "store conformance");
-        (scenario.run)(store).await;
-    }
-}
-
-/// Checks that a call failed with `kind`.
-#[track_caller]
-pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>, kind: ErrorKind) -> Error {
-    let error = result.expect_err("the call must be refused");
-    assert_eq!(error.kind(), kind, "{error:?}");
-    error
+    crate::conformance::run_all(scenarios(), store).await;
 }
 
 /// Checks that two calls failed alike, so that a foreign thing cannot be told from an absent one.

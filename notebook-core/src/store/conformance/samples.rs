@@ -1,7 +1,8 @@
 //! Things to store: whole, valid, and different in every field from a default.
 
+pub use crate::conformance::tenant;
 use crate::{
-    ConversationId, MessageId, NotebookId, RunId, SourceId, TenantId, TenantScope, Timestamp,
+    ConversationId, MessageId, NotebookId, RunId, SourceId, Timestamp,
     document::{
         Area, Block, BlockKind, Document, Flag, Page, PictureMap, PlacedWord, SourceKind, Span,
     },
@@ -11,13 +12,6 @@ use crate::{
         Stage, StageTiming, Usage, WebOrigin,
     },
 };
-
-/// A tenant that nobody used before.
-#[must_use]
-#[allow(clippy::disallowed_methods, reason = "a suite acts for tenants of its own")]
-pub fn tenant() -> TenantScope {
-    TenantScope::authenticated(TenantId::new())
-}
 
 /// A moment, `millis` after an arbitrary one.
 #[must_use]

@@ -62,9 +62,7 @@ pub fn scenarios<'a>() -> Vec<Scenario<Parts<'a>>> {
 /// # Panics
 /// When the adapter breaks a promise.
 pub async fn run_all(parts: Parts<'_>) {
-    for scenario in scenarios() {
-        (scenario.run)(&parts).await;
-    }
+    crate::conformance::run_all(scenarios(), &parts).await;
 }
 
 /// A webhook that wants to know of these, or of everything.
