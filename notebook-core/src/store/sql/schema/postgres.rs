@@ -34,6 +34,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 25, name: "recordings of runs", sql: V25 },
     Migration { version: 26, name: "places of words in pictures", sql: V26 },
     Migration { version: 27, name: "breakers set by hand", sql: V27 },
+    Migration { version: 28, name: "warnings of answers", sql: V28 },
 ];
 
 const V1: &str = r#"
@@ -663,3 +664,6 @@ CREATE TABLE breakers_by_hand (
 CREATE POLICY reach ON breakers_by_hand USING (whole_installation());
 ALTER TABLE breakers_by_hand ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 "#;
+
+/// What readers of an answer were told beside its text. Of answers that are stored already the run's log still says.
+const V28: &str = "ALTER TABLE messages ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]';";
