@@ -309,9 +309,11 @@ impl OpenNotebook {
         let mut reader = self.chat().runs().reader(&self.scope, run.id, 0).await?;
         while let Some(events) = reader.next().await? {
             for event in events {
-                if let EventBody::Failed { message, .. } = &event.body {
-                    return Err(Error::new(ErrorKind::Unavailable, "answer")
-                        .with("reason", message.clone()));
+                if let EventBody::Failed { message, detail, .. } = &event.body {
+                    let reason = detail.as_ref().unwrap_or(message);
+                    return Err(
+                        Error::new(ErrorKind::Unavailable, "answer").with("reason", reason.clone())
+                    );
                 }
             }
         }

@@ -43,11 +43,33 @@ pub enum ErrorKind {
     Unsupported,
     /// The caller or the user ended the work.
     Cancelled,
-    /// A defect in this program.
+    /// A defect in this program. It stays the last.
     Internal,
 }
 
 impl ErrorKind {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 18] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::InvalidInput,
+        Self::TooLarge,
+        Self::ContextTooLong,
+        Self::Unauthorized,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::StorageFull,
+        Self::Corrupt,
+        Self::Protocol,
+        Self::Unsupported,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
     /// The stable snake-case name, as used on the wire and in logs.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -15,7 +15,10 @@ use notebook_core::{
     },
 };
 
-use crate::cite::{sentences, terms};
+use crate::{
+    cite::{sentences, terms},
+    words,
+};
 
 /// What a model says, alone, when the passages hold no answer.
 pub const NOT_IN_SOURCES: &str = "NOT_IN_SOURCES";
@@ -88,7 +91,8 @@ struct Candidate<'a> {
 
 /// The lines of the answer: quotes, best first, or [`NOT_IN_SOURCES`] alone.
 fn answer(grounding: &Grounding) -> Vec<String> {
-    let question: HashSet<String> = terms(&grounding.question).into_iter().collect();
+    let asked = words::without_stray(&grounding.question);
+    let question: HashSet<String> = terms(&asked).into_iter().collect();
     let candidates = candidates(&grounding.passages);
     let weights = weights(&question, &candidates);
     let total: f32 = weights.values().sum();
@@ -141,14 +145,15 @@ fn shortened(sentence: &str) -> &str {
     cut.rfind(char::is_whitespace).and_then(|space| cut.get(..space)).unwrap_or(cut)
 }
 
-/// Weight of each word of the question: rarer among the sentences is heavier.
+/// Weight of each word of the question: rarer among the sentences is heavier, and a short number light.
 fn weights(question: &HashSet<String>, candidates: &[Candidate<'_>]) -> HashMap<String, f32> {
     let count = candidates.len() as f32;
     question
         .iter()
         .map(|term| {
             let holding = candidates.iter().filter(|c| c.terms.contains(term)).count() as f32;
-            (term.clone(), (1.0 + count / (1.0 + holding)).ln())
+            let rarity = (1.0 + count / (1.0 + holding)).ln();
+            (term.clone(), rarity * words::weight(term))
         })
         .collect()
 }
@@ -192,6 +197,25 @@ mod tests {
         assert_eq!(ask("How do quasars emit radiation?", &passages), NOT_IN_SOURCES);
         assert_eq!(ask("anything", &[]), NOT_IN_SOURCES);
         assert_eq!(ask("?!", &passages), NOT_IN_SOURCES);
+    }
+
+    /// B5: a number that slipped in does not outweigh the words, and is no answer either.
+    #[test]
+    fn b5_a_stray_number_does_not_decide() {
+        // The oven is in so many sentences that it weighs little, and nothing says "heated".
+        let oven = (0..20).map(|i| format!("The oven burns beech wood in month {}.", 100 + i));
+        let loaves = (0..60).map(|i| format!("Loaf number {} rests beside many others.", 200 + i));
+        let passages: Vec<String> = oven.chain(loaves).collect();
+        let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
+        let told = ask("How is the oven heated?", &passages);
+        assert!(told.contains("beech wood"), "{told}");
+        for stray in ["? 0", " 0", "? 99999", "?? -- x"] {
+            assert_eq!(ask(&format!("How is the oven heated{stray}"), &passages), told, "{stray}");
+            assert_eq!(
+                ask(&format!("How do quasars emit radiation{stray}"), &passages),
+                NOT_IN_SOURCES
+            );
+        }
     }
 
     #[test]

@@ -149,6 +149,18 @@ async fn g7_foreign_hosts_and_origins_are_refused() {
     }
 }
 
+/// H8: the page's list of stages and failures, of which its tests ask a word in each language, is the server's.
+#[tokio::test]
+async fn h8_the_page_knows_every_stage_and_failure() {
+    let folder = folder();
+    let server = Setup::new(folder.path()).start();
+    let schemas = &server.json("/openapi.json").await["components"]["schemas"];
+    let page: serde_json::Value =
+        serde_json::from_str(include_str!("../web/src/api/names.json")).unwrap();
+    assert_eq!(page["stages"], schemas["AnswerStage"]["enum"]);
+    assert_eq!(page["failures"], schemas["FailureCode"]["enum"]);
+}
+
 /// The routes in docs/rest.md and in the OpenAPI document are the same.
 #[tokio::test]
 async fn k4_the_documents_agree() {

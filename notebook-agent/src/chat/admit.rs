@@ -163,6 +163,7 @@ impl Inner {
             model: None,
             usage: None,
             timings: Vec::new(),
+            warnings: Vec::new(),
             partial: false,
             created_at: self.clock.now(),
         }

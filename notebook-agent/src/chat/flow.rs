@@ -6,7 +6,8 @@ use notebook_core::{
     Error, ErrorKind, Result, TenantScope,
     chat::{ChatMessage, ChatModel},
     model::{
-        Conversation, EventBody, Message, ModelSettings, Notebook, Role, StageTiming, Usage, Used,
+        AnswerStage, AnswerWarning, Conversation, EventBody, Message, ModelSettings, Notebook,
+        Role, StageTiming, Usage, Used,
     },
     queue::{Fence, JobError},
 };
@@ -17,7 +18,7 @@ use super::{
     early::Early,
     guard,
     hands::{Desk, Hands},
-    turn,
+    told, turn,
 };
 use crate::{
     graph::{BudgetName, Driver, DriverConfig, End, Failure, Outcome, Steps, Watch},
@@ -117,12 +118,7 @@ const fn is_end(reason: StopReason) -> bool {
 
 /// Ends a run that no model can answer.
 pub(super) async fn refuse(writer: RunWriter, error: &Error) -> Produced {
-    let terminal = EventBody::Failed {
-        code: error.kind().code().to_owned(),
-        message: format!("This server has no model that can answer ({error})."),
-        retryable: false,
-    };
-    store_end(writer, terminal, None).await
+    store_end(writer, told::no_model(error), None).await
 }
 
 async fn store_end(writer: RunWriter, terminal: EventBody, message: Option<Message>) -> Produced {
@@ -168,6 +164,8 @@ pub(super) struct Answer {
     pub(super) abstained: bool,
     pub(super) usage: Usage,
     pub(super) timings: Vec<StageTiming>,
+    /// What its reader was told.
+    pub(super) warnings: Vec<AnswerWarning>,
     /// The model that answers in place of the one that was asked.
     pub(super) model: Option<String>,
     /// What is known of the usage until then.
@@ -199,14 +197,23 @@ impl Answer {
             model: Some(model),
             usage: Some(self.usage),
             timings: self.timings,
+            warnings: self.warnings,
             partial,
             created_at: now,
         })
     }
 
-    pub(super) fn time(&mut self, stage: &str, since: Instant) {
+    /// Keeps what its reader is told beside the text.
+    pub(super) fn keep(&mut self, event: &EventBody) {
+        if let EventBody::Warning { code, message } = event {
+            let (code, message) = (code.clone(), message.clone());
+            self.warnings.push(AnswerWarning { code, message });
+        }
+    }
+
+    pub(super) fn time(&mut self, stage: AnswerStage, since: Instant) {
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.timings.push(StageTiming { stage: stage.to_owned(), micros, finished: true });
+        self.timings.push(StageTiming { stage: stage.name().to_owned(), micros, finished: true });
     }
 }
 
@@ -229,36 +236,8 @@ pub(super) fn last_event(
         Ended::Stopped(StopReason::Interrupted) => interrupted(),
         Ended::Stopped(StopReason::Unwatched) => EventBody::Abandoned,
         Ended::Stopped(StopReason::Asked) => EventBody::Stopped,
-        Ended::Broken(error) => EventBody::Failed {
-            code: error.kind().code().to_owned(),
-            message: redacted(&explain(error, &task.model.info().label(), answer)),
-            retryable: error.is_retryable(),
-        },
+        Ended::Broken(error) => told::failed(error, &task.model.info().label(), answer),
     })
-}
-
-/// A sentence for a person.
-fn explain(error: &Error, model: &str, answer: &Answer) -> String {
-    let what = match error.kind() {
-        ErrorKind::ContextTooLong => {
-            "The question with its passages does not fit the model. Ask a shorter question or choose a model that reads more."
-        }
-        ErrorKind::Unauthorized => {
-            "The model provider refused the credentials. Check the API key in the server's configuration."
-        }
-        ErrorKind::RateLimited => {
-            "The model provider allows no more requests for now. Try again later."
-        }
-        ErrorKind::Timeout => "The model took too long.",
-        ErrorKind::Unavailable => "The model provider cannot be reached or broke off.",
-        ErrorKind::Protocol => {
-            "The model provider answered with something that is not its protocol. Check its base URL in the configuration."
-        }
-        ErrorKind::StorageFull => "The disk is full. Free some space and ask again.",
-        _ => "The answer could not be produced.",
-    };
-    let kept = if answer.text.is_empty() { "" } else { " What it wrote so far is kept." };
-    format!("{what}{kept} ({model}: {error})")
 }
 
 /// Retrieve, build the context, generate, cite: the engine's, within its budget.

@@ -15,7 +15,7 @@ use notebook_core::{
         Replaced, Tally,
     },
     document::{Medium, SourceKind},
-    model::{Chunk, Conversation, EventBody, Run, Usage},
+    model::{AnswerStage, Chunk, Conversation, EventBody, Run, Usage},
 };
 use notebook_rag::retrieve::RetrieveRequest;
 use serde_json::json;
@@ -29,6 +29,7 @@ use super::{
     flow::{Answer, NOT_SAID, Task},
     guard, history,
     tape::{Ask, Looked, Tape},
+    told,
     turn::{CONTEXT, Found, GENERATE, Grounds, Prompt, RETRIEVE, Wanted, read},
 };
 use crate::{
@@ -214,7 +215,7 @@ impl Hands {
                 newest(left_out, budget / 4 * 3, &|text| task.model.count_tokens(text).tokens);
             return Ok(Prompt { messages: Vec::new(), passages: 0, overflow });
         }
-        desk.answer.time("context", since);
+        desk.answer.time(AnswerStage::Context, since);
         desk.answer.usage.prompt_tokens = context.prompt_tokens as u64;
         desk.tell_context(&context, passages.len(), budget);
         let Context { messages, passages_used, .. } = context;
@@ -332,7 +333,7 @@ impl Hands {
         let builder = AnswerBuilder::new(guard::redactor(&self.chat.config.guard, passages));
         let mut writing = Writing { hands: self, citer, builder, desk: &mut *desk };
         let finish = writing.read(stream, since).await?;
-        desk.answer.time("generate", since);
+        desk.answer.time(AnswerStage::Generate, since);
         Ok(finish)
     }
 }
@@ -363,6 +364,7 @@ fn newest(
 
 impl Desk {
     pub(super) fn emit(&mut self, body: EventBody) {
+        self.answer.keep(&body);
         self.tape.show(&body);
         if let Some(writer) = &mut self.writer {
             writer.emit(body);
@@ -417,11 +419,8 @@ impl Desk {
     /// Another model answers: the reader is told, and the answer bears its name.
     fn replaced(&mut self, replaced: Replaced) {
         let Replaced { failed, reason, answers } = replaced;
-        let why = reason.code();
-        self.warn(
-            "model_replaced",
-            format!("{failed} could not answer ({why}): {answers} answers instead."),
-        );
+        let why = told::why(reason);
+        self.warn("model_replaced", format!("{failed} {why}: {answers} answers instead."));
         self.answer.model = Some(answers);
     }
 
@@ -450,7 +449,7 @@ impl Writing<'_> {
             match event? {
                 ChatEvent::Delta(delta) => {
                     if std::mem::take(&mut first) {
-                        self.desk.answer.time("first_token", since);
+                        self.desk.answer.time(AnswerStage::FirstToken, since);
                     }
                     let parts = self.builder.push(&delta);
                     self.place(parts).await?;

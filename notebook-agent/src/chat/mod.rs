@@ -24,6 +24,7 @@ mod research;
 mod steps;
 mod tape;
 mod title;
+mod told;
 mod turn;
 
 use std::sync::Arc;

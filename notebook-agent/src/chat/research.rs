@@ -15,7 +15,7 @@ use notebook_core::{
     approval::{ApprovalState, ApprovalStore},
     chat::{CallOptions, ChatEvent, ChatRequest, ChatStream, FinishReason, TokenCount},
     checkpoint::{self, Checkpoints},
-    model::{Run, RunState, Usage},
+    model::{AnswerStage, Run, RunState, Usage},
 };
 
 use super::{
@@ -291,7 +291,7 @@ pub(super) fn without_answer(found: &Found) -> Option<Ended> {
 /// The words of the model, cited and verified; where it has not come to them it is asked once more.
 pub(super) async fn write(hands: &Hands, found: &Found, began: Instant) -> Ended {
     let mut desk = hands.desk.lock().await;
-    desk.answer.time("research", began);
+    desk.answer.time(AnswerStage::Research, began);
     let since = Instant::now();
     let said = found.answer.as_deref().filter(|text| !text.trim().is_empty());
     if said.is_none() || found.end != End::Done {

@@ -32,6 +32,7 @@ fn message(id: u128, parent: Option<u128>, role: Role, text: &str) -> Message {
         model: (role == Role::Assistant).then(|| "ollama/llama_3".to_owned()),
         usage: None,
         timings: Vec::new(),
+        warnings: Vec::new(),
         partial: false,
         created_at: Timestamp::from_millis(1_795_000_060_000),
     }

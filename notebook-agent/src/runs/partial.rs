@@ -3,8 +3,8 @@
 use notebook_core::{
     Result, RunId, TenantScope, Timestamp,
     model::{
-        Citation, EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState, Usage, Used,
-        next_generation,
+        AnswerWarning, Citation, EventBody, Message, Role, Run, RunEvent, RunOutcome, RunState,
+        Usage, Used, next_generation,
     },
     run_log::RunLog,
 };
@@ -18,6 +18,7 @@ pub(super) struct Partial {
     pub(super) last: u64,
     text: String,
     citations: Vec<Citation>,
+    warnings: Vec<AnswerWarning>,
     model: Option<String>,
 }
 
@@ -41,6 +42,9 @@ impl Partial {
             EventBody::Citation(citation) => {
                 let place = self.citations.partition_point(|other| other.at <= citation.at);
                 self.citations.insert(place, citation);
+            }
+            EventBody::Warning { code, message } => {
+                self.warnings.push(AnswerWarning { code, message });
             }
             EventBody::Started { model, .. } => self.model = Some(model),
             EventBody::Restarted => *self = Self { last: self.last, ..Self::default() },
@@ -78,6 +82,7 @@ impl Partial {
             model: self.model,
             usage: used,
             timings: Vec::new(),
+            warnings: self.warnings,
             partial: true,
             created_at: now,
         });
@@ -97,5 +102,6 @@ pub(crate) fn interrupted() -> EventBody {
         message: "The server stopped before the answer was finished. What was written is kept; ask again for the rest."
             .to_owned(),
         retryable: true,
+        detail: None,
     }
 }

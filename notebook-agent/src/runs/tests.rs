@@ -94,6 +94,7 @@ fn message(run: &Run, id: MessageId, role: Role, text: &str) -> Message {
         model: None,
         usage: None,
         timings: vec![],
+        warnings: Vec::new(),
         partial: false,
         created_at: Timestamp::from_millis(2),
     }
@@ -196,6 +197,8 @@ async fn s47_an_interrupted_run_is_closed_with_its_text() {
     let mut writer = fixture.begin().await;
     writer.emit(delta("half an "));
     writer.emit(delta("answer"));
+    let (code, message) = ("answer_cut".to_owned(), "It is cut.".to_owned());
+    writer.emit(EventBody::Warning { code, message });
     tokio::time::sleep(Duration::from_millis(250)).await;
     drop(writer);
 
@@ -208,6 +211,7 @@ async fn s47_an_interrupted_run_is_closed_with_its_text() {
     assert!(matches!(last, EventBody::Failed { code, .. } if code == "interrupted"), "{last:?}");
     let kept = fixture.store.message(&fixture.scope, fixture.run.answer).await.unwrap();
     assert_eq!((kept.text.as_str(), kept.partial), ("half an answer", true));
+    assert_eq!(kept.warnings.len(), 1);
     // Whoever saw more than was stored is told what is kept, and sees the end.
     let rest = read_all(next.reader(&fixture.scope, fixture.run.id, 57).await.unwrap()).await;
     let kept = EventBody::Resync { text: "half an answer".into(), citations: Vec::new() };

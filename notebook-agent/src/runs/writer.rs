@@ -142,13 +142,11 @@ impl RunWriter {
             }
             Err(error) => {
                 error!(run = %self.run.id, %error, "the end of a run could not be stored");
-                let message = format!(
-                    "The answer could not be stored ({}). Ask again when the server's storage works.",
-                    error.kind().code()
-                );
+                let message = "The answer could not be stored. Ask again in a moment.".to_owned();
                 let reason = JobError { code: "not_stored".to_owned(), message };
                 let JobError { code, message } = reason.clone();
-                let body = EventBody::Failed { code, message, retryable: true };
+                let detail = Some(format!("store answer: {}", error.kind().code()));
+                let body = EventBody::Failed { code, message, retryable: true, detail };
                 self.live.publish([self.logged(RunEvent { body, ..terminal })], true);
                 Closed::NotStored(reason)
             }

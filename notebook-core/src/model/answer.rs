@@ -53,10 +53,21 @@ pub enum RetrievalMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageTiming {
-    /// Name of the stage, such as `vector_search`.
+    /// Name of the stage, such as `vector_search`: as text, for stages come and go with the versions.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::AnswerStage))]
     pub stage: String,
     /// Wall time in microseconds.
     pub micros: u64,
     /// Whether the stage met its deadline; its part of the result is missing if not.
     pub finished: bool,
+}
+
+/// Something that a reader of an answer should know beside its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AnswerWarning {
+    /// Stable snake-case code.
+    pub code: String,
+    /// A sentence for a person.
+    pub message: String,
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Citation, StageTiming, Usage};
+use super::{AnswerWarning, Citation, StageTiming, Usage};
 use crate::{ConversationId, MessageId, NotebookId, RunId, SourceId, Timestamp};
 
 /// One thread of questions and answers about a notebook's sources.
@@ -73,6 +73,9 @@ pub struct Message {
     pub usage: Option<Usage>,
     /// How long each stage of this answer took.
     pub timings: Vec<StageTiming>,
+    /// What its reader was told while it was made, in that order.
+    #[serde(default)]
+    pub warnings: Vec<AnswerWarning>,
     /// Whether the answer was ended before the model finished (stopped or failed).
     pub partial: bool,
     /// When it was stored.

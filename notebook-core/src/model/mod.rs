@@ -3,14 +3,17 @@
 mod answer;
 mod chunk;
 mod conversation;
+mod failure;
 mod notebook;
 mod page;
 mod run;
 mod source;
+mod stage;
 
-pub use answer::{Citation, RetrievalMode, StageTiming, Usage};
+pub use answer::{AnswerWarning, Citation, RetrievalMode, StageTiming, Usage};
 pub use chunk::{Chunk, ChunkKey};
 pub use conversation::{Conversation, Message, Role};
+pub use failure::FailureCode;
 pub use notebook::{ModelSettings, Notebook, NotebookSettings};
 pub use page::{Page, PageRequest};
 pub use run::{
@@ -18,3 +21,4 @@ pub use run::{
     next_generation,
 };
 pub use source::{Progress, Source, SourceFailure, Stage, WebOrigin};
+pub use stage::AnswerStage;

@@ -252,12 +252,16 @@ pub enum EventBody {
     Stopped,
     /// Terminal: it broke.
     Failed {
-        /// Stable snake-case code.
+        /// Stable snake-case code: one of [`FailureCode`](super::FailureCode).
+        #[cfg_attr(feature = "openapi", schema(value_type = super::FailureCode))]
         code: String,
         /// A sentence for a person, with the fix.
         message: String,
         /// Whether asking again may help.
         retryable: bool,
+        /// What exactly happened, for whoever looks after the server.
+        #[serde(default)]
+        detail: Option<String>,
     },
     /// Terminal: nobody watched any more.
     Abandoned,

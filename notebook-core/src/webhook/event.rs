@@ -120,7 +120,7 @@ impl Event {
     /// A run that has just ended.
     pub(crate) fn of_run(kind: EventType, run: &Run, outcome: &RunOutcome) -> Self {
         let error = match outcome.events.last().map(|event| &event.body) {
-            Some(EventBody::Failed { code, message, retryable }) => {
+            Some(EventBody::Failed { code, message, retryable, .. }) => {
                 json!({ "code": code, "message": message, "retryable": retryable })
             }
             _ => Value::Null,

@@ -109,6 +109,16 @@ pub(super) fn message(message: &Message, entry: &str) -> Result<()> {
     if message.citations.len() > MOST_CITATIONS {
         return Err(refused(entry, format_args!("has more than {MOST_CITATIONS} citations")));
     }
+    if message.warnings.len() > MOST_NOTES {
+        return Err(refused(
+            entry,
+            format_args!("has a message with more than {MOST_NOTES} warnings"),
+        ));
+    }
+    for warning in &message.warnings {
+        shorter(&warning.code, MOST_FAILURE, "warning's code", entry)?;
+        shorter(&warning.message, MOST_FAILURE, "warning's text", entry)?;
+    }
     message.model.as_ref().map_or(Ok(()), |model| shorter(model, MOST_MODEL, "model", entry))
 }
 
@@ -116,7 +126,12 @@ pub(super) fn message(message: &Message, entry: &str) -> Result<()> {
 /// `InvalidInput` that names the entry.
 pub(super) fn end(end: &RunEvent, entry: &str) -> Result<()> {
     match &end.body {
-        EventBody::Failed { code, message, .. } => reason(code, message, entry),
+        EventBody::Failed { code, message, detail, .. } => {
+            reason(code, message, entry)?;
+            detail
+                .as_ref()
+                .map_or(Ok(()), |it| shorter(it, MOST_FAILURE, "failure's detail", entry))
+        }
         _ => Ok(()),
     }
 }

@@ -439,6 +439,7 @@ fn outcome(old: &Run, end: Option<RunEvent>, answer: Option<Message>) -> RunOutc
             message: "The answer was not finished when the notebook was exported. Ask again."
                 .to_owned(),
             retryable: true,
+            detail: None,
         },
     });
     let state = end.body.terminal_state().unwrap_or(RunState::Failed);

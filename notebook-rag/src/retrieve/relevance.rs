@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::words::{Stemming, Words, is_stop_word};
+use crate::words::{Stemming, Words, is_stop_word, weight, without_stray};
 
 /// How near the passages are to the question.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Relevance {
     /// The best cosine between the question and a chunk; none without a vector search.
     pub best_cosine: Option<f32>,
-    /// The share of the question's content words that occur in the best passages, 0 to 1; none
-    /// when the question has no content word, as "what is this about?".
+    /// The share of the question's content words that occur in the best passages, 0 to 1, short numbers
+    /// counting little; none when the question has no content word, as "what is this about?".
     pub coverage: Option<f32>,
 }
 
@@ -63,7 +63,7 @@ pub fn assess<'p>(
 fn coverage<'p>(question: &str, passages: impl Iterator<Item = &'p str>) -> Option<f32> {
     let (plain, stems) = (Words::new(Stemming::Off), Words::new(Stemming::English));
     let content: BTreeSet<String> = plain
-        .of(question)
+        .of(&without_stray(question))
         .iter()
         .filter(|word| !is_stop_word(word))
         .flat_map(|w| stems.of(w))
@@ -76,7 +76,9 @@ fn coverage<'p>(question: &str, passages: impl Iterator<Item = &'p str>) -> Opti
             }
         });
     }
-    (!content.is_empty()).then(|| found.len() as f32 / content.len() as f32)
+    let all: f32 = content.iter().map(|word| weight(word)).sum();
+    let found: f32 = found.into_iter().map(weight).sum();
+    (!content.is_empty()).then_some(found / all)
 }
 
 #[cfg(test)]
@@ -91,6 +93,37 @@ mod tests {
         assert_eq!(coverage(question, [].into_iter()), Some(0.0));
         assert_eq!(coverage("What is it about?", [].into_iter()), None);
         assert_eq!(coverage("東京", ["東京都は"].into_iter()), Some(1.0));
+    }
+
+    /// B5: a number that slipped in does not outweigh the words, and does not stand for them either.
+    #[test]
+    fn b5_a_stray_number_does_not_decide() {
+        let config = RelevanceConfig::default();
+        let oven = ["The oven is heated with beech wood.", "Bread rests for an hour."];
+        let fits = |question: &str, best_cosine| {
+            is_relevant(&assess(question, best_cosine, oven.into_iter()), &config)
+        };
+        // With a cosine that alone says nothing, and by keywords alone.
+        for cosine in [Some(0.3), None] {
+            assert!(fits("How is the oven heated?", cosine));
+            for stray in ["? 0", "? 12345", "?? - 7 !", " 0", ", 42?", "? x", "?\n1 2 3"] {
+                assert!(fits(&format!("How is the oven heated{stray}"), cosine), "{stray}");
+            }
+            for foreign in ["How do quasars emit radiation?", "Who won the election of 1984?"] {
+                for stray in ["", " 0", " 60", " 1 2 3", " -- x"] {
+                    assert!(!fits(&format!("{foreign}{stray}"), cosine), "{foreign}{stray}");
+                }
+            }
+            // A year and a longer number are what is asked for.
+            assert!(!fits("What was heated in 1984, according to 2051?", cosine));
+        }
+        assert!(!is_relevant(
+            &assess("Who won in round 7?", Some(0.3), ["7 loaves"].into_iter()),
+            &config
+        ));
+        // Numbers alone are asked for as such.
+        assert_eq!(coverage("42?", ["42 loaves"].into_iter()), Some(1.0));
+        assert_eq!(coverage("42?", oven.into_iter()), Some(0.0));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use notebook_core::{
 
 use parking_lot::Mutex;
 
+use crate::words::without_stray;
+
 use super::{
     Fused, LastAsked, Passage, Relevance, Reranking, RetrieveConfig, RetrieveRequest, Retrieved,
     StageName, StageWarning, assess, dedup, fuse, is_relevant,
@@ -263,33 +265,35 @@ impl Retriever {
     ) -> Result<Found> {
         let filter =
             ChunkFilter { notebook: Some(request.notebook), sources: request.sources.clone() };
+        // A number after its end would weigh as much as a word, and turn the vector.
+        let asked = without_stray(&request.question);
         let words = staged(
             StageName::KeywordSearch,
             clock.limit(self.config.limits.keyword),
-            self.keyword.search(scope, &request.question, self.config.depth, &filter),
+            self.keyword.search(scope, &asked, self.config.depth, &filter),
         );
         let (words, vectors) =
-            tokio::join!(words, self.search_vectors(scope, request, &filter, clock));
+            tokio::join!(words, self.search_vectors(scope, &asked, &filter, clock));
         Found::of(words, vectors)
     }
 
     async fn search_vectors(
         &self,
         scope: &TenantScope,
-        request: &RetrieveRequest,
+        asked: &str,
         filter: &ChunkFilter,
         clock: Budget,
     ) -> VectorHalf {
         let Some(VectorSearch { index, embedder }) = &self.vector else {
             return VectorHalf::default();
         };
-        let question = std::slice::from_ref(&request.question);
+        let question = [asked.to_owned()];
         let limit = clock.limit(self.config.limits.embed);
         let embedder = embedder
             .for_scope(Some(scope), Purpose::Waiting)
             .until(std::time::Instant::now().checked_add(limit));
         let embed = async {
-            let vectors = embedder.embed(EmbedKind::Query, question).await?;
+            let vectors = embedder.embed(EmbedKind::Query, &question).await?;
             vectors.into_iter().next().ok_or_else(|| {
                 Error::new(ErrorKind::Protocol, "embed question").with("vectors", "none")
             })

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use notebook_core::{Error, ErrorKind, Result, Retry, model::StageTiming};
+use notebook_core::{
+    Error, ErrorKind, Result, Retry,
+    model::{AnswerStage, StageTiming},
+};
 
 /// A part of retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,13 +33,34 @@ impl StageName {
     /// The stable snake-case name.
     #[must_use]
     pub const fn name(self) -> &'static str {
+        self.timed().name()
+    }
+
+    /// The stage as answers have it among their times.
+    #[must_use]
+    pub const fn timed(self) -> AnswerStage {
         match self {
-            Self::CatchUp => "catch_up",
-            Self::KeywordSearch => "keyword_search",
-            Self::EmbedQuestion => "embed_question",
-            Self::VectorSearch => "vector_search",
-            Self::LoadPassages => "load_passages",
-            Self::Rerank => "rerank",
+            Self::CatchUp => AnswerStage::CatchUp,
+            Self::KeywordSearch => AnswerStage::KeywordSearch,
+            Self::EmbedQuestion => AnswerStage::EmbedQuestion,
+            Self::VectorSearch => AnswerStage::VectorSearch,
+            Self::LoadPassages => AnswerStage::LoadPassages,
+            Self::Rerank => AnswerStage::Rerank,
+        }
+    }
+
+    /// What its part of the work is called to a person, and what follows where it is left out.
+    const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::CatchUp => {
+                ("Looking for what was added last", "the newest sources may be missing")
+            }
+            Self::KeywordSearch => ("The search by words", "passages may be missing"),
+            Self::EmbedQuestion | Self::VectorSearch => {
+                ("The search by meaning", "passages may be missing")
+            }
+            Self::LoadPassages => ("Reading the passages", "passages may be missing"),
+            Self::Rerank => ("Ordering the passages", "they stand as they were found"),
         }
     }
 }
@@ -91,5 +115,8 @@ fn too_slow(stage: StageName, limit: Duration) -> Error {
 /// Turns a failure into a warning that names its stage.
 pub(super) fn warning(stage: StageName, error: &Error) -> StageWarning {
     tracing::warn!(stage = stage.name(), error = %error, "a retrieval stage is left out");
-    StageWarning { stage, kind: error.kind(), message: error.to_string() }
+    let (part, follows) = stage.told();
+    let happened =
+        if error.kind() == ErrorKind::Timeout { "took too long" } else { "did not work" };
+    StageWarning { stage, kind: error.kind(), message: format!("{part} {happened}: {follows}.") }
 }

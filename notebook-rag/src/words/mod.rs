@@ -15,12 +15,14 @@
 
 mod fold;
 mod stop;
+mod stray;
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
 pub use stop::{is_function_word, is_stop_word};
+pub use stray::{weight, without_stray};
 
 /// A longer word is cut to this many bytes: it is no word of a language.
 const MAX_BYTES: usize = 64;

@@ -63,8 +63,11 @@ impl Ask {
                     citations.push(citation);
                 }
                 EventBody::Warning { message, .. } => out::note(format!("({message})")),
-                EventBody::Failed { message, .. } => {
+                EventBody::Failed { message, detail, .. } => {
                     out::line("");
+                    if let Some(detail) = detail {
+                        out::note(format!("({detail})"));
+                    }
                     return Err(message.into());
                 }
                 EventBody::Restarted => {

@@ -340,8 +340,8 @@ fn message(run: RunId, event: &LoggedEvent) -> String {
         }
         EventBody::Stopped => end(RunState::Stopped).to_string(),
         EventBody::Abandoned => end(RunState::Abandoned).to_string(),
-        EventBody::Failed { code, message, retryable } => json!({ "type": "error", "run": run,
-            "seq": seq, "code": code, "message": message, "retryable": retryable })
+        EventBody::Failed { code, message, retryable, detail } => json!({ "type": "error", "run": run,
+            "seq": seq, "code": code, "message": message, "retryable": retryable, "detail": detail })
         .to_string(),
         // As in the event stream, with the run: the JSON is an object that is not empty.
         _ => format!("{{\"run\":\"{run}\",{}", event.json().get(1..).unwrap_or("}")),

@@ -59,6 +59,7 @@ function compose(found, question) {
 export function emit(state, run, body) {
   const event = { seq: run.log.length + 1, at: Date.now(), ...body };
   run.log.push(event);
+  if (body.type === 'warning') run.warnings.push({ code: body.code, message: body.message });
   for (const listener of run.listeners) listener(event);
 }
 
@@ -76,6 +77,7 @@ export function storeAnswer(state, run, partial, extra = {}) {
     model: 'mock/paper-1',
     usage: null,
     timings: [],
+    warnings: run.warnings,
     partial,
     created_at: Date.now(),
     ...extra,
@@ -103,7 +105,7 @@ export async function play(state, run, question) {
   const timings = [
     { stage: 'keyword_search', micros: 1840, finished: true },
     { stage: 'vector_search', micros: 2210, finished: vectors },
-    { stage: 'fusion', micros: 90, finished: true },
+    { stage: 'load_passages', micros: 90, finished: true },
   ];
   emit(state, run, {
     type: 'retrieved',
@@ -122,8 +124,9 @@ export async function play(state, run, question) {
   if (/warn/i.test(question)) {
     emit(state, run, {
       type: 'warning',
-      code: 'context_nearly_full',
-      message: 'The conversation nearly fills the context; older messages will be left out.',
+      code: 'context_near_limit',
+      message:
+        'The conversation nearly fills what the model may read: its oldest messages will soon be left out.',
     });
   }
   // For tests of how an answer is drawn.
@@ -147,9 +150,11 @@ export async function play(state, run, question) {
       emit(state, run, { type: 'delta', text: part });
       if (/fail/i.test(question) && run.text.length > 120) {
         endRun(state, run, 'failed', {
-          code: 'provider_unavailable',
-          message: 'The model stopped answering in the middle. Ask again in a moment.',
+          code: 'unavailable',
+          message:
+            'mock/paper-1 cannot be reached, or broke off. Try again in a moment, or choose another model.',
           retryable: true,
+          detail: 'mock/paper-1: call model: unavailable (status: 503, url: http://127.0.0.1:1/v1)',
         });
         return;
       }
@@ -163,7 +168,7 @@ export async function play(state, run, question) {
   const all = [
     ...timings,
     { stage: 'first_token', micros: 164_000, finished: true },
-    { stage: 'total', micros: Date.now() * 1000 - run.created_at * 1000, finished: true },
+    { stage: 'generate', micros: Date.now() * 1000 - run.created_at * 1000, finished: true },
   ];
   const usage = {
     prompt_tokens: 812,
@@ -195,6 +200,7 @@ export function openRun(state, conversation, question, ids) {
     mode: ids.mode,
     text: '',
     citations: [],
+    warnings: [],
   };
   state.runs.set(run.id, run);
   const notebook = state.notebooks.get(conversation.notebook);

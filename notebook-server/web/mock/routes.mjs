@@ -68,6 +68,8 @@ export const routes = (state) => [
       embedding: { model: 'all-MiniLM-L6-v2', dimensions: 384 },
       embedding_reason: 'Found in the local model folder.',
       rerank: null,
+      models: [],
+      operator: true,
       limits,
       kinds,
     }),
@@ -317,6 +319,7 @@ export const routes = (state) => [
           model: null,
           usage: null,
           timings: [],
+          warnings: [],
           partial: false,
           created_at: Date.now(),
         };

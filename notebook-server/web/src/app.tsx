@@ -18,6 +18,10 @@ const AccountPage = lazy(() =>
   import('@/features/accounts/account-page').then((module) => ({ default: module.AccountPage })),
 );
 
+const ReportsPage = lazy(() =>
+  import('@/features/accounts/reports-page').then((module) => ({ default: module.ReportsPage })),
+);
+
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -49,6 +53,9 @@ export function App() {
             </Route>
             <Route path="/n/:id">
               {({ id }) => (isUuid(id) ? <NotebookPage key={id} id={id} /> : <Redirect to="/" replace />)}
+            </Route>
+            <Route path="/reports">
+              {session ? <Redirect to="/account/reports" replace /> : <ReportsPage />}
             </Route>
             {session && (
               <Route path="/account/:section?">

@@ -64,7 +64,8 @@ pub async fn closing_stores_events_state_and_answer(pair: &Pair<'_>) {
 
 pub async fn every_terminal_state_closes_a_run(pair: &Pair<'_>) {
     let scope = tenant();
-    let failed = EventBody::Failed { code: "x".into(), message: "y".into(), retryable: false };
+    let failed =
+        EventBody::Failed { code: "x".into(), message: "y".into(), retryable: false, detail: None };
     for (state, body) in [
         (RunState::Completed, completed(1).body),
         (RunState::Stopped, EventBody::Stopped),

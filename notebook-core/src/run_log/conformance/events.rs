@@ -129,7 +129,12 @@ pub async fn an_append_is_stored_wholly_or_not_at_all(pair: &Pair<'_>) {
 pub async fn a_terminal_event_is_not_appended(pair: &Pair<'_>) {
     let scope = tenant();
     let run = pair.opened(&scope).await.run;
-    let failed = EventBody::Failed { code: "x".into(), message: "x".into(), retryable: true };
+    let failed = EventBody::Failed {
+        code: "x".into(),
+        message: "x".into(),
+        retryable: true,
+        detail: Some("x: y".into()),
+    };
     for body in [completed(1).body, EventBody::Stopped, failed, EventBody::Abandoned] {
         let events = [deltas(1, 1).remove(0), RunEvent { seq: 2, at: at(0), body }];
         refused(pair.log.append(&scope, run.id, &events).await, ErrorKind::InvalidInput);

@@ -7,9 +7,9 @@ use crate::{
         Area, Block, BlockKind, Document, Flag, Page, PictureMap, PlacedWord, SourceKind, Span,
     },
     model::{
-        Chunk, ChunkKey, Citation, Conversation, EventBody, Message, ModelSettings, NewRun,
-        Notebook, NotebookSettings, Progress, Role, Run, RunEvent, RunState, Source, SourceFailure,
-        Stage, StageTiming, Usage, WebOrigin,
+        AnswerWarning, Chunk, ChunkKey, Citation, Conversation, EventBody, Message, ModelSettings,
+        NewRun, Notebook, NotebookSettings, Progress, Role, Run, RunEvent, RunState, Source,
+        SourceFailure, Stage, StageTiming, Usage, WebOrigin,
     },
 };
 
@@ -179,6 +179,7 @@ pub fn question(run: &Run, text: &str) -> Message {
         model: None,
         usage: None,
         timings: Vec::new(),
+        warnings: Vec::new(),
         partial: false,
         created_at: run.created_at,
     }
@@ -211,6 +212,9 @@ pub fn answer(run: &Run) -> Message {
             cost_micros: Some(7),
         }),
         timings: vec![StageTiming { stage: "keyword_search".into(), micros: 12, finished: true }],
+        warnings: vec![AnswerWarning {
+            code: "answer_cut".into(), message: "Cut – short.".into()
+        }],
         partial: true,
         created_at: at(2_000),
         ..question(run, "To say where the food is. 🐝")

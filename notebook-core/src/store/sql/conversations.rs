@@ -227,6 +227,7 @@ pub(super) async fn insert_message(
                 json(tx.operation, &message.timings)?,
                 message.partial,
                 message.created_at.as_millis(),
+                json(tx.operation, &message.warnings)?,
             ],
         )
         .await?;
@@ -259,6 +260,7 @@ fn read_message(row: &Row<'_>) -> Result<Message> {
         timings: row.json(10)?,
         partial: row.get(11)?,
         created_at: row.get(12)?,
+        warnings: row.json(13)?,
     })
 }
 

@@ -101,7 +101,8 @@ pub async fn q40_a_run_that_ends_is_told_however_it_is_closed(parts: &Parts<'_>)
     let notebook = parts.shared.store.create_notebook(&scope, samples::notebook()).await.unwrap();
     let conversation = samples::conversation(notebook.id);
     let conversation = parts.shared.store.create_conversation(&scope, conversation).await.unwrap();
-    let failed = EventBody::Failed { code: "c".into(), message: "m".into(), retryable: true };
+    let failed =
+        EventBody::Failed { code: "c".into(), message: "m".into(), retryable: true, detail: None };
     let mut ids = Vec::new();
     for (state, body) in [
         (RunState::Completed, samples::completed(1).body),

@@ -1,6 +1,6 @@
 use notebook_core::{
     document::{Flag, Span},
-    model::{Citation, Role, SourceFailure},
+    model::{AnswerWarning, Citation, Role, SourceFailure},
     store::conformance::samples,
 };
 
@@ -120,6 +120,7 @@ fn answer() -> Message {
         model: Some("ollama/llama".into()),
         usage: None,
         timings: Vec::new(),
+        warnings: Vec::new(),
         partial: false,
         created_at: samples::at(0),
     }
@@ -131,6 +132,9 @@ fn a7_messages_have_bounds() {
     assert!(message(&answer(), "entry.json").is_ok());
     refusal(message(&Message { text: "x".repeat((4 << 20) + 1), ..answer() }, "entry.json"));
     refusal(message(&Message { model: Some("x".repeat(201)), ..answer() }, "entry.json"));
+    let warning = |length| AnswerWarning { code: "answer_cut".into(), message: "x".repeat(length) };
+    refusal(message(&Message { warnings: vec![warning(2_001)], ..answer() }, "entry.json"));
+    refusal(message(&Message { warnings: vec![warning(1); 101], ..answer() }, "entry.json"));
     let citations = vec![answer().citations.remove(0); 10_001];
     refusal(message(&Message { citations, ..answer() }, "entry.json"));
 }

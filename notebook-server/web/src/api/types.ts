@@ -132,6 +132,12 @@ export interface Timing {
   finished: boolean;
 }
 
+/** What a reader is told of an answer beside its text. */
+export interface AnswerWarning {
+  code: string;
+  message: string;
+}
+
 export interface Message {
   id: Id;
   conversation: Id;
@@ -144,6 +150,8 @@ export interface Message {
   model: string | null;
   usage: Usage | null;
   timings: Timing[];
+  /** Empty in what was stored before warnings were kept: then the run's log says. */
+  warnings: AnswerWarning[];
   partial: boolean;
   created_at: number;
 }
@@ -185,7 +193,7 @@ export type RunEventBody =
   | { type: 'resync'; text: string; citations: Citation[] }
   | { type: 'completed'; usage: Usage; abstained: boolean; dropped_citations: number; timings: Timing[] }
   | { type: 'stopped' }
-  | { type: 'failed'; code: string; message: string; retryable: boolean }
+  | { type: 'failed'; code: string; message: string; retryable: boolean; detail?: string | null }
   | { type: 'abandoned' };
 
 export type RunEvent = { seq: number } & RunEventBody;

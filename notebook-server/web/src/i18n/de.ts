@@ -229,9 +229,6 @@ export const de: Dictionary = {
   statusRerankWell: 'Es hat zuletzt geantwortet.',
   statusRerankUnasked: 'Noch nicht gefragt',
   statusRerankLate: 'Es war zuletzt zu langsam: Die Textstellen blieben, wie sie gefunden wurden.',
-  statusRerankFailed: (code) =>
-    `Es ist zuletzt fehlgeschlagen (${code}): Die Textstellen blieben, wie sie gefunden wurden.`,
-  statusUnreachable: 'nicht erreichbar',
   statusUnknown: 'Server nicht erreicht',
   breakerState: (state: 'closed' | 'open' | 'half_open') =>
     ({ closed: 'in Gebrauch', open: 'in Ruhe gelassen', half_open: 'wird versucht' })[state],

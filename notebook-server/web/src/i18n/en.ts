@@ -225,9 +225,6 @@ export const en = {
   statusRerankWell: 'It answered the last question.',
   statusRerankUnasked: 'Not asked yet',
   statusRerankLate: 'It was too slow the last time: passages stayed as they were found.',
-  statusRerankFailed: (code: string) =>
-    `It failed the last time (${code}): passages stayed as they were found.`,
-  statusUnreachable: 'not reachable',
   statusUnknown: 'Server not reached',
   breakerState: (state: 'closed' | 'open' | 'half_open') =>
     ({ closed: 'in use', open: 'left alone', half_open: 'being tried' })[state],

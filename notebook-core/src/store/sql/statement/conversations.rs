@@ -17,7 +17,7 @@ macro_rules! shown {
 macro_rules! message_columns {
     () => {
         "id, conversation_id, parent_id, role, text, citations, dropped_citations, run_id, \
-         model, usage, timings, partial, created_at"
+         model, usage, timings, partial, created_at, warnings"
     };
 }
 
@@ -61,7 +61,7 @@ pub(in crate::store::sql) const DELETE: &str =
 pub(in crate::store::sql) const INSERT_MESSAGE: &str = concat!(
     "INSERT INTO messages (tenant_id, ",
     message_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      ON CONFLICT DO NOTHING"
 );
 

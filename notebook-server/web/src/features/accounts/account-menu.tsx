@@ -42,10 +42,10 @@ export function AccountMenu({ now }: { now: Session }) {
           <>
             <span
               aria-hidden
-              className="grid size-6 shrink-0 place-items-center rounded-full bg-accent-wash text-[11px] font-semibold text-accent"
-            >
-              {initial(user.name)}
-            </span>
+              // Not as text: what can be read on a button has to be in its name.
+              data-initial={initial(user.name)}
+              className="grid size-6 shrink-0 place-items-center rounded-full bg-accent-wash text-[11px] font-semibold text-accent before:content-[attr(data-initial)]"
+            />
             <span className="max-w-36 truncate max-sm:hidden">{workspace.name}</span>
           </>
         }

@@ -6,12 +6,13 @@ import { formatTime } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
 import { Button } from '@/ui/button';
 import { ErrorNote, Spinner } from '@/ui/feedback';
-import type { SectionProps } from './account-page';
+import { useMay } from '@/state/session';
 import { accountKeys } from './queries';
 import { Badge, Row, Rows, SectionHead } from './section';
 
 /** Questions whose authors say that they were refused wrongly. */
-export function ReportsSection({ now }: SectionProps) {
+export function ReportsSection() {
+  const mayRemove = useMay('workspace.manage');
   const text = useAccountText();
   const common = useText();
   const client = useQueryClient();
@@ -40,9 +41,7 @@ export function ReportsSection({ now }: SectionProps) {
               key={report.id}
               report={report}
               busy={remove.isPending}
-              onRemove={
-                now.permissions.includes('workspace.manage') ? () => remove.mutate(report.id) : undefined
-              }
+              onRemove={mayRemove ? () => remove.mutate(report.id) : undefined}
             />
           ))}
         </Rows>
@@ -74,7 +73,7 @@ function ReportRow({ report, busy, onRemove }: ReportRowProps) {
         <>
           {report.question ?? <span className="font-normal text-soft">{text.questionNotKept}</span>}
           {report.labels.map((label) => (
-            <Badge key={label}>{label}</Badge>
+            <Badge key={label}>{label.replaceAll('_', ' ')}</Badge>
           ))}
         </>
       }

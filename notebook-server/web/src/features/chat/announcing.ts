@@ -1,11 +1,13 @@
 import { useEffect } from 'react';
 import type { Run } from '@/api/types';
 import { dictionary } from '@/i18n';
+import { answerDictionary } from '@/i18n/answer';
 import { researchDictionary } from '@/i18n/research';
 import { announce } from '@/state/announcer';
 import { language } from '@/state/preferences';
 import { ended } from '@/state/runs/reducer';
 import { runStore } from '@/state/runs/registry';
+import { failureSentence } from './failure';
 
 /** Tells screen readers when an answer begins, and reads it out whole when it has ended. */
 export function useAnnouncedRun(run: Run | null): void {
@@ -26,7 +28,11 @@ export function useAnnouncedRun(run: Run | null): void {
       const text = dictionary(language.get());
       if (now.state === 'completed') announce(text.announceDone(now.text));
       else if (now.state === 'stopped') announce(text.announceStopped);
-      else announce(text.announceFailed(now.failure?.message ?? text.abandonedNote));
+      else if (now.failure === null) announce(text.announceFailed(text.abandonedNote));
+      else {
+        const sentence = failureSentence(now.failure, now.model, answerDictionary(language.get()));
+        announce(text.announceFailed(sentence));
+      }
     });
   }, [id]);
 }

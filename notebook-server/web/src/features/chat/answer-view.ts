@@ -71,6 +71,7 @@ export function viewOfMessage(message: Message, run: LiveRun): AnswerView {
     timings: message.timings.length > 0 ? message.timings : log.timings,
     usage: message.usage,
     dropped: message.dropped_citations,
+    warnings: message.warnings.length > 0 ? message.warnings : log.warnings,
   };
 }
 

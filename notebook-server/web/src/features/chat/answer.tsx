@@ -34,8 +34,8 @@ export function Answer({ turn, siblings, onChoose, onRegenerate, locked }: Answe
   const stored = turn.kind === 'stored' ? turn.message : null;
   const id = turn.kind === 'live' ? turn.run.id : (stored?.run ?? 'none');
   const run = useStore(runStore(id));
-  // Without citations the answer may be "the sources do not say": only the log tells.
-  const wanted = stored?.run != null && (details || stored.citations.length === 0);
+  // Without citations the answer may be "the sources do not say", and one that ended early may have failed: only the log tells.
+  const wanted = stored?.run != null && (details || stored.partial || stored.citations.length === 0);
   useEffect(() => (wanted ? holdRun(id) : undefined), [wanted, id]);
   const view = stored ? viewOfMessage(stored, run) : viewOfRun(run);
   const busy = isBusy(view);

@@ -77,6 +77,7 @@ const questionOf = (run: Run, text: string, parent: Id | null): Message => ({
   model: null,
   usage: null,
   timings: [],
+  warnings: [],
   partial: false,
   created_at: run.created_at,
 });

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { useText } from '@/i18n';
+import { useAnswerText } from '@/i18n/answer';
 import { formatMicros, formatUsd } from '@/lib/format';
 import { useLanguage } from '@/state/preferences';
 import type { AnswerView } from './answer-view';
@@ -14,6 +15,7 @@ const Row = ({ name, children }: { name: string; children: ReactNode }) => (
 /** How an answer came about: model, search, tokens, times. */
 export function Details({ view }: { view: AnswerView }) {
   const text = useText();
+  const own = useAnswerText();
   const locale = useLanguage();
   const mode =
     view.mode && { keyword: text.modeKeyword, vector: text.modeVector, hybrid: text.modeHybrid }[view.mode];
@@ -51,7 +53,9 @@ export function Details({ view }: { view: AnswerView }) {
           <ul className="grid grid-cols-[auto_auto] gap-x-4 tabular-nums">
             {view.timings.map((timing, index) => (
               <li key={index} className="contents">
-                <span className="text-soft">{timing.stage.replaceAll('_', ' ')}</span>
+                <span className="text-soft">
+                  {own.stages[timing.stage] ?? timing.stage.replaceAll('_', ' ')}
+                </span>
                 <span className="text-end">
                   {formatMicros(timing.micros, locale)}
                   {!timing.finished && <span className="text-warn"> · {text.unfinished}</span>}

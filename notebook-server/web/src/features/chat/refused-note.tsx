@@ -3,13 +3,16 @@ import { ShieldAlert } from 'lucide-react';
 import { useEffect, useId, useRef, useState } from 'react';
 import { guardReports } from '@/api/endpoints';
 import type { Problem } from '@/api/problem';
+import { Link } from 'wouter';
 import { useGuardText } from '@/i18n/guard';
+import { useSession } from '@/state/session';
 import { Button } from '@/ui/button';
 import { ErrorNote } from '@/ui/feedback';
 
 /** A question that the server's policy refused, and a way to say that it was wrong to. */
 export function RefusedNote({ problem, question }: { problem: Problem; question: string }) {
   const text = useGuardText();
+  const hasAccounts = useSession() !== null;
   const [keep, setKeep] = useState(false);
   const box = useId();
   const note = useRef<HTMLDivElement>(null);
@@ -41,7 +44,16 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
         </p>
         {report.isSuccess ? (
           <p role="status" tabIndex={-1} ref={done} className="mt-2 text-soft">
-            {text.reported}
+            {hasAccounts ? (
+              text.reported
+            ) : (
+              <>
+                {text.reportedHere}{' '}
+                <Link href="/reports" className="underline underline-offset-2 hover:text-ink">
+                  {text.seeReports}
+                </Link>
+              </>
+            )}
           </p>
         ) : (
           <div className="mt-2 flex flex-wrap items-center gap-3">
@@ -55,7 +67,7 @@ export function RefusedNote({ problem, question }: { problem: Problem; question:
                 checked={keep}
                 onChange={(event) => setKeep(event.target.checked)}
               />
-              {text.keepQuestion}
+              {hasAccounts ? text.keepQuestion : text.keepOwnQuestion}
             </label>
           </div>
         )}

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { Ban, Download, Ellipsis, RotateCw, Trash2 } from 'lucide-react';
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import { sources } from '@/api/endpoints';
 import type { Source } from '@/api/types';
 import { useText } from '@/i18n';
@@ -28,6 +28,7 @@ interface SourceRowProps {
 
 export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowProps) {
   const text = useText();
+  const described = useId();
   const locale = useLanguage();
   const client = useQueryClient();
   const [deleting, setDeleting] = useState(false);
@@ -78,25 +79,26 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
     >
       <div className="flex items-center gap-2.5">
         <SourceIcon kind={source.kind} dim={!used} />
-        <button
-          type="button"
-          disabled={source.text_bytes === 0}
-          aria-label={text.openSource(source.name)}
-          onClick={onOpen}
-          className="min-w-0 flex-1 text-start"
-        >
-          <span
-            className={cx(
-              'line-clamp-2 text-[13px] leading-snug font-medium break-words',
-              !used && 'text-faint',
-            )}
+        <div className="relative min-w-0 flex-1" title={status.hint ?? status.label}>
+          {/* The whole place opens the source; its name is the button's, and how it stands describes it. */}
+          <button
+            type="button"
+            disabled={source.text_bytes === 0}
+            aria-label={text.openSource(source.name)}
+            aria-describedby={described}
+            onClick={onOpen}
+            className="block w-full text-start before:absolute before:inset-0"
           >
-            {source.name}
-          </span>
-          <span
-            className="flex items-center gap-1.5 pt-0.5 text-xs text-faint"
-            title={status.hint ?? status.label}
-          >
+            <span
+              className={cx(
+                'line-clamp-2 text-[13px] leading-snug font-medium break-words',
+                !used && 'text-faint',
+              )}
+            >
+              {source.name}
+            </span>
+          </button>
+          <span id={described} className="flex items-center gap-1.5 pt-0.5 text-xs text-faint">
             {status.tone === 'ready' ? (
               <>
                 <span
@@ -126,7 +128,7 @@ export function SourceRow({ source, used, current, onUse, onOpen }: SourceRowPro
               </span>
             )}
           </span>
-        </button>
+        </div>
         <Menu
           label={text.actionsFor(source.name)}
           trigger={<Ellipsis size={16} aria-hidden />}

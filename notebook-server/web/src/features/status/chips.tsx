@@ -1,12 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { status } from '@/api/endpoints';
-import type { Status } from '@/api/types';
 import { useText } from '@/i18n';
-import type { Dictionary } from '@/i18n/en';
+import { useStatusText } from '@/i18n/status';
 import { cx } from '@/lib/cx';
 import { connection } from '@/state/connection';
-import { Breakers } from './breakers';
+import { ModelCard, modelName } from './model-card';
 
 export const useStatus = () =>
   useQuery({
@@ -35,6 +34,7 @@ export function ConnectionChip() {
 /** Which model answers; opens to say why. */
 export function ModelChip() {
   const text = useText();
+  const own = useStatusText();
   const { data, isError } = useStatus();
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -55,7 +55,7 @@ export function ModelChip() {
   }, [open]);
   if (!data && !isError) return null;
   const good = data?.chat.check === 'ok';
-  const label = data ? data.chat.label : text.statusUnknown;
+  const label = data ? modelName(data.chat, own) : text.statusUnknown;
   return (
     <div ref={root} className="relative min-w-0">
       <button
@@ -74,67 +74,4 @@ export function ModelChip() {
       {open && data && <ModelCard status={data} />}
     </div>
   );
-}
-
-export function ModelCard({ status }: { status: Status }) {
-  const { chat, embedding, embedding_reason: reason, rerank, version } = status;
-  const text = useText();
-  return (
-    <div className="absolute end-0 top-full z-30 mt-2 grid w-80 max-w-[calc(100vw-2rem)] animate-rise gap-3 rounded-2xl border border-line bg-raised p-4 text-sm shadow-float">
-      <div>
-        <p className="text-xs text-faint">{text.statusAnswering}</p>
-        <p className="font-medium break-words">
-          {chat.label}{' '}
-          <span className="font-normal text-faint">
-            · {chat.local ? text.statusLocal : text.statusRemote}
-          </span>
-        </p>
-        <p className="pt-0.5 text-soft">{chat.reason}</p>
-        {chat.check !== 'ok' && (
-          <p className="pt-1 text-danger">
-            {chat.detail ?? (chat.check === 'unreachable' ? text.statusUnreachable : chat.check)}
-          </p>
-        )}
-      </div>
-      <div className="border-t border-line pt-3">
-        <p className="text-xs text-faint">{text.statusEmbedding}</p>
-        <p className="font-medium break-words">{embedding ? embedding.model : text.statusKeywords}</p>
-        {reason && <p className="pt-0.5 text-soft">{reason}</p>}
-      </div>
-      {rerank && <RerankPart rerank={rerank} />}
-      <Breakers models={status.models} operator={status.operator} />
-      <p className="text-xs text-faint">{text.version(version)}</p>
-    </div>
-  );
-}
-
-/** Which model has the last word on the order of passages, and what came of it when it was asked last. */
-function RerankPart({ rerank: { model, place, check } }: { rerank: NonNullable<Status['rerank']> }) {
-  const text = useText();
-  const isWell = check === null || check === 'ok';
-  return (
-    <div className="border-t border-line pt-3">
-      <p className="text-xs text-faint">{text.statusRerank}</p>
-      <p className="font-medium break-words">
-        {model}{' '}
-        <span className="font-normal text-faint">
-          · {place === 'on this machine' ? text.statusLocal : place}
-        </span>
-      </p>
-      <p className={isWell ? 'pt-0.5 text-soft' : 'pt-1 text-danger'}>{rerankState(text, check)}</p>
-    </div>
-  );
-}
-
-function rerankState(text: Dictionary, check: string | null): string {
-  switch (check) {
-    case null:
-      return text.statusRerankUnasked;
-    case 'ok':
-      return text.statusRerankWell;
-    case 'timeout':
-      return text.statusRerankLate;
-    default:
-      return text.statusRerankFailed(check);
-  }
 }

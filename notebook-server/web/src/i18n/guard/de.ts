@@ -7,4 +7,9 @@ export const de: GuardDictionary = {
   report: 'Zu Unrecht abgelehnt? Melden',
   keepQuestion: 'Die Admins dürfen die Frage lesen',
   reported: 'Gemeldet. Die Admins dieses Arbeitsbereichs sehen es.',
+  keepOwnQuestion: 'Die Frage mit der Meldung behalten',
+  reportedHere: 'Gemeldet.',
+  seeReports: 'Alle Meldungen ansehen',
+  reports: 'Falsche Ablehnungen',
+  reportsHint: 'Fragen, die dieser Server abgelehnt hat und die als harmlos gemeldet wurden.',
 };

@@ -6,6 +6,12 @@ export const en = {
   report: 'Report a wrong refusal',
   keepQuestion: 'The admins may read the question',
   reported: 'Reported. The admins of this workspace see it.',
+  /** Where nobody has an account whoever asks looks after the server. */
+  keepOwnQuestion: 'Keep the question with the report',
+  reportedHere: 'Reported.',
+  seeReports: 'See all reports',
+  reports: 'Wrong refusals',
+  reportsHint: 'Questions that this server refused, and that were reported as harmless.',
 } as const;
 
 type Loose<T> = T extends (...args: infer A) => string ? (...args: A) => string : string;

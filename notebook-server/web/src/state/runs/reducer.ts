@@ -1,5 +1,14 @@
 import type { ApprovalState } from '@/api/approvals';
-import type { Citation, Id, RetrievalMode, RunEvent, RunState, Timing, Usage } from '@/api/types';
+import type {
+  AnswerWarning,
+  Citation,
+  Id,
+  RetrievalMode,
+  RunEvent,
+  RunState,
+  Timing,
+  Usage,
+} from '@/api/types';
 
 /** A tool that a research called. */
 export interface Step {
@@ -19,6 +28,16 @@ export interface Question {
   state: ApprovalState;
 }
 
+/** Why there is no whole answer. */
+export interface Failure {
+  code: string;
+  message: string;
+  retryable: boolean;
+  /** What exactly happened, for whoever looks after the server. */
+  detail: string | null;
+  requestId: string | null;
+}
+
 /** Everything that a run's log says so far. */
 export interface LiveRun {
   state: RunState;
@@ -28,7 +47,7 @@ export interface LiveRun {
   citations: readonly Citation[];
   steps: readonly Step[];
   questions: readonly Question[];
-  warnings: readonly { code: string; message: string }[];
+  warnings: readonly AnswerWarning[];
   model: string | null;
   mode: RetrievalMode | null;
   passages: number | null;
@@ -39,7 +58,7 @@ export interface LiveRun {
   usage: Usage | null;
   abstained: boolean;
   droppedCitations: number;
-  failure: { code: string; message: string; retryable: boolean; requestId: string | null } | null;
+  failure: Failure | null;
 }
 
 export const freshRun: LiveRun = {
@@ -142,7 +161,13 @@ function change(run: LiveRun, event: RunEvent): Partial<LiveRun> {
     case 'failed':
       return {
         state: 'failed',
-        failure: { code: event.code, message: event.message, retryable: event.retryable, requestId: null },
+        failure: {
+          code: event.code,
+          message: event.message,
+          retryable: event.retryable,
+          detail: event.detail ?? null,
+          requestId: null,
+        },
       };
     case 'stopped':
     case 'abandoned':

@@ -88,8 +88,10 @@ function lost(error: unknown): Partial<LiveRun> {
   return {
     state: 'failed',
     failure: {
-      code: problem.code,
+      // Of the page: how the run itself ended is not known.
+      code: 'unread',
       message: problem.detail,
+      detail: `${problem.code}: ${problem.detail}`,
       retryable: problem.retryable,
       requestId: problem.requestId,
     },

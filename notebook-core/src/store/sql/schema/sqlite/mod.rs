@@ -51,4 +51,5 @@ pub(in crate::store::sql) const MIGRATIONS: &[Migration] = &[
     Migration { version: 26, name: "places of words in pictures", sql: notebooks::V26 },
     Migration { version: 27, name: "breakers set by hand", sql: guards::V27 },
     Migration { version: 28, name: "usage of runs without an answer", sql: runs::V28 },
+    Migration { version: 29, name: "warnings of answers", sql: notebooks::V29 },
 ];

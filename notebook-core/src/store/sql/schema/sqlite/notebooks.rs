@@ -180,3 +180,6 @@ pub(super) const V24: &str = "ALTER TABLE sources ADD COLUMN origin TEXT;";
 
 /// Where words stand in the pictures that they were recognised in.
 pub(super) const V26: &str = "ALTER TABLE documents ADD COLUMN picture TEXT;";
+
+/// What readers of an answer were told beside its text. Of answers that are stored already the run's log still says.
+pub(super) const V29: &str = "ALTER TABLE messages ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]';";
