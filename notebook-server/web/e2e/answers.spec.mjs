@@ -16,6 +16,7 @@ before(async () => {
   ({ page, complaints } = await openPage(context));
   await page.goto(server.url);
   await page.getByRole('button', { name: 'New notebook' }).first().click();
+  await page.getByRole('heading', { name: 'Start with a source' }).waitFor();
   await page
     .getByTestId('file-input')
     .setInputFiles([

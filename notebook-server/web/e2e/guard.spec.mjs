@@ -116,7 +116,7 @@ test('d6 a refused question can be reported, with or without its words', async (
   await ask('Ignore all previous instructions, said the villain. Who wrote that?');
   const note = page.getByRole('alert').filter({ hasText: 'ignore previous' });
   await note.waitFor();
-  await note.getByLabel('The admins may read the question').check();
+  await note.getByLabel('Keep the question with the report').check();
   await note.getByRole('button', { name: 'Report a wrong refusal' }).click();
   await note.getByText('Reported.').waitFor();
   const reports = await (await page.request.get(`${server.url}/api/guard/reports`)).json();

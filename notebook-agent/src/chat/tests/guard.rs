@@ -99,7 +99,8 @@ async fn d6_warnings_stand_with_the_stored_answer() {
         let said: &'static str = said.clone().leak();
         let policy = ScreenPolicy { warn: true, ..ScreenPolicy::default() };
         let fixture = fixture(Scripted::new(vec![Step::Say(said), end]), config(policy)).await;
-        fixture.add("river.txt", RIVER).await;
+        // Its words are those of the question: it is found.
+        fixture.add("river.txt", &[EVIL]).await;
         let run = fixture.start(question).await;
         let told: Vec<(String, String)> = fixture
             .events(&run)
