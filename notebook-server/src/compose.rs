@@ -1,34 +1,26 @@
 //! Puts the parts together for a data folder, and takes them down again.
 
-use std::{
-    fs::File,
-    io::Write as _,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod folder;
+mod parts;
+
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use notebook_agent::{
-    chat::{Chat, ChatConfig, Work},
+    chat::{Chat, Work},
     mcp::{Begin, Servers},
     runs::Runs,
 };
 use notebook_core::{
-    Clock, Error, ErrorKind, Result,
+    Clock, Error, Result,
     breaker_setting::sql::SqlBreakerSettings,
     cache::{Cache, sqlite::SqliteCache},
     clock::SystemClock,
-    http::egress::{Allowed, EgressClient, EgressConfig},
     key_usage::sql::SqlKeyUsage,
-    model::ModelSettings,
-    postgres::PostgresConfig,
     queue::{
-        QueuePolicy, Worklist, cron,
+        Worklist, cron,
         runner::{Runner, RunnerConfig},
         sql::{QueueTime, SqlQueue},
     },
-    redis::{RedisConfig, RedisPubSub},
     report::sql::SqlReports,
     run_log::RunLog,
     sqlite::SqliteConfig,
@@ -41,24 +33,30 @@ use notebook_rag::{
     index::{EmbeddedIndex, EmbeddedIndexConfig},
     ingest::{Ingest, IngestConfig, IngestParts, Shared},
     keyword::{KeywordConfig, TantivyIndex},
-    parse::ChildParser,
     retrieve::{RetrieveConfig, Retriever, VectorSearch},
 };
-use object_store::local::LocalFileSystem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    folder::{cannot_use, empty_spool, lock},
+    parts::{chat_config, egress, open_blobs, open_store, policy},
+};
+pub(crate) use self::{
+    folder::{is_locked, running_server},
+    parts::{open_redis, open_rows, parser},
+};
 use crate::{
     access::Access,
     app::{App, Parts},
-    care::Care,
-    config::{AuthMode, Config},
+    config::Config,
     deletion::Deletion,
     erasure::Erasure,
     exports::{self, Exports},
     limit::{Forwarding, Limiter},
     mail::{self, Post},
     models::{self, ByHand},
+    reconcile::Reconciler,
     research::{self, Bench},
     reserve::Reserve,
     retention::{self, Retention},
@@ -68,17 +66,12 @@ use crate::{
     web::{self, Pages},
 };
 
-/// Name of the file that says where a running server listens.
-const ADDRESS_FILE: &str = "server.json";
 /// How long answers in the making may take when the server goes down, after its requests have ended.
 const RUNS_END: Duration = Duration::from_secs(5);
 /// How long jobs may go on; what is not done then goes on at the next start, or elsewhere.
 const JOBS_END: Duration = Duration::from_secs(2);
 /// How many messages to webhooks are on their way at once.
 const SENDERS: usize = 16;
-/// The most bytes of a receiver's answer that are kept.
-const ANSWER: usize = 1_024;
-
 /// An open data folder with everything that works on it.
 pub(crate) struct Running {
     pub(crate) app: App,
@@ -115,12 +108,7 @@ pub(crate) async fn open(
     let bell = Arc::new(Notify::new());
     let shared_store: Arc<dyn Store> = store.clone();
     let log: Arc<dyn RunLog> = store.clone();
-    let originals = config.storage.blobs.clone().unwrap_or_else(|| folder.join("blobs"));
-    std::fs::create_dir_all(&originals).map_err(|error| cannot_use(&originals, error))?;
-    let blobs = LocalFileSystem::new_with_prefix(originals)
-        .map_err(|error| Error::new(ErrorKind::Unavailable, "open blob folder").caused_by(error))?;
-    // On the disk before the source's row says that it is there.
-    let blobs = Arc::new(blobs.with_automatic_cleanup(true).with_fsync(true));
+    let blobs = Arc::new(open_blobs(config)?);
     let keyword =
         Arc::new(TantivyIndex::new(KeywordConfig::in_folder(folder.join("index/keywords")))?);
 
@@ -256,7 +244,7 @@ pub(crate) async fn open(
         policy: config.webhooks.policy(),
     };
     let egress = sender.egress.clone();
-    let care = Care {
+    let reconciler = Reconciler {
         ingest: ingest.clone(),
         chat: chat.clone(),
         deletion: deletion.clone(),
@@ -264,7 +252,7 @@ pub(crate) async fn open(
         models: chat_models.clone(),
         erasure: erasure.clone(),
     };
-    care.round(&*tenants).await?;
+    reconciler.round(&*tenants).await?;
     let slots = ingest.slots() + chat.slots() + SENDERS + Deletion::slots() + exports::SLOTS;
     let slots = slots + mail::SLOTS + Erasure::slots() + 2;
     let runner = RunnerConfig { slots, ..RunnerConfig::of(&policy(config)) };
@@ -305,9 +293,9 @@ pub(crate) async fn open(
     };
     let mut runner = Runner::start(queue.clone(), handlers, bell.clone(), runner)?;
     runner.drain_on(ending.clone());
-    let (heard, rung, ended) = (queue.clone(), bell.clone(), ending.clone());
-    tokio::spawn(async move { ended.run_until_cancelled(heard.listen(&rung)).await });
-    tokio::spawn(care.go_on(tenants.clone(), ending.clone()));
+    let (heard, rung) = (queue.clone(), bell.clone());
+    until(&ending, async move { heard.listen(&rung).await });
+    tokio::spawn(reconciler.go_on(tenants.clone(), ending.clone()));
     let scheduled = cron::run(
         queue.clone(),
         tenants.clone(),
@@ -315,10 +303,9 @@ pub(crate) async fn open(
         clock.clone(),
         bell.clone(),
     );
-    let ended = ending.clone();
-    tokio::spawn(async move { ended.run_until_cancelled(scheduled).await });
-    let (following, of, ended) = (ingest.clone(), tenants.clone(), ending.clone());
-    tokio::spawn(async move { ended.run_until_cancelled(following.follow(&*of)).await });
+    until(&ending, scheduled);
+    let (following, of) = (ingest.clone(), tenants.clone());
+    until(&ending, async move { following.follow(&*of).await });
     tokio::spawn(reserve.clone().keep(ending.clone()));
     let limiter = Limiter::build(config, &store, redis.as_ref(), access.is_single_user())?;
     if let Some(limiter) = &limiter {
@@ -328,8 +315,8 @@ pub(crate) async fn open(
     let breakers = ByHand::new(chat_models.clone(), Arc::new(settings), pubsub, clock.clone());
     let breakers = Arc::new(breakers);
     breakers.recall().await?;
-    let (heard, ended) = (breakers.clone(), ending.clone());
-    tokio::spawn(async move { ended.run_until_cancelled(heard.hear()).await });
+    let heard = breakers.clone();
+    until(&ending, async move { heard.hear().await });
     let app = App::new(Parts {
         access,
         store: shared_store,
@@ -375,96 +362,24 @@ pub(crate) async fn open(
     Ok(Running { app, runner, store, embedding_cache, folder, _lock: lock })
 }
 
-/// What sends to webhooks: anybody's addresses.
-fn egress(config: &Config) -> Result<EgressClient> {
-    EgressClient::new(EgressConfig {
-        allowed: Allowed::new(config.egress.allow.iter().map(String::as_str))?,
-        time: Duration::from_secs(config.webhooks.timeout_seconds.into()),
-        bytes: ANSWER,
-        extra_roots: config.egress.extra_roots.clone(),
-    })
-}
-
-fn policy(config: &Config) -> QueuePolicy {
-    let lease = Duration::from_secs(config.jobs.lease_seconds.into());
-    QueuePolicy { lease, ..QueuePolicy::default() }
-}
-
-/// The rows alone, beside whatever else uses them: for commands about accounts.
-pub(crate) async fn open_rows(config: &Config) -> Result<SqlStore> {
-    let folder = &config.data_dir;
-    std::fs::create_dir_all(folder).map_err(|error| cannot_use(folder, error))?;
-    open_store(config, None).await
-}
-
-/// The rows' place: a file in the data folder, or PostgreSQL.
-async fn open_store(config: &Config, redis: Option<Arc<RedisPubSub>>) -> Result<SqlStore> {
-    let Some(url) = &config.storage.postgres else {
-        return SqlStore::sqlite(SqliteConfig::new(config.data_dir.join("notebook.db"))).await;
-    };
-    let mut postgres = PostgresConfig::new(url.expose());
-    postgres.schema.clone_from(&config.storage.schema);
-    postgres.role.clone_from(&config.storage.role);
-    postgres.row_security = config.auth.mode == AuthMode::Accounts;
-    postgres.connections = config.storage.connections;
-    postgres.copied_bytes = config.storage.copied_bytes;
-    postgres.statement_timeout = Duration::from_secs(config.storage.statement_seconds.into());
-    postgres.transaction_timeout = postgres.statement_timeout * 2;
-    match redis {
-        Some(redis) => SqlStore::postgres_told_by(&postgres, redis).await,
-        None => SqlStore::postgres(&postgres).await,
-    }
-}
-
-/// How servers tell each other, where it is not by PostgreSQL's notifications.
-pub(crate) async fn open_redis(config: &Config) -> Result<Option<Arc<RedisPubSub>>> {
-    let Some(url) = &config.storage.redis else { return Ok(None) };
-    let mut redis = RedisConfig::new(url.expose());
-    redis.channel.clone_from(&config.storage.redis_channel);
-    Ok(Some(Arc::new(RedisPubSub::start(redis).await?)))
-}
-
-/// Files are parsed by this same program, in child processes.
-pub(crate) fn parser(config: &Config) -> Result<ChildParser> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::new(ErrorKind::Unavailable, "find own program").caused_by(error))?;
-    let mut parser = ChildParser::new(program, ["parse"]);
-    parser.limits = config.parse.limits();
-    Ok(parser.with_ocr(config.parse.ocr.settings()).with_decoder(config.parse.sound.settings()))
-}
-
-fn chat_config(config: &Config) -> Result<ChatConfig> {
-    Ok(ChatConfig {
-        defaults: ModelSettings {
-            temperature: config.chat.temperature,
-            ..ModelSettings::default()
-        },
-        question_bytes: config.limits.question_bytes,
-        context_tokens: config.chat.context_tokens,
-        summarise: config.chat.summaries,
-        answer_tokens: config.chat.answer_tokens,
-        guard: config.guard.chat(&config.data_dir)?,
-        ..ChatConfig::default()
-    })
+/// Goes on with something until the server ends.
+fn until<T: Send + 'static>(
+    ending: &CancellationToken,
+    work: impl Future<Output = T> + Send + 'static,
+) {
+    let ended = ending.clone();
+    tokio::spawn(async move { ended.run_until_cancelled(work).await });
 }
 
 impl Running {
     /// Writes down where the server listens, for commands that work on the same folder.
     pub(crate) fn announce(&self, address: SocketAddr) -> Result<()> {
-        let text =
-            serde_json::json!({ "url": format!("http://{address}"), "pid": std::process::id() });
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text.to_string().as_bytes())?;
-            file.persist(self.folder.join(ADDRESS_FILE))?;
-            Ok(())
-        };
-        write().map_err(|error| cannot_use(&self.folder, error))
+        folder::announce(&self.folder, address)
     }
 
     /// Ends runs and workers, and writes everything down.
     pub(crate) async fn shutdown(self) {
-        let _ = std::fs::remove_file(self.folder.join(ADDRESS_FILE));
+        folder::take_back(&self.folder);
         // No more are begun since the signal; those that are nearly done may end.
         let ended = async {
             while self.app.runs.live() > 0 {
@@ -488,54 +403,4 @@ impl Running {
             tracing::error!(%error, "the store did not close cleanly; nothing that was confirmed is lost");
         }
     }
-}
-
-/// The address of the server that has this folder open, if one says so.
-pub(crate) fn running_server(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join(ADDRESS_FILE)).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(value.get("url")?.as_str()?.to_owned())
-}
-
-/// Whether another process has this folder open.
-pub(crate) fn is_locked(folder: &Path) -> bool {
-    folder.is_dir() && lock(folder).is_err()
-}
-
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|error| cannot_use(folder, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::new(
-            ErrorKind::Conflict,
-            "open data folder",
-        )
-        .with("folder", folder.display().to_string())
-        .with(
-            "fix",
-            "another notebook process has it open; stop that one, or choose another --data-dir",
-        )),
-        Err(std::fs::TryLockError::Error(error)) => Err(cannot_use(folder, error)),
-    }
-}
-
-/// Uploads that a process left behind when it was killed.
-fn empty_spool(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        std::fs::remove_file(entry?.path())?;
-    }
-    Ok(())
-}
-
-fn cannot_use(folder: &Path, error: impl Into<std::io::Error>) -> Error {
-    Error::new(ErrorKind::Unavailable, "open data folder")
-        .with("folder", folder.display().to_string())
-        .with("fix", "check that the folder can be written to and that the disk has room")
-        .caused_by(error.into())
 }

@@ -13,7 +13,6 @@
 pub mod access;
 pub mod app;
 mod assets;
-mod care;
 pub mod cli;
 mod compose;
 pub mod config;
@@ -29,6 +28,7 @@ mod mail;
 mod mcp;
 mod models;
 mod problem;
+mod reconcile;
 mod research;
 mod reserve;
 mod retention;

@@ -180,15 +180,11 @@ impl<S: State> GraphBuilder<S> {
         + Sync
         + 'static,
     ) -> Self {
-        self.call(
-            name,
-            move |state, context| ask(state, context).map(Call::Model),
-            move |state, answer, context| match answer {
-                Ok(Reply::Model(reply)) => take(state, Ok(reply), context),
-                Ok(_) => Err(other("a model's reply")),
-                Err(failure) => take(state, Err(failure), context),
-            },
-        )
+        let own = |reply| match reply {
+            Reply::Model(reply) => Ok(reply),
+            _ => Err(other("a model's reply")),
+        };
+        self.call_of(name, ask, Call::Model, own, take)
     }
 
     /// A node that calls a tool, and takes what it answers.
@@ -201,15 +197,11 @@ impl<S: State> GraphBuilder<S> {
         + Sync
         + 'static,
     ) -> Self {
-        self.call(
-            name,
-            move |state, context| ask(state, context).map(Call::Tool),
-            move |state, answer, context| match answer {
-                Ok(Reply::Tool(reply)) => take(state, Ok(reply), context),
-                Ok(_) => Err(other("a tool's reply")),
-                Err(failure) => take(state, Err(failure), context),
-            },
-        )
+        let own = |reply| match reply {
+            Reply::Tool(reply) => Ok(reply),
+            _ => Err(other("a tool's reply")),
+        };
+        self.call_of(name, ask, Call::Tool, own, take)
     }
 
     /// A node that asks a person, and takes the answer.
@@ -222,13 +214,38 @@ impl<S: State> GraphBuilder<S> {
         + Sync
         + 'static,
     ) -> Self {
+        let own = |reply| match reply {
+            Reply::Approval(verdict) => Ok(verdict),
+            _ => Err(other("a verdict")),
+        };
+        self.call_of(name, ask, Call::Approval, own, take)
+    }
+
+    /// A node that asks for one kind of call, and takes what answers that: `own` tells it from what answers others.
+    fn call_of<Q, A>(
+        self,
+        name: &str,
+        ask: impl Fn(&S, &mut Context<'_>) -> Result<Q, Failure> + Send + Sync + 'static,
+        call: fn(Q) -> Call,
+        own: fn(Reply) -> Result<A, Failure>,
+        take: impl Fn(&mut S, Result<A, Failure>, &mut Context<'_>) -> Result<(), Failure>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self
+    where
+        Q: 'static,
+        A: 'static,
+    {
         self.call(
             name,
-            move |state, context| ask(state, context).map(Call::Approval),
-            move |state, answer, context| match answer {
-                Ok(Reply::Approval(verdict)) => take(state, Ok(verdict), context),
-                Ok(_) => Err(other("a verdict")),
-                Err(failure) => take(state, Err(failure), context),
+            move |state, context| ask(state, context).map(call),
+            move |state, answer, context| {
+                let answer = match answer {
+                    Ok(reply) => Ok(own(reply)?),
+                    Err(failure) => Err(failure),
+                };
+                take(state, answer, context)
             },
         )
     }

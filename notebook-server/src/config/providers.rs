@@ -6,12 +6,94 @@ use notebook_core::{
     Secret,
     chat::{
         anthropic::AnthropicConfig,
+        google::GoogleConfig,
         openai::{PRESETS, Preset},
     },
 };
 use serde::Deserialize;
 
-use super::Chat;
+use super::{Chat, KeySettings};
+
+/// A server that speaks OpenAI's dialect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenAi {
+    /// Up to and including `/v1`.
+    pub base_url: String,
+    /// Not needed by most local servers.
+    pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
+    /// Model name.
+    pub model: Option<String>,
+    /// Further headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// What the model can read, when the provider does not say.
+    pub context_tokens: Option<u32>,
+    /// Whether the model can use tools.
+    pub tools: bool,
+}
+
+impl Default for OpenAi {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.openai.com/v1".to_owned(),
+            api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
+            model: None,
+            headers: BTreeMap::new(),
+            context_tokens: None,
+            tools: true,
+        }
+    }
+}
+
+/// Ollama.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ollama {
+    /// Without a path.
+    pub base_url: String,
+    /// Model name; the first installed one when absent.
+    pub model: Option<String>,
+}
+
+impl Default for Ollama {
+    fn default() -> Self {
+        Self { base_url: "http://127.0.0.1:11434".to_owned(), model: None }
+    }
+}
+
+/// Google Gemini.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Google {
+    /// Up to and including `/v1beta`.
+    pub base_url: String,
+    /// From Google AI Studio.
+    pub api_key: Option<Secret>,
+    /// Several keys by names of your own, used in the order of the names; in place of the one.
+    pub api_keys: BTreeMap<String, Secret>,
+    /// How they are used.
+    pub keys: KeySettings,
+    /// Model name.
+    pub model: String,
+}
+
+impl Default for Google {
+    fn default() -> Self {
+        Self {
+            base_url: GoogleConfig::DEFAULT_BASE_URL.to_owned(),
+            api_key: None,
+            api_keys: BTreeMap::new(),
+            keys: KeySettings::default(),
+            model: "gemini-2.5-flash".to_owned(),
+        }
+    }
+}
 
 /// Anthropic's Claude, or a server that speaks its dialect.
 #[derive(Debug, Clone, Deserialize)]

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{
     Models,
-    layers::{ModelState, Route, state},
+    state::{ModelState, Route, state},
 };
 
 /// Under which processes tell each other.

@@ -23,7 +23,7 @@ use notebook_rag::{
     models::{ModelPlaces, download::Wanted},
 };
 
-use super::layers::{Layers, keys_of};
+use super::{keys::keys_of, layers::Layers};
 use crate::config::{Config, Embedding};
 
 /// Values of `embedding.provider`.

@@ -10,7 +10,10 @@ use notebook_core::{
 };
 use parking_lot::Mutex;
 
-use super::layers::{Layers, ProviderState, Route};
+use super::{
+    layers::Layers,
+    state::{ProviderState, Route},
+};
 use crate::config::{EmbeddingResilience, Rerank};
 
 /// How busy the embedding model is.

@@ -9,7 +9,7 @@ use notebook_core::{
         openai::{OpenAiTranscribeConfig, OpenAiTranscriber},
     },
 };
-use notebook_rag::{models::ModelPlaces, transcribe::whisper::LateWhisper};
+use notebook_rag::{models::ModelPlaces, transcribe::whisper::LazyWhisper};
 
 use crate::config::Config;
 
@@ -52,12 +52,12 @@ pub(crate) fn transcriber(config: &Config) -> Result<Listening> {
     }
 }
 
-fn local(config: &Config) -> (&str, LateWhisper) {
+fn local(config: &Config) -> (&str, LazyWhisper) {
     let settings = &config.transcription;
     let name = settings.model.as_deref().unwrap_or(LOCAL);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
     let places = ModelPlaces::from_env();
-    (name, LateWhisper::new(name, places, settings.folder.as_deref(), threads))
+    (name, LazyWhisper::new(name, places, settings.folder.as_deref(), threads))
 }
 
 fn remote(config: &Config) -> Result<Listening> {

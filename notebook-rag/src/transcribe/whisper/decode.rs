@@ -12,8 +12,8 @@ use super::{
     file::Weights,
     mel::Mel,
     net::{Decoder, Encoder, Memory},
-    quiet,
     sense::{Spoken, before_loop},
+    silence,
     tokens::Tokens,
 };
 
@@ -77,7 +77,7 @@ impl Listener {
         let seen = self.encoder.listen(&mel, self.threads)?;
         let memory = self.decoder.begin(&seen, self.threads)?;
         let (memory, logits, nobody) = self.prompt(memory)?;
-        Ok(match self.best(&memory, &logits, nobody, quiet::loud(sound))? {
+        Ok(match self.best(&memory, &logits, nobody, silence::loud(sound))? {
             Best::Written(tokens) => self.heard(&tokens, sound.len(), last),
             Best::Lost(tokens) => {
                 let mut heard = self.heard(&tokens, sound.len(), false);

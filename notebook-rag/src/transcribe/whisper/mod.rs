@@ -7,11 +7,11 @@
 
 mod decode;
 mod file;
-mod late;
+mod lazy;
 mod mel;
 mod net;
-mod quiet;
 mod sense;
+mod silence;
 mod tokens;
 
 use std::{path::Path, sync::Arc};
@@ -23,7 +23,7 @@ use notebook_core::{
 };
 
 use decode::Listener;
-pub use late::LateWhisper;
+pub use lazy::LazyWhisper;
 
 /// The files of a model.
 pub const MODEL_FILES: [&str; 2] = ["model.bin", "tokenizer.json"];
@@ -63,7 +63,7 @@ impl Transcriber for Whisper {
     async fn transcribe(&self, mut samples: Vec<f32>, last: bool) -> Result<Heard> {
         let last = last && samples.len() <= WINDOW;
         samples.truncate(WINDOW);
-        let lead = quiet::lead(&samples);
+        let lead = silence::lead(&samples);
         samples.drain(..lead);
         if samples.is_empty() {
             return Ok(Heard { segments: Vec::new(), consumed: lead });

@@ -15,7 +15,7 @@ const ROUND: Duration = Duration::from_secs(30);
 
 /// What there is to look after.
 #[derive(Clone)]
-pub(crate) struct Care {
+pub(crate) struct Reconciler {
     pub(crate) ingest: Ingest,
     pub(crate) chat: Chat,
     pub(crate) deletion: Deletion,
@@ -26,7 +26,7 @@ pub(crate) struct Care {
     pub(crate) erasure: Option<Erasure>,
 }
 
-impl Care {
+impl Reconciler {
     /// Looks at all tenants once, at the start, when deliveries are looked at too.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::{MODEL_FILES, WINDOW, Whisper};
 use crate::models::ModelPlaces;
 
 /// A speech model on this machine that takes no memory before it is needed.
-pub struct LateWhisper {
+pub struct LazyWhisper {
     name: String,
     places: ModelPlaces,
     folder: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct LateWhisper {
     model: OnceCell<Whisper>,
 }
 
-impl LateWhisper {
+impl LazyWhisper {
     /// The model `name` (`ORG/NAME` or `NAME`), which lies in `folder`, or in one of the usual places. Where it is
     /// missing it is looked for again with the next recording.
     #[must_use]
@@ -63,7 +63,7 @@ impl LateWhisper {
 }
 
 #[async_trait]
-impl Transcriber for LateWhisper {
+impl Transcriber for LazyWhisper {
     fn model(&self) -> &str {
         &self.name
     }
