@@ -18,7 +18,7 @@ struct Dist;
 /// Serves a file of the page; unknown paths get the page itself, which finds its own way.
 pub(crate) async fn serve(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    if !matches!(*request.method(), Method::GET | Method::HEAD) || path.starts_with("api/") {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || is_interface(path) {
         return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such route.")
             .into_response();
     }
@@ -41,6 +41,19 @@ pub(crate) async fn serve(request: Request) -> Response {
         .into_response(),
         None => Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such file.").into_response(),
     }
+}
+
+/// What a route says to a method that it does not have; the header `allow` names those that it has.
+pub(crate) async fn other_method() -> Problem {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method_not_allowed", "This route has no such method.")
+}
+
+/// Whether a path is one of programs, to which the page is no answer.
+fn is_interface(path: &str) -> bool {
+    ["api", "v1", "mcp", "ws"].iter().any(|root| {
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn reply(path: &str, file: EmbeddedFile) -> Response {

@@ -60,6 +60,14 @@ impl Problem {
         self
     }
 
+    /// The same of a field that has another name for this caller.
+    pub(crate) fn renamed(mut self, name: &str) -> Self {
+        if let Some(field) = self.field.replace(name.to_owned()) {
+            self.detail = self.detail.replacen(&format!("`{field}`"), &format!("`{name}`"), 1);
+        }
+        self
+    }
+
     /// The sentence for a person.
     pub(crate) fn sentence(&self) -> &str {
         &self.detail
@@ -125,8 +133,12 @@ pub(crate) fn detail(error: &Error) -> String {
         .or_else(|| error.context("reason"))
         .or_else(|| error.context("expected"));
     match (error.kind(), error.context("field"), fix) {
-        (ErrorKind::NotFound, ..) => {
-            format!("There is no such {}.", error.context("what").unwrap_or("thing"))
+        (ErrorKind::NotFound, _, fix) => {
+            let what = error.context("what").unwrap_or("thing");
+            fix.map_or_else(
+                || format!("There is no such {what}."),
+                |fix| format!("There is no such {what}: {fix}."),
+            )
         }
         (ErrorKind::StorageFull, ..) => {
             "The server's disk is full. Free some space and try again.".to_owned()
@@ -176,8 +188,42 @@ impl IntoResponse for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), "invalid_input", rejection.body_text()).field("body")
+        let status = rejection.status();
+        if let Some((field, detail)) = misfit(&rejection) {
+            return Self::new(status, "invalid_input", detail).field(&field);
+        }
+        Self::new(status, "invalid_input", rejection.body_text()).field("body")
     }
+}
+
+/// Which field of a body does not fit, and how.
+fn misfit(rejection: &JsonRejection) -> Option<(String, String)> {
+    type Found = serde_path_to_error::Error<serde_json::Error>;
+    let JsonRejection::JsonDataError(wrong) = rejection else { return None };
+    let mut cause = std::error::Error::source(wrong);
+    let found = loop {
+        match cause?.downcast_ref::<Found>() {
+            Some(found) => break found,
+            None => cause = cause?.source(),
+        }
+    };
+    let said = found.inner().to_string();
+    // Where it stands in the bytes tells nobody anything who did not write them by hand.
+    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+    // Of a field that is missing, or one too many, the path is that of what it is a field of.
+    let about = ["missing field `", "unknown field `", "duplicate field `"];
+    let name = about.iter().find_map(|about| said.strip_prefix(about)?.split('`').next());
+    let path = found.path().to_string();
+    let field = match name {
+        Some(name) if path == "." => name.to_owned(),
+        Some(name) if path != name && !path.ends_with(&format!(".{name}")) => {
+            format!("{path}.{name}")
+        }
+        None if path == "." => return None,
+        _ => path,
+    };
+    let detail = format!("`{field}`: {said}.");
+    Some((field, detail))
 }
 
 impl From<PathRejection> for Problem {

@@ -191,6 +191,31 @@ async fn d3_a_research_searches_reads_and_cites() {
     assert_eq!(refused.status(), 422);
 }
 
+/// P8: what a run that has ended asked can be answered no more: nothing would come of it, and the audit log would say otherwise.
+#[tokio::test]
+async fn p8_a_question_of_an_ended_run_is_not_answered() {
+    let (folder, talker) = (folder(), Talker::start(keeper).await);
+    let server = with_model(folder.path(), &talker).start();
+    let (notebook, conversation) = with_tools(&server, RIVER, &["write_note"]).await;
+    let run = research(&server, conversation, "Keep a note").await;
+    let question = asked(&server, &run).await;
+    let stopped = server.post(&format!("/api/runs/{}/stop", run.id), json!({})).await;
+    assert_eq!(stopped.status(), 202);
+    let events = server.events(&run, 0).await;
+    assert_eq!(events.last().unwrap()["type"], "stopped");
+    for verdict in ["approve", "refuse"] {
+        assert_eq!(decide(&server, &question, verdict, digest(&question)).await, 409);
+    }
+    assert_eq!(notes(&server, notebook).await, 0);
+    // One that was answered in time may be answered the same way again, though its run is over.
+    let run = research(&server, conversation, "Keep a note").await;
+    let question = asked(&server, &run).await;
+    assert_eq!(decide(&server, &question, "approve", digest(&question)).await, 200);
+    server.events(&run, 0).await;
+    assert_eq!(decide(&server, &question, "approve", digest(&question)).await, 200);
+    assert_eq!(notes(&server, notebook).await, 1);
+}
+
 /// D3: a model that can use no tools is refused before anything is stored.
 #[tokio::test]
 async fn d3_a_model_without_tools_is_refused() {

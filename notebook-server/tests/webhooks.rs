@@ -462,7 +462,7 @@ async fn f3_webhooks_are_managed() {
     );
     assert_eq!(server.json("/api/webhooks").await["items"], json!([changed]));
     for (field, body) in [
-        ("body", json!({ "url": receiver.url(), "events": ["source.eaten"] })),
+        ("events[0]", json!({ "url": receiver.url(), "events": ["source.eaten"] })),
         ("events", json!({ "url": receiver.url(), "events": [] })),
         ("events", json!({ "url": receiver.url(), "events": ["webhook.ping"] })),
         ("secret", json!({ "url": receiver.url(), "events": ["run.failed"], "secret": "x" })),
@@ -470,7 +470,7 @@ async fn f3_webhooks_are_managed() {
             "description",
             json!({ "url": receiver.url(), "events": ["run.failed"], "description": "x".repeat(501) }),
         ),
-        ("body", json!({ "url": receiver.url(), "events": ["run.failed"], "tenant": "x" })),
+        ("tenant", json!({ "url": receiver.url(), "events": ["run.failed"], "tenant": "x" })),
     ] {
         let response = server.post("/api/webhooks", body.clone()).await;
         assert_eq!(response.status(), 422, "{body}");

@@ -1,6 +1,7 @@
 //! Turns a model's stream into the answer's text and the claims to cite (pure: no I/O, no clock).
 
 mod abstain;
+mod pictures;
 mod repetition;
 
 use notebook_rag::cite::{Claim, MarkFilter, Piece, claim, sentences};
@@ -111,6 +112,7 @@ impl AnswerBuilder {
     fn add_text(&mut self, text: String, parts: &mut Vec<Part>) {
         // An answer does not begin with white space, whatever the model's template leaves there.
         let text = if self.text.is_empty() { text.trim_start().to_owned() } else { text };
+        let text = pictures::without_pictures(&self.text, text);
         if !text.is_empty() {
             self.text.push_str(&text);
             parts.push(Part::Text(text));

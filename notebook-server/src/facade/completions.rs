@@ -7,17 +7,16 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
-use notebook_core::{
-    Error, Result, TenantScope,
-    model::{ModelSettings, Run},
-};
+use notebook_core::{Error, Result, model::ModelSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    block, chat_usage,
+    block, calls_nothing, chat_usage,
     follow::{Cited, Ended, How, Piece, pieces, whole},
+    forgotten::Forgotten,
+    is_empty,
     message::{self, InputMessage},
     model_name, notebook_of, origin, problem, raw, seconds,
     thread::{self, Begun},
@@ -36,8 +35,7 @@ pub(super) struct CreateCompletion {
     /// `notebook:<id>`.
     model: String,
     messages: Vec<InputMessage>,
-    #[serde(default)]
-    stream: bool,
+    stream: Option<bool>,
     #[serde(default)]
     stream_options: Option<StreamOptions>,
     /// 0 to 2.
@@ -56,7 +54,13 @@ pub(super) struct CreateCompletion {
     tools: Value,
     #[serde(default)]
     #[schema(value_type = Object)]
+    tool_choice: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
     functions: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    function_call: Value,
     #[serde(default)]
     #[schema(value_type = Object)]
     stop: Value,
@@ -66,6 +70,15 @@ pub(super) struct CreateCompletion {
     #[serde(default)]
     #[schema(value_type = Object)]
     modalities: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    audio: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    web_search_options: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    logit_bias: Value,
     logprobs: Option<bool>,
     presence_penalty: Option<f32>,
     frequency_penalty: Option<f32>,
@@ -73,8 +86,7 @@ pub(super) struct CreateCompletion {
 
 #[derive(Deserialize, ToSchema)]
 struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
+    include_usage: Option<bool>,
 }
 
 /// An answer in OpenAI's shape; `annotations` hold the citations.
@@ -93,23 +105,24 @@ pub(super) struct Completion {
 impl CreateCompletion {
     /// Refuses what would change the answer and is not done here.
     fn check(&self) -> Result<()> {
-        let empty = |value: &Value| match value {
-            Value::Null => true,
-            Value::Array(items) => items.is_empty(),
-            _ => false,
-        };
         let text =
             |value: &Value| value.is_null() || value.get("type").is_some_and(|kind| kind == "text");
         let only_text = |value: &Value| value.is_null() || *value == json!(["text"]);
         let none = |value: Option<f32>| value.is_none_or(|value| value == 0.0);
         let notebook = "leave it out: answers are made of the notebook's sources";
+        let (empty, no_call) = (is_empty, calls_nothing);
         for (field, good, fix) in [
             ("n", self.n.is_none_or(|n| n == 1), "ask for one answer"),
             ("tools", empty(&self.tools), notebook),
+            ("tool_choice", no_call(&self.tool_choice), notebook),
             ("functions", empty(&self.functions), notebook),
+            ("function_call", no_call(&self.function_call), notebook),
             ("stop", empty(&self.stop), "leave it out"),
             ("response_format", text(&self.response_format), "ask for text"),
             ("modalities", only_text(&self.modalities), "ask for text"),
+            ("audio", self.audio.is_null(), "ask for text"),
+            ("web_search_options", self.web_search_options.is_null(), notebook),
+            ("logit_bias", empty(&self.logit_bias), "leave it out"),
             ("logprobs", self.logprobs != Some(true), "leave it out"),
             ("presence_penalty", none(self.presence_penalty), "leave it out"),
             ("frequency_penalty", none(self.frequency_penalty), "leave it out"),
@@ -146,9 +159,13 @@ pub(super) async fn create(
     body.check()?;
     let notebook = notebook_of(&body.model)?;
     let settings = body.settings();
+    let most =
+        if body.max_completion_tokens.is_some() { "max_completion_tokens" } else { "max_tokens" };
     let said = message::read(body.messages, "messages")?;
     let begun = thread::begin(&app, &scope, notebook, said, settings).await;
-    let Begun { run, new } = begun.map_err(thread::named)?;
+    let Begun { run, new } = begun.map_err(|error| thread::named(error, "messages", most))?;
+    // From here on: whoever goes away now leaves nothing behind.
+    let forgotten = (body.store == Some(false) && new).then(|| Forgotten::new(&app, &scope, &run));
     let telling = Telling {
         id: format!("chatcmpl-{}", run.id),
         created: seconds(run.created_at),
@@ -156,16 +173,15 @@ pub(super) async fn create(
         origin: origin(&app, &headers),
     };
     let read = pieces(&app, &scope, run.clone()).await?;
-    let kept = body.store != Some(false) || !new;
-    let forgetting = (!kept).then(|| forget(app, scope, run));
-    if body.stream {
-        let counts = body.stream_options.is_some_and(|options| options.include_usage);
-        let blocks = telling.chunks(read, counts).chain(after(forgetting));
+    if body.stream == Some(true) {
+        let options = body.stream_options;
+        let counts = options.is_some_and(|options| options.include_usage == Some(true));
+        let blocks = telling.chunks(read, counts).chain(after(forgotten));
         return Ok(sse::reply(blocks, ending));
     }
     let whole = whole(read).await;
-    if let Some(forgetting) = forgetting {
-        forgetting.await;
+    if let Some(forgotten) = forgotten {
+        forgotten.now().await;
     }
     let ended = whole.ended.ok_or_else(|| Error::not_found("read answer", "end"))?;
     if let How::Failed { code, message } = &ended.how {
@@ -198,22 +214,11 @@ pub(super) fn failed(code: &str, message: &str) -> Problem {
     Problem::new(status, code, message)
 }
 
-/// Deletes a conversation that was made for one answer that is not to be kept.
-async fn forget(app: App, scope: TenantScope, run: Run) {
-    let deleted = app.store.delete_conversation(&scope, run.conversation).await;
-    if let Err(error) = deleted {
-        tracing::warn!(run = %run.id, %error, "a conversation that was not to be kept is still there");
-    }
-}
-
-/// Does something at a stream's end, and adds nothing to it.
-fn after(
-    work: Option<impl Future<Output = ()> + Send + 'static>,
-) -> impl Stream<Item = Bytes> + Send {
+/// Deletes what is not to be kept at a stream's end, and adds nothing to it.
+fn after(forgotten: Option<Forgotten>) -> impl Stream<Item = Bytes> + Send {
     stream::once(async move {
-        if let Some(work) = work {
-            // In a task of its own: the client may be gone.
-            let _ = tokio::spawn(work).await;
+        if let Some(forgotten) = forgotten {
+            forgotten.now().await;
         }
         stream::empty()
     })

@@ -19,7 +19,7 @@ pub(super) struct InputMessage {
 
 /// Text, or parts of it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "send text, or a list of parts with `type` and `text`")]
 pub(super) enum Content {
     Text(String),
     Parts(Vec<Part>),
@@ -40,6 +40,9 @@ pub(super) struct Part {
     kind: String,
     #[serde(default)]
     text: String,
+    /// What a `refusal` says, which is a part of what was said before.
+    #[serde(default)]
+    refusal: String,
 }
 
 /// What a client's messages come to.
@@ -63,13 +66,12 @@ impl Content {
             Self::Text(text) => Ok(text),
             Self::Nothing(()) => Ok(String::new()),
             Self::Parts(parts) => {
-                let is_text = |part: &Part| {
-                    matches!(part.kind.as_str(), "text" | "input_text" | "output_text")
+                let text = |part: Part| match part.kind.as_str() {
+                    "text" | "input_text" | "output_text" => Ok(part.text),
+                    "refusal" => Ok(part.refusal),
+                    _ => Err(wrong(field, "send text; add files as sources of the notebook")),
                 };
-                if !parts.iter().all(is_text) {
-                    return Err(wrong(field, "send text; add files as sources of the notebook"));
-                }
-                Ok(parts.into_iter().map(|part| part.text).collect())
+                parts.into_iter().map(text).collect()
             }
         }
     }
@@ -120,13 +122,23 @@ mod tests {
             { "role": "developer", "content": "Be brief." },
             { "role": "user", "content": "One?" },
             { "role": "assistant", "content": [{ "type": "output_text", "text": "1" }, { "type": "text", "text": "." }] },
-            { "role": "user", "content": [{ "type": "input_text", "text": "Two?" }] },
+            { "role": "user", "content": "Two?" },
+            { "role": "assistant", "content": [{ "type": "refusal", "refusal": "No." }] },
+            { "role": "user", "content": [{ "type": "input_text", "text": "Three?" }] },
         ]))
         .unwrap();
         assert_eq!(said.system.as_deref(), Some("Be brief."));
-        assert_eq!(said.question, "Two?");
+        assert_eq!(said.question, "Three?");
         let history: Vec<_> = said.history.iter().map(|m| (m.role, m.content.as_str())).collect();
-        assert_eq!(history, [(ChatRole::User, "One?"), (ChatRole::Assistant, "1.")]);
+        assert_eq!(
+            history,
+            [
+                (ChatRole::User, "One?"),
+                (ChatRole::Assistant, "1."),
+                (ChatRole::User, "Two?"),
+                (ChatRole::Assistant, "No.")
+            ]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod completions;
 mod embeddings;
 mod follow;
+mod forgotten;
 mod message;
 mod models;
 pub(crate) mod problem;
@@ -54,6 +55,21 @@ fn notebook_of(model: &str) -> Result<NotebookId> {
         let fix = "name a notebook as notebook:<id>; GET /v1/models lists them";
         Error::not_found("choose notebook", "model").with("field", "model").with("fix", fix)
     })
+}
+
+/// Whether a field that asks for something asks for nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether a choice of tools leaves it at text.
+fn calls_nothing(choice: &Value) -> bool {
+    choice.is_null() || choice.as_str().is_some_and(|choice| matches!(choice, "none" | "auto"))
 }
 
 fn model_name(notebook: NotebookId) -> String {

@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    block,
+    block, calls_nothing,
     completions::failed,
     follow::{Cited, Ended, How, Piece, Whole, pieces, whole},
+    is_empty,
     message::{self, InputMessage},
     model_name, notebook_of, seconds, thread, with,
 };
@@ -45,8 +46,7 @@ pub(super) struct CreateResponse {
     instructions: Option<String>,
     /// Goes on after that answer.
     previous_response_id: Option<String>,
-    #[serde(default)]
-    stream: bool,
+    stream: Option<bool>,
     /// 0 to 2.
     temperature: Option<f32>,
     /// Over 0, up to 1.
@@ -61,6 +61,12 @@ pub(super) struct CreateResponse {
     tools: Value,
     #[serde(default)]
     #[schema(value_type = Object)]
+    tool_choice: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    prompt: Value,
+    #[serde(default)]
+    #[schema(value_type = Object)]
     text: Value,
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -68,7 +74,7 @@ pub(super) struct CreateResponse {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "send text, or a list of messages with `role` and `content`")]
 enum Input {
     Text(String),
     Items(Vec<InputMessage>),
@@ -76,12 +82,14 @@ enum Input {
 
 impl CreateResponse {
     fn check(&self) -> Result<()> {
-        let no_tools = self.tools.is_null() || self.tools == json!([]);
         let format = self.text.get("format").filter(|format| !format.is_null());
         let kind = format.map(|format| format.get("type"));
         let is_text = kind.is_none_or(|kind| kind.is_some_and(|kind| kind == "text"));
+        let notebook = "leave it out: answers are made of the notebook's sources";
         for (field, good, fix) in [
-            ("tools", no_tools, "leave it out: answers are made of the notebook's sources"),
+            ("tools", is_empty(&self.tools), notebook),
+            ("tool_choice", calls_nothing(&self.tool_choice), notebook),
+            ("prompt", self.prompt.is_null(), "send its text as input or instructions"),
             ("text.format", is_text, "ask for text"),
             (
                 "store",
@@ -135,10 +143,15 @@ pub(super) async fn create(
         said.system =
             Some(system.map_or(instructions.clone(), |more| format!("{instructions}\n\n{more}")));
     }
+    let named = |error| thread::named(error, "input", "max_output_tokens");
     let run = match &body.previous_response_id {
         Some(id) => {
             let before = run_of(id, "previous_response_id")?;
-            let before = app.runs.log().run(&scope, before).await?;
+            let before = app.runs.log().run(&scope, before).await;
+            let before = before.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => missing("previous_response_id"),
+                _ => error,
+            })?;
             if before.notebook != notebook {
                 return Err(missing("previous_response_id").into());
             }
@@ -157,16 +170,16 @@ pub(super) async fn create(
                 history: None,
                 idempotency_key: None,
             };
-            app.chat.ask(&scope, ask).await.map_err(thread::named)?.run().clone()
+            app.chat.ask(&scope, ask).await.map_err(named)?.run().clone()
         }
         None => {
             let begun = thread::begin(&app, &scope, notebook, said, settings).await;
-            begun.map_err(thread::named)?.run
+            begun.map_err(named)?.run
         }
     };
     let telling = Telling { run: run.clone(), previous: body.previous_response_id };
     let read = pieces(&app, &scope, run).await?;
-    if body.stream {
+    if body.stream == Some(true) {
         return Ok(sse::reply(telling.events(read), ending));
     }
     let whole = whole(read).await;

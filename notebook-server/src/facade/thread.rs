@@ -8,7 +8,7 @@ use notebook_core::{
 };
 
 use super::message::Said;
-use crate::app::App;
+use crate::{app::App, problem::Problem};
 
 /// How many of the newest conversations are looked at.
 const LOOKED_AT: usize = 20;
@@ -30,7 +30,7 @@ pub(crate) async fn begin(
     said: Said,
     settings: ModelSettings,
 ) -> Result<Begun> {
-    app.store.notebook(scope, notebook).await?;
+    app.store.notebook(scope, notebook).await.map_err(|error| error.with("field", "model"))?;
     let found = find(app, scope, notebook, &said.history).await?;
     let new = found.is_none();
     let (conversation, parent) = match found {
@@ -59,11 +59,13 @@ pub(crate) async fn begin(
     }
 }
 
-/// What is wrong with the question is wrong with the messages.
-pub(super) fn named(error: Error) -> Error {
-    match error.context("field") {
-        Some("question" | "history") => error.with("field", "messages"),
-        _ => error,
+/// A refusal in the words of the client's own interface: what is wrong with the question stands in its messages.
+pub(super) fn named(error: Error, messages: &str, max_tokens: &str) -> Problem {
+    let problem = Problem::from(error);
+    match problem.at() {
+        Some("question" | "history") => problem.renamed(messages),
+        Some("max_tokens") => problem.renamed(max_tokens),
+        _ => problem,
     }
 }
 

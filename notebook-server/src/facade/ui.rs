@@ -87,7 +87,11 @@ pub(super) async fn ask(
         history: None,
         idempotency_key: None,
     };
-    let opened = app.chat.ask(&scope, ask).await.map_err(super::thread::named)?;
+    let opened = app
+        .chat
+        .ask(&scope, ask)
+        .await
+        .map_err(|error| super::thread::named(error, "messages", "max_tokens"))?;
     let run = opened.run().clone();
     let read = pieces(&app, &scope, run.clone()).await?;
     Ok(reply(run, read, ending))

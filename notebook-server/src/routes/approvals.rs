@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use notebook_core::{
-    ConversationId, RunId, Timestamp,
+    ConversationId, Error, ErrorKind, RunId, Timestamp,
     approval::{Answer, Approval, ApprovalId, ApprovalState, ApprovalStore as _, Say, visible},
     model::Run,
 };
@@ -133,6 +133,13 @@ pub(super) async fn decide(
     Path(id): Path<ApprovalId>,
     Json(body): Json<Verdict>,
 ) -> Reply<Json<ApprovalReply>> {
+    let asked = app.rows.approval(&principal.scope, id).await?;
+    let run = app.runs.log().run(&principal.scope, asked.run).await?;
+    if asked.state == ApprovalState::Pending && run.state.is_terminal() {
+        // An answer would stand in the audit log for a call that is never made.
+        let fix = "the run has ended, and calls nothing any more";
+        return Err(Error::new(ErrorKind::Conflict, "answer question").with("fix", fix).into());
+    }
     let by = Some(principal.user);
     let answer = Answer { say: body.verdict, digest: body.digest, by, note: body.note };
     let decided = app.rows.decide(&principal.scope, id, answer).await?;

@@ -149,6 +149,7 @@ pub fn server(app: App) -> Router {
         .merge(mcp::router(&app))
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .fallback(assets::serve)
+        .method_not_allowed_fallback(assets::other_method)
         .layer(middleware::from_fn(gate::refuse))
         .layer(middleware::from_fn_with_state(app.limiter.clone(), limit::limit))
         .layer(middleware::from_fn_with_state(app.clone(), gate::gate))

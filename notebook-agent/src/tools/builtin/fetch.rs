@@ -8,8 +8,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use notebook_core::{Error, ErrorKind, Result, document::SourceKind, http::egress::EgressClient};
-use notebook_rag::parse::ChildParser;
+use notebook_core::{Error, ErrorKind, Result, http::egress::EgressClient};
+use notebook_rag::parse::{ChildParser, Opened, Parsed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -56,18 +56,26 @@ impl WebPages {
     }
 }
 
-/// What a page may be.
-fn kind(media_type: &str) -> Option<SourceKind> {
+/// Whether a page is something to read.
+fn is_text(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    Some(match essence {
-        "text/html" | "application/xhtml+xml" => SourceKind::Html,
-        "text/plain" => SourceKind::Text,
-        "text/markdown" => SourceKind::Markdown,
-        "text/csv" => SourceKind::Csv,
-        "application/pdf" => SourceKind::Pdf,
-        "application/json" | "application/xml" | "text/xml" => SourceKind::Code,
-        _ => return None,
-    })
+    matches!(
+        essence,
+        "text/html"
+            | "application/xhtml+xml"
+            | "text/plain"
+            | "text/markdown"
+            | "text/csv"
+            | "application/pdf"
+            | "application/json"
+            | "application/xml"
+            | "text/xml"
+    )
+}
+
+fn unread(media_type: &str) -> Error {
+    let media_type: String = media_type.chars().take(100).collect();
+    Error::new(ErrorKind::Unsupported, FETCH).with("media_type", media_type)
 }
 
 #[async_trait]
@@ -78,10 +86,9 @@ impl Pages for WebPages {
             return Err(Error::new(ErrorKind::Unavailable, FETCH)
                 .with("status", fetched.status.to_string()));
         }
-        let kind = kind(&fetched.media_type).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, FETCH)
-                .with("media_type", fetched.media_type.chars().take(100).collect::<String>())
-        })?;
+        if !is_text(&fetched.media_type) {
+            return Err(unread(&fetched.media_type));
+        }
         let io = |error: std::io::Error| Error::new(ErrorKind::Unavailable, FETCH).caused_by(error);
         let body = fetched.body;
         let file = tokio::task::spawn_blocking(move || {
@@ -94,10 +101,17 @@ impl Pages for WebPages {
             .await
             .map_err(|error| Error::new(ErrorKind::Internal, FETCH).caused_by(error))?
             .map_err(io)?;
-        let document = self.parser.parse(file, kind).await.map_err(|failure| {
+        // As a source that is added by its address: by what its bytes are, in the encoding that it came with.
+        let opened = self.parser.open_page(file, "", Some(&fetched.content_type)).await;
+        let opened = opened.map_err(|failure| {
             Error::new(ErrorKind::Unsupported, FETCH).with("reason", failure.to_string())
         })?;
-        Ok(PageText { url: fetched.url, title: document.title, text: document.text })
+        match opened {
+            Opened::Parsed(Parsed { document, .. }) => {
+                Ok(PageText { url: fetched.url, title: document.title, text: document.text })
+            }
+            Opened::Recording(_) => Err(unread(&fetched.media_type)),
+        }
     }
 }
 

@@ -15,12 +15,13 @@ use rusqlite::{
 use super::rows::{LONGEST_CELL, Table, Type, as_integer, as_real};
 use crate::graph::Failure;
 
-/// The most bytes of a text within a query.
-const LONGEST_VALUE: i32 = 1_000_000;
+/// The most bytes of a text within a query. One function over two texts may take time in proportion to the product of their lengths, and
+/// nobody can look at the clock before it is done: at this length that is a fraction of a second.
+const LONGEST_VALUE: i32 = 100_000;
 /// The most bytes of a query.
 pub(super) const LONGEST_SQL: i32 = 10_000;
-/// How often it is looked whether the time is over, in instructions.
-const LOOK: i32 = 5_000;
+/// How often it is looked whether the time is over, in instructions: often enough for queries of which each row takes long.
+const LOOK: i32 = 100;
 /// The most characters of a cell that are shown.
 const SHOWN: usize = 500;
 /// The bytes of a page. What is sorted is written and read page by page: at four times SQLite's own size, groups of a million rows take a
@@ -220,9 +221,13 @@ fn describe(about: &mut String, table: &Table<'_>) {
         let comma = if place > 0 { ", " } else { "" };
         let _ = write!(about, "{comma}{} {}", quoted(name), kind.name());
     }
+    if table.left_out > 0 {
+        let _ = write!(about, " (and {} columns more, which cannot be asked for)", table.left_out);
+    }
     about.push('\n');
     for row in table.rows().take(3) {
-        let cells: Vec<String> = row.iter().map(|cell| cell.chars().take(60).collect()).collect();
+        let row = row.iter().take(table.columns.len());
+        let cells: Vec<String> = row.map(|cell| cell.chars().take(60).collect()).collect();
         let _ = writeln!(about, "  {}", cells.join(" | "));
     }
 }

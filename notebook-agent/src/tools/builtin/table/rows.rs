@@ -61,6 +61,8 @@ pub(super) fn as_real(cell: &str) -> Option<f64> {
 pub(super) struct Table<'d> {
     pub(super) name: String,
     pub(super) columns: Vec<(String, Type)>,
+    /// How many columns there are more than a table may have.
+    pub(super) left_out: usize,
     /// The rows below the names of the columns, as lines of the canonical text.
     rows: Vec<&'d str>,
 }
@@ -109,8 +111,11 @@ fn make(name: String, mut rows: Vec<&str>) -> Table<'_> {
         rows.remove(0);
     }
     let mut types: Vec<Type> = Vec::new();
+    let mut widest = first.len();
     for line in &rows {
-        for (place, cell) in cells(line).into_iter().take(MOST_COLUMNS).enumerate() {
+        let cells = cells(line);
+        widest = widest.max(cells.len());
+        for (place, cell) in cells.into_iter().take(MOST_COLUMNS).enumerate() {
             let found = Type::of(cell);
             match types.get_mut(place) {
                 Some(known) => *known = (*known).max(found),
@@ -126,7 +131,8 @@ fn make(name: String, mut rows: Vec<&str>) -> Table<'_> {
         let wanted = head.get(place).copied().unwrap_or_default();
         (self::name(wanted, &other, &mut taken), found)
     });
-    Table { name, columns: columns.collect(), rows }
+    let left_out = widest.saturating_sub(MOST_COLUMNS);
+    Table { name, columns: columns.collect(), left_out, rows }
 }
 
 /// Whether the first row says what the columns are: words, and no numbers.
@@ -153,7 +159,12 @@ fn name(wanted: &str, other: &str, taken: &mut BTreeSet<String>) -> String {
         .take(LONGEST_NAME)
         .collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    let base = if plain.is_empty() { other.to_owned() } else { plain };
+    let base = match plain.get(.."sqlite_".len()) {
+        _ if plain.is_empty() => other.to_owned(),
+        // No table of ours may have a name of SQLite's own.
+        Some(begin) if begin.eq_ignore_ascii_case("sqlite_") => format!("{other}_{plain}"),
+        _ => plain,
+    };
     let mut name = base.clone();
     let mut number = 2;
     while !taken.insert(name.to_lowercase()) {
