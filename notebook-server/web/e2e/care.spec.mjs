@@ -81,11 +81,19 @@ test('the sources not saying is said calmly', async () => {
   await page.keyboard.press('Enter');
   await page.locator('[data-testid=answer]').nth(1).waitFor();
   await page.locator('[data-testid=answer][aria-busy=false]').nth(1).waitFor({ timeout: 120_000 });
-  if (server.mock) await page.getByText(/^The sources do not say/).first().waitFor();
+  if (server.mock)
+    await page
+      .getByText(/^The sources do not say/)
+      .first()
+      .waitFor();
   await shot(page, 'silent-dark');
   await page.reload();
   await page.locator('[data-testid=answer]').nth(1).waitFor();
-  if (server.mock) await page.getByText(/^The sources do not say/).first().waitFor();
+  if (server.mock)
+    await page
+      .getByText(/^The sources do not say/)
+      .first()
+      .waitFor();
 });
 
 test('a source switched off is not used', async () => {
