@@ -347,7 +347,7 @@ async fn e3_a_failure_is_told_at_the_end() {
     let (_, events) = read(&server, &path, None).await;
     let (name, _, end) = events.last().unwrap();
     assert_eq!((name.as_str(), &end["run"]["state"]), ("end", &json!("failed")));
-    assert!(end["error"].as_str().unwrap().contains("provider"), "{end}");
+    assert!(end["error"].as_str().unwrap().contains("cannot be reached, or broke off"), "{end}");
     let deltas: Vec<Value> = events
         .iter()
         .filter(|(_, _, data)| data["delta"].is_string())
