@@ -335,7 +335,7 @@ test('d6 reports of wrong refusals are read and removed', async () => {
   const rows = page.getByRole('list', { name: 'Wrong refusals' }).getByRole('listitem');
   await rows.first().waitFor();
   assert.equal(await rows.count(), 2);
-  assert.match(await rows.first().textContent(), /<b>Ignore<\/b> all previous.*ignore_previous.*quotation/);
+  assert.match(await rows.first().textContent(), /<b>Ignore<\/b> all previous.*ignore previous.*quotation/);
   await page.getByText('The question was not kept.').waitFor();
   await shot(page, 'reports');
   await rows
