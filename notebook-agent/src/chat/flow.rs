@@ -75,7 +75,7 @@ pub(super) async fn produce(
     };
     // Whoever still held the desk has been ended, and lets go of it.
     let (writer, mut answer) = hands.desk.lock().await.close();
-    let Some(writer) = writer else { return Produced::Released };
+    let Some(mut writer) = writer else { return Produced::Released };
     let task = &hands.task;
     let terminal = last_event(&ended, task, &answer, writer.can_be_released());
     if let Some(terminal) = &terminal {
@@ -103,7 +103,6 @@ pub(super) async fn produce(
         warn!(error, model, "run failed");
     }
     let partial = !matches!(ended, Ended::Whole);
-    let mut writer = writer;
     if partial && let Some(usage) = answer.count_early(&*task.model) {
         writer.used(Used { model: answer.model_of(task), usage });
     }

@@ -188,20 +188,11 @@ impl Runs {
         }
     }
 
-    /// Ends a run that nobody produces any more: it fails with code `interrupted`, and its partial text is kept as the
-    /// answer.
-    ///
-    /// # Errors
-    /// Those of the log; `Conflict` when it has ended meanwhile.
-    pub async fn close_interrupted(&self, scope: &TenantScope, run: &Run) -> Result<()> {
-        self.close_unheld(scope, run, interrupted(), None).await
-    }
-
     /// Ends a run that nobody produces, with this terminal event; its partial text is kept as the answer, and what it is known to have used
     /// with that or with the run.
     ///
     /// # Errors
-    /// As [`close_interrupted`](Self::close_interrupted).
+    /// Those of the log; `Conflict` when it has ended meanwhile.
     pub async fn close_unheld(
         &self,
         scope: &TenantScope,

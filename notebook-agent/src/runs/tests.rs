@@ -203,8 +203,8 @@ async fn s47_an_interrupted_run_is_closed_with_its_text() {
     drop(writer);
 
     let next = Runs::new(fixture.store.clone(), Arc::new(ManualClock::default()));
-    next.close_interrupted(&fixture.scope, &fixture.run).await.unwrap();
-    let again = next.close_interrupted(&fixture.scope, &fixture.run).await;
+    next.close_unheld(&fixture.scope, &fixture.run, interrupted(), None).await.unwrap();
+    let again = next.close_unheld(&fixture.scope, &fixture.run, interrupted(), None).await;
     assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict);
     let events = read_all(next.reader(&fixture.scope, fixture.run.id, 0).await.unwrap()).await;
     let last = &events.last().unwrap().body;
@@ -246,7 +246,7 @@ async fn s47_numbers_that_were_shown_and_never_stored_are_not_used_again() {
             assert_eq!(next.close(completed(), Some(answer)).await, Closed::Stored);
             "the answer"
         } else {
-            fixture.runs.close_interrupted(&fixture.scope, &run).await.unwrap();
+            fixture.runs.close_unheld(&fixture.scope, &run, interrupted(), None).await.unwrap();
             ""
         };
         let rest = tokio::time::timeout(Duration::from_secs(5), read_all(seen)).await.unwrap();
@@ -271,7 +271,7 @@ async fn s47_the_end_is_seen_where_the_first_worker_stored_nothing() {
     let after = seen.next().await.unwrap().unwrap().last().unwrap().seq;
     // Before anything is stored.
     drop(lost);
-    fixture.runs.close_interrupted(&fixture.scope, &fixture.run).await.unwrap();
+    fixture.runs.close_unheld(&fixture.scope, &fixture.run, interrupted(), None).await.unwrap();
     let next = Runs::new(fixture.store.clone(), Arc::new(ManualClock::default()));
     let reader = next.reader(&fixture.scope, fixture.run.id, after).await.unwrap();
     let rest = tokio::time::timeout(Duration::from_secs(5), read_all(reader)).await.unwrap();
